@@ -1,0 +1,328 @@
+"""Everything that can go wrong, as exceptions.
+
+:class:`ClustaarError` is the base. What becomes an HTTP answer is a
+:class:`ProblemError`: a Werkzeug exception too, so that
+``@app.errorhandler(SignatureInvalid)`` works as for any other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+
+class ClustaarError(Exception):
+    """The base of all errors of this package."""
+
+
+class ConfigurationError(ClustaarError, RuntimeError):
+    """A setting, a handler or a filter is wrong; raised when the program starts."""
+
+
+class InsecureWebhookWarning(UserWarning):
+    """A webhook is configured with neither a private key nor credentials."""
+
+
+class ReplayStoreError(ClustaarError):
+    """A replay store is full, or cannot be reached."""
+
+
+class Violation(NamedTuple):
+    """One thing that is wrong with a document, and where."""
+
+    #: Dotted path into the document, such as ``actions.0.buttons.1.title``; empty for
+    #: the document itself.
+    path: str
+    #: A sentence.
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class ProblemError(ClustaarError, HTTPException):
+    """An error that answers the request, as ``application/problem+json`` (RFC 9457).
+
+    :param detail: a sentence for the person who reads the answer. Never what would
+        have been right, a secret, or a part of the request's body.
+    :param violations: what is wrong with the document at which path.
+    :param headers: HTTP headers to send along.
+    """
+
+    #: The HTTP status.
+    code: ClassVar[int] = 500  # type: ignore[assignment, misc]
+    #: The stable name of the problem, ``code`` in the body of the answer.
+    error_code: ClassVar[str] = "error"
+    #: What happened, in a few words that never change.
+    title: ClassVar[str] = "Error"
+    #: The default of *detail*.
+    description: str
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        violations: Sequence[Violation] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.violations = tuple(violations)
+        self.headers = headers or {}
+        #: More members of the problem's body, for people who develop.
+        self.extra: dict[str, Any] = {}
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.description}", *map(str, self.violations)])
+
+    def problem(self) -> dict[str, Any]:
+        """Return the body of the answer."""
+        body: dict[str, Any] = {
+            "title": self.title,
+            "status": self.code,
+            "detail": self.description,
+            "code": self.error_code,
+        }
+        if self.violations:
+            body["errors"] = [violation._asdict() for violation in self.violations]
+        return body | self.extra
+
+    def get_response(self, *_: Any, **__: Any) -> Response:
+        return Response(
+            json.dumps(self.problem()),
+            status=self.code,
+            headers=self.headers,
+            content_type="application/problem+json",
+        )
+
+
+class RequestRejected(ProblemError):
+    """The base of what the door answers: no handler runs (PROTOCOL 2)."""
+
+    code = 400
+
+
+class BodyTooLarge(RequestRejected):
+    """The body is longer than ``CLUSTAAR_MAX_CONTENT_LENGTH`` bytes."""
+
+    code = 413
+    error_code = "body_too_large"
+    title = "Body too large"
+    description = "The body is longer than this endpoint reads."
+
+
+class BodyIncomplete(RequestRejected):
+    """The connection ended before the announced body had arrived."""
+
+    error_code = "body_incomplete"
+    title = "Body incomplete"
+    description = "The body ended before its announced length."
+
+
+class UnsupportedContent(RequestRejected):
+    """The body is not JSON by its ``Content-Type``, or it is compressed."""
+
+    code = 415
+    error_code = "unsupported_content"
+    title = "Unsupported content"
+    description = "Send the notification as 'application/json', not compressed."
+
+
+class CredentialsMissing(RequestRejected):
+    """The webhook has a user name and a password, and the request has none."""
+
+    code = 401
+    error_code = "credentials_missing"
+    title = "Credentials missing"
+    description = (
+        "Send the user name and the password of the bot's webhook settings "
+        "as HTTP Basic authentication."
+    )
+
+    def __init__(self, detail: str | None = None) -> None:
+        challenge = 'Basic realm="Clustaar webhook", charset="UTF-8"'
+        super().__init__(detail, headers={"WWW-Authenticate": challenge})
+
+
+class CredentialsInvalid(CredentialsMissing):
+    """The user name or the password is wrong."""
+
+    error_code = "credentials_invalid"
+    title = "Credentials invalid"
+    description = "The user name or the password is wrong."
+
+
+class SignatureMissing(RequestRejected):
+    """The webhook has a private key, and the request has no ``X-Hub-Signature``."""
+
+    error_code = "signature_missing"
+    title = "Signature missing"
+    description = (
+        "Sign the request with the bot's private key: "
+        "the header 'X-Hub-Signature' is missing."
+    )
+
+
+class SignatureMalformed(RequestRejected):
+    """``X-Hub-Signature`` is not one ``ALGORITHM=HEX`` of the right length."""
+
+    error_code = "signature_malformed"
+    title = "Signature malformed"
+    description = (
+        "The header 'X-Hub-Signature' must be there once, in the form "
+        "'sha1=' and 40 hexadecimal digits."
+    )
+
+
+class SignatureAlgorithmRefused(RequestRejected):
+    """The algorithm of the signature is not in ``CLUSTAAR_SIGNATURE_ALGORITHMS``."""
+
+    error_code = "signature_algorithm_refused"
+    title = "Signature algorithm refused"
+    description = "The algorithm of 'X-Hub-Signature' is not accepted here."
+
+
+class SignatureInvalid(RequestRejected):
+    """The signature was not made of this Date and this body with the private key."""
+
+    code = 403
+    error_code = "signature_invalid"
+    title = "Signature invalid"
+    description = (
+        "The signature does not match. Check that the bot and the webhook have the "
+        "same private key, and that no proxy rewrites the body or the Date header."
+    )
+
+
+class DateMissing(RequestRejected):
+    """The webhook has a private key, and the request has no ``Date``."""
+
+    error_code = "date_missing"
+    title = "Date missing"
+    description = "The signed header 'Date' is missing."
+
+
+class DateMalformed(RequestRejected):
+    """``Date`` is not one HTTP date."""
+
+    error_code = "date_malformed"
+    title = "Date malformed"
+    description = (
+        "The header 'Date' must be there once, in the form "
+        "'Thu, 13 Sep 2018 11:48:23 GMT'."
+    )
+
+
+class RequestTooOld(RequestRejected):
+    """``Date`` is more than ``CLUSTAAR_REQUEST_MAX_AGE`` seconds ago."""
+
+    error_code = "request_too_old"
+    title = "Request too old"
+    description = "The request was signed too long ago. Check the clocks."
+
+
+class RequestFromFuture(RequestRejected):
+    """``Date`` is more than ``CLUSTAAR_CLOCK_SKEW`` seconds ahead."""
+
+    error_code = "request_from_future"
+    title = "Request from the future"
+    description = "The request is dated ahead of this server's clock. Check the clocks."
+
+
+class DeliveryInProgress(RequestRejected):
+    """The same delivery is being handled at this moment."""
+
+    code = 409
+    error_code = "delivery_in_progress"
+    title = "Delivery in progress"
+    description = "The same delivery is being handled. Try again in a moment."
+
+    def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class ReplayStoreUnavailable(RequestRejected):
+    """The replay store cannot be reached or is full, so running once is not certain."""
+
+    code = 503
+    error_code = "replay_store_unavailable"
+    title = "Replay store unavailable"
+    description = "The delivery cannot be recorded right now. Try again in a moment."
+
+    def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class InvalidJSON(RequestRejected):
+    """The body is not JSON in UTF-8, or has numbers or a depth beyond reason."""
+
+    error_code = "invalid_json"
+    title = "Invalid JSON"
+    description = "The body is not valid JSON."
+
+
+class InvalidNotification(RequestRejected):
+    """The body is JSON, but not an object with a topic (PROTOCOL 3)."""
+
+    error_code = "invalid_notification"
+    title = "Invalid notification"
+    description = "The body is not a notification of the platform."
+
+
+class NoHandler(ProblemError):
+    """No handler matched the notification, and there is no fallback."""
+
+    code = 404
+    error_code = "no_handler"
+    title = "No handler"
+    description = "No handler matches this notification."
+
+
+class HandlerFailed(ProblemError):
+    """A handler raised an exception."""
+
+    error_code = "handler_failed"
+    title = "Handler failed"
+    description = "A handler of the webhook failed. Its log has the traceback."
+
+
+class InvalidReply(ProblemError):
+    """The reply of the handlers breaks the platform's rules (PROTOCOL 4 and 5)."""
+
+    error_code = "invalid_reply"
+    title = "Invalid reply"
+    description = "The reply of the webhook is invalid, and was not sent."
+
+    @property
+    def tree(self) -> dict[str, Any]:
+        """The violations as a mirror of the reply, as marshmallow gives them."""
+        root: dict[str, Any] = {}
+        for path, message in self.violations:
+            node = root
+            for key in path.split(".") if path else ["_schema"]:
+                node = node.setdefault(key, {})
+            node.setdefault("", []).append(message)
+        return _without_wrapping(root)
+
+
+def _without_wrapping(node: dict[str, Any]) -> Any:
+    """Turn ``{"title": {"": [sentence]}}`` into ``{"title": [sentence]}``."""
+    messages = node.pop("", None)
+    children = {key: _without_wrapping(child) for key, child in node.items()}
+    if messages and children:
+        return children | {"_schema": messages}
+    return messages or children
+
+
+def _leaves(base: type[ProblemError]) -> list[type[ProblemError]]:
+    found = [base] if "error_code" in vars(base) else []
+    return found + [leaf for child in base.__subclasses__() for leaf in _leaves(child)]
+
+
+#: Each problem there is, by its ``code``.
+PROBLEMS: dict[str, type[ProblemError]] = {
+    problem.error_code: problem for problem in _leaves(ProblemError)[1:]
+}

@@ -1,0 +1,90 @@
+"""The kinds of strings that recur on the wire, as marshmallow validators.
+
+Every pattern is written so that Python's ``re`` and JSON Schema read it alike; the
+``(?!\\n)`` at an end keeps Python's ``$`` from matching before a last newline.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from marshmallow import ValidationError
+from marshmallow.validate import Regexp, Validator
+
+
+
+class Pattern(Regexp):
+    """A string that matches a regular expression from its beginning to its end.
+
+    :param pattern: without the anchors.
+    :param error: the sentence for what does not match.
+    """
+
+    def __init__(self, pattern: str, *, error: str) -> None:
+        super().__init__(rf"^(?:{pattern})$(?!\n)", error=error)
+
+
+class URL(Pattern):
+    """A URL as the platform takes it: a scheme and a host part (PROTOCOL 5).
+
+    :param http: only the schemes http and https; otherwise any but those that run
+        code in the page (javascript, data, vbscript).
+    :param blank: the empty string will do too.
+    """
+
+    def __init__(self, *, http: bool, blank: bool = False) -> None:
+        scheme = f"{_either_case('http')}[sS]?" if http else _HARMLESS
+        host = r"(?:[^/?#\[\]\t\r\n]*\[[0-9A-Fa-f:.]+\])?[^/?#\[\]\t\r\n]*"
+        pattern = rf"{scheme}://(?=[^/?#]){host}(?:[/?#][\s\S]*)?"
+        kind = "an http or https URL" if http else "a URL with a scheme and a host"
+        super().__init__(
+            f"|{pattern}" if blank else pattern,
+            error=f"Not {kind}, such as 'https://example.com/a'.",
+        )
+
+    def __call__(self, value: str) -> str:
+        super().__call__(value)
+        try:
+            urlsplit(value)
+        except ValueError:
+            raise ValidationError(self.error or "") from None
+        return value
+
+
+def _either_case(word: str) -> str:
+    return "".join(f"[{letter}{letter.upper()}]" for letter in word)
+
+
+_HARMLESS: Final = (
+    "(?!(?:" + "|".join(map(_either_case, ("javascript", "data", "vbscript"))) + "):)"
+    "[A-Za-z][A-Za-z0-9+.-]*"
+)
+
+
+class Compiles(Validator):
+    """A valid regular expression; the field for regular expressions does the work."""
+
+    def __call__(self, value: str) -> str:
+        return value
+
+
+OBJECT_ID: Final = Pattern(
+    "[a-zA-Z0-9]{24}", error="Not an object id: 24 letters and digits."
+)
+NAME: Final = Pattern(
+    r"\w+", error="Must be letters, digits and underscores: no space, dot or dash."
+)
+DIGITS: Final = Pattern(r"\d*", error="Must be digits.")
+NOT_ID: Final = Pattern(
+    r"(?![iI][dD]$)\w+",
+    error="Must be letters, digits and underscores, and not 'id'.",
+)
+NOT_OURS: Final = Pattern(
+    rf"(?![\s\S]*@{_either_case('clustaar')}\.)[\s\S]*",
+    error="Must not be an address of the platform ('@clustaar.').",
+)
+
+#: The id of a step, a story or an intent.
+ObjectID = Annotated[str, OBJECT_ID]
+

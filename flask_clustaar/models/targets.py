@@ -1,0 +1,26 @@
+"""Where an action leads."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ..wire import Key, Model
+from .limits import ObjectID
+
+
+class Target(Model, family=True):
+    """A place in the bot: a step or a story."""
+
+
+class StepTarget(Target, type="step"):
+    """A step of the bot."""
+
+    step_id: Annotated[ObjectID, Key("id")]
+    name: str | None = None
+
+
+class StoryTarget(Target, type="story"):
+    """A story of the bot."""
+
+    story_id: Annotated[ObjectID, Key("id")]
+    name: str | None = None

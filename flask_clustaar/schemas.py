@@ -1,0 +1,484 @@
+"""The marshmallow schemas of the models: the judge of what comes in and what leaves.
+
+Each model has two, made from its attributes when they are first needed. The *strict*
+one judges what leaves: no coercion, no unknown key, every limit, after cleaning. The
+*received* one reads what comes in: unknown keys are passed over, limits are not looked
+at, and what cannot be typed stays raw (:class:`~flask_clustaar.wire.Unknown`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Final
+
+import marshmallow as ma
+
+from .errors import Violation
+from .wire import (
+    JSON,
+    RECEIVED,
+    Attribute,
+    Model,
+    Shape,
+    Unknown,
+    attributes_of,
+    copy_json,
+    untyped,
+)
+
+
+def schema_for(model: type[Model], *, received: bool = False) -> ModelSchema:
+    """Return the marshmallow schema of *model*.
+
+    :param received: the tolerant schema for what comes in, not the strict one.
+    """
+    found = _schemas.get((model, received))
+    if found is None:
+        members: dict[str, Any] = {"model": model}
+        if model._tag:
+            members["type"] = Tag(model, received)
+        for attribute in attributes_of(model):
+            members[attribute.name] = _field(attribute, model, received)
+        base = ReceivedSchema if received else ModelSchema
+        found = type(f"{model.__name__}Schema", (base,), members)()
+        _schemas[model, received] = found
+    return found
+
+
+_schemas: dict[tuple[type[Model], bool], ModelSchema] = {}
+
+
+def judge(model: Model) -> tuple[JSON, list[Violation]]:
+    """Return *model* as it leaves, and what is wrong with that.
+
+    What was received and is unchanged is neither cleaned nor judged, at any depth: the
+    platform's types and limits grow, and what came from it can go back to it.
+    """
+    wire: JSON = schema_for(type(model)).dump(model)
+    try:
+        schema_for(type(model)).load(wire)
+    except ma.ValidationError as error:
+        found = violations(error)
+    else:
+        return wire, []
+    received = dict(_received_parts(model, ()))
+    return wire, [v for v in found if not _excused(v, wire, received)]
+
+
+def violations(error: ma.ValidationError) -> list[Violation]:
+    """Return the messages of a marshmallow error, each with its dotted path."""
+    return list(_flat(error.messages, ()))
+
+
+def _flat(messages: Any, path: tuple[str, ...]) -> Iterator[Violation]:
+    if isinstance(messages, Mapping):
+        for key, inner in messages.items():
+            yield from _flat(inner, path if key == "_schema" else (*path, str(key)))
+        return
+    for message in messages:
+        yield Violation(".".join(path), str(message))
+
+
+def _tree(found: list[tuple[str, str]]) -> JSON:
+    """Return ``(dotted path, sentence)`` pairs as marshmallow nests them."""
+    root: JSON = {}
+    for path, sentence in found:
+        *parents, last = path.split(".")
+        node = root
+        for key in parents:
+            node = node.setdefault(key, {})
+        node.setdefault(last, []).append(sentence)
+    return root
+
+
+Path = tuple[str, ...]
+
+
+def _received_parts(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield each received object in *value*, by its path: the JSON it came as."""
+    if isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _received_parts(item, (*path, str(index)))
+    if not isinstance(value, Model):
+        return
+    if RECEIVED in value.__dict__:
+        yield path, value.received
+    for attribute in attributes_of(type(value)):
+        if attribute.shape.kind in ("list", "model"):
+            inner = getattr(value, attribute.name)
+            yield from _received_parts(inner, (*path, attribute.key))
+
+
+def _excused(violation: Violation, wire: JSON, received: dict[Path, Any]) -> bool:
+    """Tell if *violation* is about something that came like this."""
+    path = tuple(violation.path.split("."))
+    for length in range(len(path), 0, -1):
+        if path[:length] in received:
+            raw = _value_at(received[path[:length]], path[length:])
+            return _alike(_value_at(wire, path), raw)
+    return False
+
+
+def _value_at(document: Any, path: Path) -> Any:
+    for key in path:
+        if isinstance(document, list):
+            document = document[int(key)]
+        elif isinstance(document, dict):
+            document = document.get(key, ma.missing)
+    return document
+
+
+def _alike(now: Any, raw: Any) -> bool:
+    """Tell if a value is as it came; of a list, if it is as long as it came."""
+    if isinstance(now, list) and isinstance(raw, list):
+        return len(now) == len(raw)
+    return bool(now == raw)
+
+
+def json_violations(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield what in *value* cannot travel as JSON: ``(dotted path, sentence)``."""
+    if value is None or isinstance(value, (str, bool)):
+        return
+    if isinstance(value, dict):
+        for key, item in value.items():
+            inner = f"{path}.{key}" if path else str(key)
+            if not isinstance(key, str):
+                yield inner, f"Not a valid key: {type(key).__name__} must be a string."
+            yield from json_violations(item, inner)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from json_violations(item, f"{path}.{index}" if path else str(index))
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield path, "Not a valid number: JSON has no NaN and no Infinity."
+    elif isinstance(value, int):
+        if abs(value) >= HUGE:
+            yield path, "Not a valid number: it has too many digits."
+    else:
+        yield path, f"Not a JSON value: {type(value).__name__}."
+
+
+#: Whole numbers from here on are refused in what leaves: Python does not write them.
+HUGE: Final = 10**4300
+
+
+class ModelSchema(ma.Schema):
+    """The strict schema of a model."""
+
+    class Meta:
+        register = False
+        unknown = ma.RAISE
+
+    model: ClassVar[type[Model]]
+
+    @ma.post_load
+    def _make(self, data: JSON, **_: Any) -> Model:
+        data.pop("type", None)
+        model = self.model(**data)
+        rule = self.model._rule
+        if rule:
+            found = list(rule.check(self.dump(model)))
+            if found:
+                raise ma.ValidationError(_tree(found))
+        return model
+
+    @ma.post_dump(pass_original=True)
+    def _finish(self, data: JSON, original: Any, **_: Any) -> JSON:
+        attributes = attributes_of(self.model)
+        for attribute in attributes:
+            if data.get(attribute.key) is not None:
+                continue
+            if attribute.none == "blank":
+                data[attribute.key] = ""
+            elif attribute.none == "omit":
+                del data[attribute.key]
+        # What the program set on the model by a name that it does not have.
+        known = {RECEIVED, *(attribute.name for attribute in attributes)}
+        state: JSON = original.__dict__
+        data |= {name: state[name] for name in state if name not in known}
+        return _merged(original, data) if RECEIVED in state else data
+
+    def handle_error(self, error: ma.ValidationError, data: Any, **_: Any) -> None:
+        if not isinstance(error.messages, dict):
+            return
+        known = [field.data_key or name for name, field in self.fields.items()]
+        for key, sentences in error.messages.items():
+            if sentences == [self.error_messages["unknown"]]:
+                near = difflib.get_close_matches(str(key), known, 1)
+                hint = f" Did you mean '{near[0]}'?" if near else ""
+                error.messages[key] = [sentences[0] + hint]
+
+
+def _merged(model: Model, wire: JSON) -> Any:
+    """Return *wire* with what *model* came with and nobody changed, as it came.
+
+    Unknown keys survive, and so does each value whose attribute is still what it was
+    loaded as; only what a handler changed is taken from *wire*.
+    """
+    raw = model.received
+    pristine = schema_for(type(model), received=True).load(raw)
+    if pristine == model:
+        return raw
+    merged = dict(raw)
+    for attribute in attributes_of(type(model)):
+        key = attribute.key
+        changed = getattr(model, attribute.name) != getattr(pristine, attribute.name)
+        completed = attribute.required and key not in raw
+        if changed or (completed and (attribute.nullable or wire[key] is not None)):
+            merged.pop(key, None)
+            merged |= {key: wire[key]} if key in wire else {}
+    return merged
+
+
+class ReceivedSchema(ModelSchema):
+    """The tolerant schema of a model."""
+
+    class Meta:
+        register = False
+        unknown = ma.EXCLUDE
+
+    @ma.post_load(pass_original=True)
+    def _make(self, data: JSON, original: JSON, **_: Any) -> Model:  # type: ignore[override]
+        data.pop("type", None)
+        given = {
+            attribute.name: data[attribute.name]
+            for attribute in attributes_of(self.model)
+            if attribute.name in data
+            and (data[attribute.name] is not None or attribute.nullable)
+        }
+        model = self.model(**given)
+        model.__dict__[RECEIVED] = original
+        return model
+
+
+def _field(
+    attribute: Attribute, model: type[Model], received: bool
+) -> ma.fields.Field[Any]:
+    field = _typed(attribute.shape, received)
+    if received and model._envelope and attribute.default:
+        field = Lenient(attribute, field)
+    field.data_key = attribute.key
+    field.required = attribute.required
+    field.allow_none = attribute.nullable
+    if received:
+        field.required = attribute.default is None
+        field.allow_none = attribute.default is not None or attribute.nullable
+    return field
+
+
+def _typed(shape: Shape, received: bool) -> ma.fields.Field[Any]:
+    limits = () if received else shape.limits
+    if shape.kind == "list":
+        assert shape.item is not None
+        return ListOf(_typed(shape.item, received), validate=limits)
+    if shape.kind == "model":
+        return One(shape, received)
+    field = _FIELDS[shape.kind](validate=limits)
+    if isinstance(field, JSONObject):
+        field.received = received
+    if isinstance(field, String) and not received:
+        field.clean = shape.clean
+    return field
+
+
+class Tag(ma.fields.Field[str]):
+    """The ``type`` of a model: on the wire, not in the model's constructor."""
+
+    def __init__(self, model: type[Model], received: bool) -> None:
+        super().__init__(required=model._tag_required and not received)
+        self.tag = model._tag
+        self.allow_none = received
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> str:
+        if value != self.tag and not self.allow_none:
+            raise ma.ValidationError(f"Must be '{self.tag}'.")
+        return self.tag
+
+
+class String(ma.fields.Field[str]):
+    """A string; nothing else is taken for one. It is cleaned before it is judged."""
+
+    clean: Callable[[str], str] | None = None
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        if not isinstance(value, str):
+            raise ma.ValidationError("Not a valid string.")
+        return self.clean(value) if self.clean else value
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **_: Any) -> Any:
+        if isinstance(value, str) and self.clean:
+            return self.clean(value)
+        return value
+
+
+class Regexp(String):
+    """A regular expression: compiled in the program, its pattern on the wire."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        pattern = super()._deserialize(value, attr, data)
+        try:
+            return re.compile(pattern)
+        except (re.error, OverflowError, RecursionError):
+            if self.validators:
+                raise ma.ValidationError("Not a valid regular expression.") from None
+            return pattern
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **_: Any) -> Any:
+        return value.pattern if isinstance(value, re.Pattern) else value
+
+
+class Number(ma.fields.Field[float]):
+    """A finite number; neither a string nor a boolean is taken for one."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ma.ValidationError("Not a valid number.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ma.ValidationError("Not a valid number.")
+        return value
+
+
+class Integer(ma.fields.Field[int]):
+    """A whole number; neither a string nor a boolean is taken for one."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ma.ValidationError("Not a valid integer.")
+        return value
+
+
+class Boolean(ma.fields.Field[bool]):
+    """True or false; neither a string nor a number is taken for one."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ma.ValidationError("Not a valid boolean.")
+        return value
+
+
+class JSONObject(ma.fields.Field[JSON]):
+    """An object whose members can be any JSON."""
+
+    received = False
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> JSON:
+        if not isinstance(value, dict):
+            raise ma.ValidationError("Not a valid object.")
+        found = [] if self.received else list(self._violations(value))
+        if found:
+            raise ma.ValidationError(_tree(found))
+        return typing.cast(JSON, copy_json(value))
+
+    def _violations(self, value: JSON) -> Iterator[tuple[str, str]]:
+        return json_violations(value)
+
+
+class StringObject(JSONObject):
+    """An object whose members are strings."""
+
+    def _violations(self, value: JSON) -> Iterator[tuple[str, str]]:
+        for key, item in value.items():
+            if not isinstance(item, str):
+                yield str(key), "Not a valid string."
+            elif not isinstance(key, str):
+                yield str(key), "Not a valid key: it must be a string."
+
+
+class ListOf(ma.fields.List[Any]):
+    """A list; a string or a mapping is not taken for one."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            raise ma.ValidationError("Not a valid list.")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            return value
+        return super()._serialize(value, attr, obj, **kwargs)
+
+
+class One(ma.fields.Field[Any]):
+    """An object: of one model, or of a member of a family, which its ``type`` tells."""
+
+    def __init__(self, shape: Shape, received: bool) -> None:
+        super().__init__()
+        self.shape = shape
+        self.model = typing.cast("type[Model]", shape.model)
+        self.received = received
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        try:
+            loaded = self._load(value)
+        except ma.ValidationError:
+            unknown = self.model._unknown
+            if not self.received or unknown is None:
+                raise
+            loaded = unknown(data=value)
+            loaded.__dict__[RECEIVED] = value
+        via = self.shape.via
+        return getattr(loaded, via.attribute) if via else loaded
+
+    def _load(self, value: Any) -> Model:
+        if not isinstance(value, dict):
+            raise ma.ValidationError("Not a valid object.")
+        model, members = self.model, self.shape.members
+        if members is not None:
+            tag = value.get("type")
+            if not isinstance(tag, str) or tag not in members:
+                known = ", ".join(f"'{name}'" for name in sorted(members))
+                raise ma.ValidationError({"type": [f"Must be one of: {known}."]})
+            model = members[tag]
+        loaded = schema_for(model, received=self.received).load(value)
+        return typing.cast(Model, loaded)
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **_: Any) -> Any:
+        via = self.shape.via
+        if via and value is not None:
+            value = via.model(**{via.attribute: value})
+        if isinstance(value, Unknown):
+            return value.data
+        if isinstance(value, Model):
+            return schema_for(type(value)).dump(value)
+        if isinstance(value, dict):
+            return self._cleaned(value)
+        return value
+
+    def _cleaned(self, value: JSON) -> Any:
+        """Return a plain dict as it leaves, or as it is if it cannot leave."""
+        try:
+            model = self._load(value)
+        except ma.ValidationError:
+            return value
+        return schema_for(type(model)).dump(model)
+
+
+class Lenient(ma.fields.Field[Any]):
+    """An attribute of an envelope: what cannot be typed never fails the request."""
+
+    def __init__(self, row: Attribute, inner: ma.fields.Field[Any]) -> None:
+        super().__init__()
+        self.row = row
+        self.inner = inner
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return self.inner.deserialize(value, *args, **kwargs)
+        except ma.ValidationError:
+            return untyped(self.row, value)
+
+
+_FIELDS: Final[dict[str, type[ma.fields.Field[Any]]]] = {
+    "string": String,
+    "regexp": Regexp,
+    "number": Number,
+    "integer": Integer,
+    "boolean": Boolean,
+    "json": JSONObject,
+    "strings": StringObject,
+    "any": ma.fields.Raw,
+}
