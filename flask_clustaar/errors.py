@@ -54,7 +54,7 @@ class ProblemError(ClustaarError, HTTPException):
     """
 
     #: The HTTP status.
-    code: ClassVar[int] = 500  # type: ignore[assignment, misc]
+    code: int = 500
     #: The stable name of the problem, ``code`` in the body of the answer.
     error_code: ClassVar[str] = "error"
     #: What happened, in a few words that never change.
@@ -74,6 +74,8 @@ class ProblemError(ClustaarError, HTTPException):
         self.headers = headers or {}
         #: More members of the problem's body, for people who develop.
         self.extra: dict[str, Any] = {}
+        #: The handler at fault, if it is one.
+        self.handler: Any = None
 
     def __str__(self) -> str:
         return "\n".join([f"{self.description}", *map(str, self.violations)])
@@ -287,6 +289,21 @@ class HandlerFailed(ProblemError):
     error_code = "handler_failed"
     title = "Handler failed"
     description = "A handler of the webhook failed. Its log has the traceback."
+
+    @classmethod
+    def by(cls, handler: Any, exception: Exception) -> HandlerFailed:
+        """Return the problem that *exception* in *handler* is.
+
+        What a handler aborts with, ``abort(503)``, is the status of the answer.
+        """
+        error = cls(
+            f"The handler '{handler.name}' raised {type(exception).__name__}. "
+            "The webhook's log has the traceback."
+        )
+        error.handler = handler
+        if isinstance(exception, HTTPException) and exception.code:
+            error.code = exception.code
+        return error
 
 
 class InvalidReply(ProblemError):

@@ -173,7 +173,7 @@ def _one_reader(shape: Shape) -> Reader:
             return instance
 
     if via:
-        return lambda raw: getattr(read(raw), via.attribute)
+        return lambda raw: via.part(read(raw))
     return read
 
 
@@ -227,9 +227,41 @@ _emitters: dict[type[Model], Emitter] = {}
 def _emitter_of(model: type[Model]) -> Emitter:
     emitter = _emitters.get(model)
     if emitter is None:
-        make = _unknown_emitter if issubclass(model, Unknown) else _model_emitter
-        emitter = _emitters[model] = make(model)
+        if issubclass(model, Unknown):
+            emitter = _unknown_emitter(model)
+        elif model._envelope:
+            emitter = _envelope_emitter(model)
+        else:
+            emitter = _model_emitter(model)
+        _emitters[model] = emitter
     return emitter
+
+
+def _envelope_emitter(model: type[Model]) -> Emitter:
+    emit_built = _model_emitter(model)
+    _reader_of(model)
+    plan = [
+        (a.name, a.key, _emitter(a.shape), a.required) for a in attributes_of(model)
+    ]
+
+    def emit(value: Any) -> Any:
+        if type(value) is not model or RECEIVED not in value.__dict__:
+            return emit_built(value)
+        state = value.__dict__
+        raw = state[RECEIVED]
+        if len(state) == 1:
+            return raw
+        if not model._loaders.keys() >= state.keys() - {RECEIVED}:
+            raise Detour
+        out = dict(raw)
+        for name, key, emit_value, required in plan:
+            if name in state and state[name] != model._loaders[name](raw):
+                out[key] = emit_value(state[name])
+            elif required and key not in raw:
+                raise Detour
+        return out
+
+    return emit
 
 
 def _unknown_emitter(model: type[Model]) -> Emitter:
@@ -372,7 +404,9 @@ def _one_emitter(shape: Shape) -> Emitter:
     model = cast("type[Model]", shape.model)
     members, via = shape.members, shape.via
     if via:
-        return lambda value: _emitter_of(model)(model(**{via.attribute: value}))
+        return lambda value: _emitter_of(model)(
+            value if type(value) is dict else via.whole(value)
+        )
     if members is None:
         return lambda value: _emitter_of(model)(value)
 

@@ -16,17 +16,9 @@ import json
 import re
 import reprlib
 import unicodedata
-from abc import ABC
-from abc import abstractmethod
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Set
-from typing import Any
-from typing import ClassVar
-from typing import Final
-from typing import TypeAlias
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Set
+from typing import Any, ClassVar, Final, TypeAlias
 
 from .errors import ConfigurationError
 
@@ -71,7 +63,7 @@ class Filter(ABC):
         """Return whether the notification matches, and the sentence of
         :meth:`explain`.
         """
-        matched, reason = self._weigh(target, _shorten if values else _kind)
+        matched, reason = self._weigh(target, shorten if values else _kind)
         verb = "matched" if matched else "did not match"
         return matched, f"{_cut(repr(self), 200)} {verb}: {reason}"
 
@@ -88,7 +80,7 @@ class Filter(ABC):
     def _weigh(self, target: Any, show: _Show) -> tuple[bool, str]:
         """Return whether it matches, and the reason: «data.channel is 'facebook'»."""
         matched = bool(self(target))
-        return matched, f"{self!r} returned {_shorten(matched)}"
+        return matched, f"{self!r} returned {shorten(matched)}"
 
     def _identity(self) -> Any:
         return self._arguments, self._keywords
@@ -147,18 +139,17 @@ def as_filter(value: FilterLike) -> Filter:
 
 
 class _Composition(Filter):
-    """Several filters as one; those of the same kind inside it are taken apart."""
+    """Several filters as one; one of the same kind among them is taken apart."""
 
     _operator: ClassVar[str]
 
     def __init__(self, *filters: FilterLike) -> None:
         if not filters:
             raise ValueError(f"{type(self).__name__}: pass at least one filter.")
-        super().__init__(*self._flattened(filters))
-
-    def _flattened(self, filters: Iterable[FilterLike]) -> Iterator[Filter]:
+        parts: list[Filter] = []
         for part in map(as_filter, filters):
-            yield from part._arguments if type(part) is type(self) else [part]
+            parts += part._arguments if type(part) is type(self) else [part]
+        super().__init__(*parts)
 
     def match(self, target: Any, /) -> re.Match[str] | None:
         for part in self._arguments:
@@ -169,6 +160,18 @@ class _Composition(Filter):
     def step_ids(self) -> frozenset[str] | None:
         parts = [part.step_ids() for part in self._arguments]
         return None if None in parts else frozenset().union(*parts)
+
+    def _weigh_until(
+        self, decisive: bool, target: Any, show: _Show
+    ) -> tuple[bool, str]:
+        """Weigh the parts up to one whose outcome decides; it is the reason then."""
+        reasons = []
+        for part in self._arguments:
+            matched, reason = part._weigh(target, show)
+            if matched is decisive:
+                return matched, reason
+            reasons.append(reason)
+        return not decisive, " and ".join(reasons)
 
     def __repr__(self) -> str:
         return f" {self._operator} ".join(
@@ -202,7 +205,7 @@ class And(_Composition):
         return frozenset.intersection(*known) if known else None
 
     def _weigh(self, target: Any, show: _Show) -> tuple[bool, str]:
-        return _weigh_until(False, self._arguments, target, show)
+        return self._weigh_until(False, target, show)
 
 
 class Or(_Composition):
@@ -220,7 +223,7 @@ class Or(_Composition):
         return False
 
     def _weigh(self, target: Any, show: _Show) -> tuple[bool, str]:
-        return _weigh_until(True, self._arguments, target, show)
+        return self._weigh_until(True, target, show)
 
 
 class Xor(_Composition):
@@ -324,26 +327,27 @@ class _Look(Filter):
 
     def _weigh(self, target: Any, show: _Show) -> tuple[bool, str]:
         path, found = self._look(_received(target))
-        shown = show(found) if self._personal else _shorten(found)
+        shown = show(found) if self._personal else shorten(found)
         return self._accepts(found), f"{path} is {shown}"
 
 
 class _Value(_Look):
     """A filter on the value at a path: that it is there, or that it is this one."""
 
-    def __init__(self, path: str, value: Any = _ANY) -> None:
-        keys = ".".join(_keys_of(self, path))
-        self._path = self._inside(keys)
-        self._value = value if value is _ANY else _json(self, value)
-        super().__init__(*([keys] if value is _ANY else [keys, self._value]))
+    #: What comes before the path that is passed.
+    _prefix: ClassVar[str] = ""
 
-    def _inside(self, path: str) -> str:
-        return path
+    def __init__(self, path: str, value: Any = _ANY) -> None:
+        path = _checked_path(self, path)
+        self._path = self._prefix + path
+        self._any = value is _ANY
+        self._value = None if self._any else _json(self, value)
+        super().__init__(*([path] if self._any else [path, self._value]))
 
     def _accepts(self, found: Any) -> bool:
         if isinstance(found, _Nothing):
             return False
-        return self._value is _ANY or _same(found, self._value)
+        return self._any or _same(found, self._value)
 
     def step_ids(self) -> frozenset[str] | None:
         if self._path != _STEP_ID or not isinstance(self._value, str):
@@ -383,7 +387,7 @@ class JSONKeyIn(_Look):
     """
 
     def __init__(self, path: str, values: Iterable[Any]) -> None:
-        self._path = ".".join(_keys_of(self, path))
+        self._path = _checked_path(self, path)
         self._values = [_json(self, value) for value in _listed(self, values)]
         self._scalars = {_frozen(value) for value in self._values if _is_scalar(value)}
         super().__init__(self._path, self._values)
@@ -409,11 +413,10 @@ class SessionValue(_Value):
     :param value: a JSON value. Left out, any will do, even null.
     """
 
+    _prefix = "data.session.values."
+
     def __init__(self, key: str, value: Any = _ANY) -> None:
         super().__init__(key, value)
-
-    def _inside(self, path: str) -> str:
-        return f"data.session.values.{path}"
 
 
 class UserAttribute(_Value):
@@ -424,6 +427,8 @@ class UserAttribute(_Value):
         (PROTOCOL 3). Left out, any will do.
     """
 
+    _prefix = "data.interlocutor.customAttributes."
+
     def __init__(self, key: str, value: Any = _ANY) -> None:
         if value is not _ANY and not isinstance(value, str):
             raise TypeError(
@@ -431,9 +436,6 @@ class UserAttribute(_Value):
                 f"Pass the value as '25', not as {_type_name(value)}."
             )
         super().__init__(key, value)
-
-    def _inside(self, path: str) -> str:
-        return f"data.interlocutor.customAttributes.{path}"
 
 
 class TestConsole(_Look):
@@ -446,6 +448,9 @@ class TestConsole(_Look):
 
     def __init__(self) -> None:
         super().__init__()
+
+    def _look(self, received: Any) -> tuple[str, Any]:
+        return "usedToTest", super()._look(received)[1]
 
     def _accepts(self, found: Any) -> bool:
         return found is True
@@ -554,12 +559,10 @@ class _Text(_Look):
     def _look(self, received: Any) -> tuple[str, Any]:
         kind = _find(received, ("data", "input", "type"))
         if kind == "legacy_reply_to_message_action":
-            key = "message"
-        else:
-            key = "text"
-        found = _find(received, ("data", "input", key))
-        is_text = key == "message" or kind == "message"
-        return f"data.input.{key}", found if is_text else _ABSENT
+            return "data.input.message", _find(received, ("data", "input", "message"))
+        if kind == "message":
+            return "data.input.text", _find(received, ("data", "input", "text"))
+        return "data.input.text", _ABSENT
 
 
 class TextEquals(_Text):
@@ -615,8 +618,7 @@ class TextMatches(_Text):
 class _UserDataValue(_Value):
     """A filter on a value in the step's userData, if that is a JSON object."""
 
-    def _inside(self, path: str) -> str:
-        return f"data.step.userData.{path}"
+    _prefix = "data.step.userData."
 
     def _look(self, received: Any) -> tuple[str, Any]:
         data = _find(received, _USER_DATA)
@@ -715,13 +717,21 @@ _INPUT_TYPES: Final = {
     "reply": "legacy_reply_to_message_action",
 }
 
+_KINDS: Final[Mapping[type, str]] = {
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    list: "an array",
+    dict: "an object",
+}
+
 _KEY: Final = re.compile(r"[^.\[\]]+")
 _POSITION: Final = re.compile(r"-?[0-9]{1,9}")
 _POSITION_IN_BRACKETS: Final = re.compile(r"\[(-?[0-9]+)\]")
 
 
-def accepts_one_argument(function: Callable[..., Any]) -> bool:
-    """Return whether *function* can be called with one positional argument.
+def accepts_arguments(function: Callable[..., Any], count: int) -> bool:
+    """Return whether *function* can be called with *count* positional arguments.
 
     What counts is what will be called: a decorator that passes more arguments on is
     free to do so.
@@ -732,7 +742,7 @@ def accepts_one_argument(function: Callable[..., Any]) -> bool:
         # Some built-in functions do not tell.
         return True
     try:
-        signature.bind(None)
+        signature.bind(*[None] * count)
     except TypeError:
         return False
     return True
@@ -741,8 +751,8 @@ def accepts_one_argument(function: Callable[..., Any]) -> bool:
 def _check_function(function: Any) -> None:
     if isinstance(function, str):
         raise TypeError(
-            f"{_shorten(function)} is no filter. "
-            f"Did you mean 'StepID({_shorten(function)})'?"
+            f"{shorten(function)} is no filter. "
+            f"Did you mean 'StepID({shorten(function)})'?"
         )
     if isinstance(function, type):
         name = function.__name__
@@ -761,35 +771,23 @@ def _check_function(function: Any) -> None:
             f"The filter '{name}' is async. Make it a plain function, "
             "and leave what has to be awaited to the handler."
         )
-    if not accepts_one_argument(function):
+    if not accepts_arguments(function, 1):
         raise TypeError(f"The filter '{name}' must take one argument, a notification.")
-
-
-def _weigh_until(
-    decisive: bool, filters: Iterable[Filter], target: Any, show: _Show
-) -> tuple[bool, str]:
-    reasons = []
-    for part in filters:
-        matched, reason = part._weigh(target, show)
-        if matched is decisive:
-            return matched, reason
-        reasons.append(reason)
-    return not decisive, " and ".join(reasons)
 
 
 def _received(target: Any) -> Any:
     return target if type(target) is dict else getattr(target, "received", target)
 
 
-def _keys_of(owner: Filter, path: Any) -> tuple[str, ...]:
+def _checked_path(owner: Filter, path: Any) -> str:
     _check_text(owner, path)
-    keys = tuple(_POSITION_IN_BRACKETS.sub(r".\1", path).split("."))
-    if not all(map(_KEY.fullmatch, keys)):
+    checked = _POSITION_IN_BRACKETS.sub(r".\1", path)
+    if not all(map(_KEY.fullmatch, checked.split("."))):
         raise ValueError(
-            f"{type(owner).__name__}: {_shorten(path)} is no path. Write keys joined "
+            f"{type(owner).__name__}: {shorten(path)} is no path. Write keys joined "
             "by dots, such as 'data.step.actions.0.type', or use 'JMESPath(...)'."
         )
-    return keys
+    return checked
 
 
 def _find(node: Any, keys: Iterable[str]) -> Any:
@@ -892,7 +890,7 @@ def _compiled(pattern: Any, flags: int) -> re.Pattern[str]:
         return re.compile(pattern, flags)
     except (re.error, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(
-            f"TextMatches: {_shorten(pattern)} is no regular expression: {error}."
+            f"TextMatches: {shorten(pattern)} is no regular expression: {error}."
         ) from error
 
 
@@ -924,7 +922,7 @@ def _jmespath_search(expression: str) -> Callable[[Any], Any]:
         # What follows the first line draws an arrow.
         message = str(error).partition("\n")[0].rstrip(".:")
         raise ValueError(
-            f"JMESPath: {_shorten(expression)} is no JMESPath expression: {message}."
+            f"JMESPath: {shorten(expression)} is no JMESPath expression: {message}."
         ) from error
     search: Callable[[Any], Any] = compiled.search
     return search
@@ -946,38 +944,42 @@ def _check_calls(node: Mapping[str, Any], functions: Mapping[str, Any]) -> None:
 
 
 class _Short(reprlib.Repr):
-    """What was found, on less than a line; JSON's words for JSON's constants."""
+    """How values are shown."""
 
     def __init__(self) -> None:
         super().__init__()
         self.maxlevel = 2
-        self.maxstring = self.maxother = self.maxlong = 60
+        self.maxstring = self.maxother = 60
 
-    def repr_bool(self, value: bool, level: int) -> str:
-        return "true" if value else "false"
+    def repr_bool(self, x: bool, level: int) -> str:
+        return "true" if x else "false"
 
-    def repr_NoneType(self, value: None, level: int) -> str:
+    def repr_NoneType(self, x: None, level: int) -> str:
         return "null"
 
-    def repr_int(self, value: int, level: int) -> str:
+    def repr_int(self, x: int, level: int) -> str:
         # Python does not write out an integer of more than 4,300 digits.
-        return super().repr_int(value, level) if abs(value) < 10**60 else "a huge number"
+        return repr(x) if abs(x) < 10**60 else "a huge number"
 
 
 _SHORT: Final = _Short()
 
 
-def _shorten(value: object) -> str:
+def shorten(value: object) -> str:
+    """Return a value for a sentence: its beginning and end, in JSON's words."""
     return _cut(_SHORT.repr(value), 80)
 
 
 def _kind(value: object) -> str:
+    """Return what may stand in a log of a value that people wrote."""
     if value is None or isinstance(value, (bool, _Nothing)):
-        return _shorten(value)
-    return _type_name(value)
+        return shorten(value)
+    return _KINDS.get(type(value), "a value")
 
 
 def _type_name(value: object) -> str:
+    if value is None:
+        return "None"
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 

@@ -421,7 +421,7 @@ class One(ma.fields.Field[Any]):
             loaded = unknown(data=value)
             loaded.__dict__[RECEIVED] = value
         via = self.shape.via
-        return getattr(loaded, via.attribute) if via else loaded
+        return via.part(loaded) if via else loaded
 
     def _load(self, value: Any) -> Model:
         if not isinstance(value, dict):
@@ -437,9 +437,8 @@ class One(ma.fields.Field[Any]):
         return typing.cast(Model, loaded)
 
     def _serialize(self, value: Any, attr: Any, obj: Any, **_: Any) -> Any:
-        via = self.shape.via
-        if via and value is not None:
-            value = via.model(**{via.attribute: value})
+        if self.shape.via and value is not None and not isinstance(value, dict):
+            value = self.shape.via.whole(value)
         if isinstance(value, Unknown):
             return value.data
         if isinstance(value, Model):

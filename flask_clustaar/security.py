@@ -213,7 +213,8 @@ def _utf8(text: bytes | str) -> bytes:
     return text.encode() if isinstance(text, str) else text
 
 
-_MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTH_NAMES: Final = "jan feb mar apr may jun jul aug sep oct nov dec"
+_MONTHS: Final = {name: i for i, name in enumerate(_MONTH_NAMES.split(), 1)}
 _MONTH: Final = f"(?P<month>{'|'.join(_MONTHS)})"
 _DAYS: Final = "(?:mon|tue|wed|thu|fri|sat|sun)"
 _LONG_DAYS: Final = "(?:mon|tues|wednes|thurs|fri|satur|sun)day"
@@ -242,9 +243,7 @@ def _read_date(text: str, now: float) -> int:
         raise DateMalformed
     day, month, year, h, m, s = match.group("day", "month", "year", "h", "m", "s")
     try:
-        date = datetime.date(
-            _full_year(year, now), _MONTHS.index(month.lower()) + 1, int(day)
-        )
+        date = datetime.date(_full_year(year, now), _MONTHS[month.lower()], int(day))
     except ValueError:
         raise DateMalformed from None
     days = date.toordinal() - _EPOCH

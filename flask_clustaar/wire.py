@@ -27,6 +27,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, Union, get
 from marshmallow import validate
 
 from .cleaning import cleaner
+from .errors import InvalidJSON
 
 M = TypeVar("M", bound="Model")
 JSON = dict[str, Any]
@@ -48,10 +49,30 @@ class Key:
 
 @dataclasses.dataclass(frozen=True)
 class Via:
-    """The wire carries an object of *model*; the attribute is its one *attribute*."""
+    """The wire carries an object of *model*; the attribute is its string *attribute*.
+
+    The string remembers the object it was read from, so that what else the object says
+    is not lost.
+    """
 
     model: type[Model]
     attribute: str
+
+    def part(self, whole: Model) -> Part:
+        """Return what the attribute holds."""
+        part = Part(getattr(whole, self.attribute))
+        part.whole = whole
+        return part
+
+    def whole(self, part: Any) -> Model:
+        """Return what the wire carries."""
+        return getattr(part, "whole", None) or self.model(**{self.attribute: part})
+
+
+class Part(str):
+    """A string of an object, and the object (see :class:`Via`)."""
+
+    whole: Model
 
 
 class Mark(str):
@@ -147,9 +168,14 @@ class Model:
             load = self._loaders.get(name)
             if load is None or RECEIVED not in self.__dict__:
                 raise AttributeError(
-                    f"'{type(self).__name__}' has no attribute '{name}'", name=name, obj=self
+                    f"'{type(self).__name__}' has no attribute '{name}'",
+                    name=name,
+                    obj=self,
                 )
-            value = self.__dict__[name] = load(self.__dict__[RECEIVED])
+            try:
+                value = self.__dict__[name] = load(self.__dict__[RECEIVED])
+            except RecursionError as error:
+                raise InvalidJSON("The body is nested too deeply.") from error
             return value
 
     @property
@@ -338,8 +364,6 @@ def _with(shape: Shape, metadata: tuple[Any, ...]) -> Shape:
     return dataclasses.replace(
         shape, limits=shape.limits + limits, marks=shape.marks | marks
     )
-
-
 
 
 def untyped(attribute: Attribute, value: Any) -> Any:

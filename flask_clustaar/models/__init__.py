@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .actions import (
+    Action,
     AITaskBehavior,
     AITaskEngine,
-    Action,
     AskDocumentAction,
-    AskLocationAction,
     AskedDocument,
+    AskLocationAction,
     AssignIntercomConversationAction,
     Card,
     Choice,
@@ -93,9 +93,9 @@ from .inputs import (
     Image,
     Input,
     Message,
-    URLLoadedEvent,
     UnknownAttachment,
     UnknownInput,
+    URLLoadedEvent,
     Video,
 )
 from .notification import (

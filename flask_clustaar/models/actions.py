@@ -57,12 +57,12 @@ class SendTextAction(Action, type="send_text_action"):
     ``SendTextAction("Hello")`` says one text. Some clients read only *text*.
     """
 
+    alternatives: Annotated[list[Annotated[Text, Length(1, 1000)]], Length(1, 10)] = (
+        dataclasses.field(default_factory=list)
+    )
     text: Annotated[Text | None, Length(1, 1000), NOT_NULL] = dataclasses.field(
         default=None, kw_only=False
     )
-    alternatives: Annotated[
-        list[Annotated[Text, Length(1, 1000)]], Length(1, 10), REQUIRED
-    ] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.text is not None and not self.alternatives:
@@ -347,9 +347,7 @@ class SendJSEventAction(Action, type="send_js_event_action"):
 class ZendeskUser(Model):
     """The person a ticket is for."""
 
-    email: Annotated[
-        str | None, STRIPPED, SANITISED, Length(max=100), NOT_NULL
-    ] = None
+    email: Annotated[str | None, STRIPPED, SANITISED, Length(max=100), NOT_NULL] = None
     name: Annotated[Text | None, STRIPPED, Length(max=100), NOT_NULL] = None
     phone_number: Annotated[str | None, NOT_NULL] = None
 
@@ -370,9 +368,9 @@ class CreateZendeskTicketAction(Action, type="create_zendesk_ticket_action"):
         list[Annotated[str, Length(max=80)]] | None, Length(max=10), NOT_NULL
     ] = None
     group_id: Annotated[str | None, Length(max=24), DIGITS, NOT_NULL] = None
-    assignee_id: Annotated[
-        str | None, STRIPPED, Length(max=24), DIGITS, NOT_NULL
-    ] = None
+    assignee_id: Annotated[str | None, STRIPPED, Length(max=24), DIGITS, NOT_NULL] = (
+        None
+    )
 
 
 class CreateUserRequestAction(Action, type="create_user_request_action"):
@@ -433,5 +431,3 @@ class TransferIAdvizeConversationAction(
 
 class CloseIAdvizeConversationAction(Action, type="close_iadvize_conversation_action"):
     """Close the conversation in iAdvize."""
-
-

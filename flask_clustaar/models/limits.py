@@ -13,7 +13,6 @@ from marshmallow import ValidationError
 from marshmallow.validate import Regexp, Validator
 
 
-
 class Pattern(Regexp):
     """A string that matches a regular expression from its beginning to its end.
 
@@ -87,4 +86,3 @@ NOT_OURS: Final = Pattern(
 
 #: The id of a step, a story or an intent.
 ObjectID = Annotated[str, OBJECT_ID]
-

@@ -94,9 +94,7 @@ class Step(Model, envelope=True):
     actions: list[Action] = dataclasses.field(default_factory=list)
 
 
-class StepReached(
-    Model, type="step_reached_event", type_required=False, envelope=True
-):
+class StepReached(Model, type="step_reached_event", type_required=False, envelope=True):
     """An interlocutor reached a step."""
 
     channel: str | None = None

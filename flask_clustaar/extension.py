@@ -1,0 +1,476 @@
+"""The extension: a webhook, and the life of one notification in it.
+
+:class:`ClustaarWebhook` is what a program holds: handlers are registered on it, and it
+is added to applications. :class:`Endpoint` is a webhook in one application, and reads
+from top to bottom as a notification goes: the door, the handlers, the reply.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import logging
+import time
+import warnings
+import weakref
+from typing import Any, Unpack
+from weakref import WeakKeyDictionary
+
+from blinker import Signal
+from flask import Blueprint, Flask, Response, current_app, request
+from flask.signals import got_request_exception
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.wsgi import get_input_stream
+
+from . import fast, replies, signals
+from .errors import (
+    BodyIncomplete,
+    BodyTooLarge,
+    ClustaarError,
+    ConfigurationError,
+    DeliveryInProgress,
+    HandlerFailed,
+    InsecureWebhookWarning,
+    InvalidJSON,
+    InvalidReply,
+    NoHandler,
+    ProblemError,
+    ReplayStoreError,
+    ReplayStoreUnavailable,
+    RequestRejected,
+    UnsupportedContent,
+)
+from .filters import shorten
+from .models import Notification
+from .notifications import load_notification
+from .replay import Claim, open_store
+from .replies import Answer, answer_of
+from .routing import Handler, Router
+from .security import check_credentials, check_freshness, check_signature
+from .settings import Settings, SettingsKeywords
+
+#: Refusals, failures and explanations are logged here.
+logger = logging.getLogger("flask_clustaar")
+
+
+class ClustaarWebhook(Router):
+    """A webhook of a Flask application::
+
+        webhook = ClustaarWebhook(app)
+
+        @webhook.on(events.CONVERSATION_STEP_REACHED)
+        def greet(notification):
+            return "Hello"
+
+    With an application factory call :meth:`init_app`. One webhook can be in several
+    applications, and an application can have several webhooks, each with its name.
+
+    :param app: the application, if it is there yet.
+    :param name: tells several webhooks of an application apart: the name of the
+        blueprint, of the default *url_prefix*, and of the settings
+        (``CLUSTAAR_SALES_PRIVATE_KEY`` for the webhook ``sales``).
+    :param settings: the ``CLUSTAAR_...`` settings in lower case, which win over the
+        application's configuration.
+    :raises TypeError: for an argument that is not a setting.
+    :raises ConfigurationError: for a setting that is wrong.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        name: str = "clustaar",
+        **settings: Unpack[SettingsKeywords],
+    ) -> None:
+        super().__init__()
+        if not name.isidentifier():
+            raise ConfigurationError(
+                f"'{name}' cannot be the name of a webhook. Use letters, digits and "
+                "underscores."
+            )
+        self.name = name
+        #: For registering the webhook below a blueprint of yours; :meth:`init_app` is
+        #: the usual way.
+        self.blueprint = _make_blueprint(self, settings.get("url_prefix"))
+        self._keywords = settings
+        self._endpoints: WeakKeyDictionary[Flask, Endpoint] = WeakKeyDictionary()
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Add the webhook to an application, at the *url_prefix* of its settings.
+
+        :raises ConfigurationError: for a setting that is wrong, or when the application
+            has a webhook of this name.
+        """
+        if self.name in app.extensions.get("clustaar", {}):
+            raise ConfigurationError(
+                f"A webhook '{self.name}' is already in this application. Import and "
+                "use that one, or give this one another name: "
+                "'ClustaarWebhook(name=...)'."
+            )
+        endpoint = self._enter(app)
+        app.register_blueprint(self.blueprint, url_prefix=endpoint.settings.url_prefix)
+
+    def endpoint(self, app: Flask | None = None) -> Endpoint:
+        """Return the webhook in one application: its settings and its replay store.
+
+        :param app: the application; None for the current one.
+        :raises RuntimeError: when the webhook is not in it.
+        """
+        found = self._endpoints.get(app or current_app._get_current_object())  # type: ignore[attr-defined]
+        if found is None:
+            raise RuntimeError(
+                f"The webhook '{self.name}' is not in this application. Did you forget "
+                "to call 'init_app'?"
+            )
+        return found
+
+    def _enter(self, app: Flask) -> Endpoint:
+        if app not in self._endpoints:
+            settings = Settings.from_config(
+                app.config, name=self.name, **self._keywords
+            )
+            if settings.insecure:
+                warnings.warn(
+                    f"The webhook '{self.name}' answers anybody: set "
+                    "CLUSTAAR_PRIVATE_KEY, or CLUSTAAR_AUTH_USERNAME and "
+                    "CLUSTAAR_AUTH_PASSWORD, as in the bot's webhook settings.",
+                    InsecureWebhookWarning,
+                    stacklevel=4,
+                )
+            self._endpoints[app] = Endpoint(self, app, settings)
+            app.extensions.setdefault("clustaar", {})[self.name] = self
+        return self._endpoints[app]
+
+
+def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Blueprint:
+    def guard() -> Response | None:
+        return webhook.endpoint().guard()
+
+    def receive() -> Response:
+        return webhook.endpoint().receive()
+
+    def prepare(name: str | None, values: Any) -> None:
+        webhook.endpoint().prepare()
+
+    def settle(error: BaseException | None) -> None:
+        webhook.endpoint().settle()
+
+    blueprint = Blueprint(
+        webhook.name, __name__, url_prefix=url_prefix or f"/{webhook.name}"
+    )
+    blueprint.record(lambda state: webhook._enter(state.app))
+    blueprint.url_value_preprocessor(prepare)
+    blueprint.before_request(guard)
+    blueprint.teardown_request(settle)
+    for rule in ("", "/"):
+        blueprint.add_url_rule(rule, "receive", receive, methods=["POST"])
+    return blueprint
+
+
+@dataclasses.dataclass(slots=True)
+class Delivery:
+    """A request that has passed the door."""
+
+    body: bytes
+    #: Its record in the replay store; None without a key, or when it is settled.
+    claim: Claim | None = None
+
+
+class Endpoint:
+    """A webhook in one application: what happens to a request, in its order."""
+
+    def __init__(
+        self, webhook: ClustaarWebhook, app: Flask, settings: Settings
+    ) -> None:
+        self.webhook = webhook
+        self.settings = settings
+        self._app = weakref.ref(app)
+        self.store = open_store(settings.replay_store, settings.replay_capacity)
+        self._date = "HTTP_" + settings.date_header.upper().replace("-", "_")
+
+    @property
+    def app(self) -> Flask:
+        """The application."""
+        app = self._app()
+        assert app is not None, "An endpoint is only used by its application."
+        return app
+
+    # -- the door: nothing in the body is looked at before the signature holds ---------
+
+    def prepare(self) -> None:
+        """Make the body safe to read, before any ``before_request`` of the app runs."""
+        self.webhook.freeze(
+            "A request was handled already. Register handlers when the program starts"
+        )
+        csrf = self.app.extensions.get("csrf")
+        if csrf is not None:
+            csrf.exempt(self.webhook.blueprint)
+        try:
+            request.stream = get_input_stream(  # type: ignore[misc]
+                request.environ, max_content_length=self.settings.max_content_length
+            )
+        except RequestEntityTooLarge:
+            request.stream = io.BytesIO()  # type: ignore[misc]
+            request.environ[_TOO_LARGE] = True
+
+    def guard(self) -> Response | None:
+        """Let a request in, or answer it."""
+        try:
+            body = self._read()
+            identity = self._verify(body)
+            claim = self._claim(identity)
+        except RequestRejected as error:
+            return self._refuse(error)
+        if claim is not None and claim.reply is not None:
+            return _json(claim.reply)
+        request.environ[_DELIVERY] = Delivery(body, claim)
+        return None
+
+    def _read(self) -> bytes:
+        environ = request.environ
+        if _TOO_LARGE in environ:
+            raise BodyTooLarge
+        if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+            raise UnsupportedContent("Send the body as it is, not compressed.")
+        if not _is_json(request.mimetype):
+            raise UnsupportedContent
+        try:
+            return request.get_data()
+        except RequestEntityTooLarge:
+            raise BodyTooLarge from None
+        except ClientDisconnected:
+            raise BodyIncomplete from None
+
+    def _verify(self, body: bytes) -> bytes | None:
+        """Check who sent this and when; return its identity, if there is a key."""
+        settings, environ = self.settings, request.environ
+        if settings.pairs:
+            check_credentials(_header(environ, "HTTP_AUTHORIZATION"), settings.pairs)
+        if not settings.keys:
+            return None
+        dates = _header(environ, self._date)
+        identity = check_signature(
+            _header(environ, "HTTP_X_HUB_SIGNATURE"),
+            dates,
+            body,
+            settings.keys,
+            settings.signature_algorithms,
+        )
+        check_freshness(
+            dates[0], time.time(), settings.request_max_age, settings.clock_skew
+        )
+        return identity
+
+    def _claim(self, identity: bytes | None) -> Claim | None:
+        """Record the delivery, so that it runs once."""
+        if identity is None or self.store is None:
+            return None
+        delivery = f"{self.webhook.name}:{identity.hex()}"
+        try:
+            claim = self.store.claim(delivery, lease=self.settings.replay_lease)
+        except ReplayStoreError as error:
+            logger.error("The replay store failed: %s", error)
+            if self.settings.replay_on_store_error == "allow":
+                return None
+            raise ReplayStoreUnavailable from error
+        if claim.state == "running":
+            raise DeliveryInProgress
+        return claim
+
+    # -- the notification: to the handlers, and back as one reply ----------------------
+
+    def receive(self) -> Response:
+        """Answer a request that was let in."""
+        delivery: Delivery = request.environ[_DELIVERY]
+        try:
+            notification = load_notification(delivery.body)
+            self._tell(signals.notification_received, notification=notification)
+            try:
+                body = self._reply(notification)
+            except (HandlerFailed, InvalidReply) as error:
+                return self._failed(error, notification)
+        except ProblemError as error:
+            return self._refuse(error)
+        self._complete(delivery, body)
+        return _json(body)
+
+    def _reply(self, notification: Notification) -> bytes:
+        answers = self._answers(notification)
+        wire, body = replies.dumps(replies.merge(answers, notification), answers)
+        self._tell(signals.reply_sent, notification=notification, reply=wire)
+        return body
+
+    def _answers(self, notification: Notification) -> list[Answer]:
+        """Run the handlers that match, in their order."""
+        answers = []
+        for handler in self._handlers(notification):
+            answer = self._call(handler, notification)
+            if answer is not None:
+                answers.append(answer)
+        return answers
+
+    def _handlers(self, notification: Notification) -> list[Handler]:
+        try:
+            found = self.webhook.find(notification)
+            if not found:
+                fallback = self.webhook.fallback_for(notification)
+                found = [] if fallback is None else [fallback]
+        except Exception as error:
+            raise HandlerFailed("A filter of the webhook failed.") from error
+        if not found:
+            raise self._unhandled(notification)
+        return found[:1] if self.settings.dispatch == "first" else found
+
+    def _call(self, handler: Handler, notification: Notification) -> Answer | None:
+        function = self.app.ensure_sync(handler.function)
+        notification.__dict__["_match"] = handler.match(notification)
+        start = time.perf_counter()
+        try:
+            return answer_of(function(notification), handler.name)
+        except ProblemError as error:
+            error.handler = handler
+            raise
+        except Exception as error:
+            raise HandlerFailed.by(handler, error) from error
+        finally:
+            self._tell(
+                signals.handler_called,
+                notification=notification,
+                handler=handler,
+                duration=time.perf_counter() - start,
+            )
+
+    def _complete(self, delivery: Delivery, body: bytes) -> None:
+        """Record the reply: whoever sends the delivery again gets it."""
+        if delivery.claim is None or self.store is None:
+            return
+        lifetime = self.settings.record_lifetime
+        try:
+            self.store.complete(delivery.claim, body, lifetime=lifetime)
+            delivery.claim = None
+        except ReplayStoreError as error:
+            # The handlers ran, so the bot gets its answer all the same.
+            logger.error("The replay store failed: %s", error)
+
+    # -- what goes wrong ---------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Release a delivery that was not completed, so that it can run again."""
+        delivery: Delivery | None = request.environ.pop(_DELIVERY, None)
+        if delivery is None or delivery.claim is None or self.store is None:
+            return
+        try:
+            self.store.release(delivery.claim)
+        except ReplayStoreError as error:
+            logger.error("The replay store failed: %s", error)
+
+    def _unhandled(self, notification: Notification) -> NoHandler:
+        explanations = self.webhook.explain(notification, values=self.app.debug)
+        suggestion = self.webhook.suggestion(notification)
+        lines = [*map(str, explanations), f"This would handle it: {suggestion}"]
+        error = NoHandler(
+            f"No handler matches {shorten(notification.topic)} "
+            f"of the step {shorten(notification.step.id)}."
+        )
+        logger.warning("%s\n  %s", error.description, "\n  ".join(lines))
+        if self.app.debug:
+            error.extra = {"explanation": lines}
+        return error
+
+    def _failed(
+        self, error: HandlerFailed | InvalidReply, notification: Notification
+    ) -> Response:
+        """Tell of a failure, and answer all the same if the settings say so."""
+        if isinstance(error.__cause__, RecursionError) and _is_too_deep(notification):
+            raise InvalidJSON("The body is nested too deeply.") from error
+        exception = error.__cause__ or error
+        self._tell(
+            signals.handler_failed,
+            notification=notification,
+            handler=error.handler,
+            exception=exception,
+        )
+        got_request_exception.send(self.app, exception=exception)
+        if isinstance(error, HandlerFailed) and _is_debugged(self.app):
+            raise exception
+        logger.error("%s", error, exc_info=error.__cause__)
+        if self.settings.on_error != "passthrough":
+            raise error
+        as_it_came = fast.load(Notification, notification.received)
+        wire, body = replies.dumps(replies.merge([], as_it_came), [])
+        self._tell(signals.reply_sent, notification=notification, reply=wire)
+        return _json(body)
+
+    def _refuse(self, error: ProblemError) -> Response:
+        """Answer with a problem."""
+        if isinstance(error, (RequestRejected, NoHandler)):
+            if not isinstance(error, NoHandler):
+                logger.warning(
+                    "Refused a request: %s%s", error.error_code, _skew(error)
+                )
+            self._tell(
+                signals.request_rejected, code=error.error_code, status=error.code
+            )
+        if _is_restyled(self.app, error):
+            raise error
+        return error.get_response()
+
+    def _tell(self, signal: Signal, **arguments: Any) -> None:
+        if signal.receivers:
+            signal.send(self.app, webhook=self.webhook, **arguments)
+
+
+_DELIVERY = "flask_clustaar.delivery"
+_TOO_LARGE = "flask_clustaar.too_large"
+
+
+def _header(environ: dict[str, Any], name: str) -> list[str]:
+    return [environ[name]] if name in environ else []
+
+
+def _is_json(mimetype: str) -> bool:
+    """Tell if a body may be JSON by its type; no type, or a generic one, will do."""
+    return mimetype in _JSON_TYPES or mimetype.endswith("+json")
+
+
+_JSON_TYPES = ("application/json", "", "application/octet-stream", "text/plain")
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, content_type="application/json")
+
+
+def _skew(error: ProblemError) -> str:
+    skew = getattr(error, "skew", None)
+    return "" if skew is None else f" (the sender's clock: {skew:+.0f} s)"
+
+
+def _is_too_deep(notification: Notification) -> bool:
+    try:
+        json.dumps(notification.received)
+    except RecursionError:
+        return True
+    return False
+
+
+def _is_debugged(app: Flask) -> bool:
+    """Tell if an exception shall come up in Flask's debugger."""
+    propagate = app.config["PROPAGATE_EXCEPTIONS"]
+    return bool(app.debug and not app.testing if propagate is None else propagate)
+
+
+def _is_restyled(app: Flask, error: ProblemError) -> bool:
+    """Tell if the application has an error handler for this very kind of problem.
+
+    Handlers for all of 404 or all of ``Exception`` are for people's browsers, not for
+    the platform, which shows the bot's builder the body as it is.
+    """
+    handlers = app.error_handler_spec[None].values()
+    return any(
+        issubclass(kind, ClustaarError) and isinstance(error, kind)
+        for by_class in handlers
+        for kind in by_class
+    )

@@ -1,0 +1,242 @@
+"""What handlers may return, and how their answers become one reply."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from . import fast
+from .errors import InvalidReply, Violation
+from .models import (
+    Action,
+    ConversationSession,
+    Interlocutor,
+    Notification,
+    SendTextAction,
+    StepReachedResponse,
+    UnknownAction,
+)
+from .wire import JSON, RECEIVED, attributes_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What one handler answered."""
+
+    #: The handler's name, for messages.
+    handler: str
+    response: StepReachedResponse
+
+
+def answer_of(value: Any, handler: str) -> Answer | None:
+    """Return what a handler answered by returning *value*; None if it only watched.
+
+    :param value: None, a string (one text), an action, a list of those, a
+        :class:`~flask_clustaar.models.StepReachedResponse`, or a dict as it goes on
+        the wire: of a reply, or of a single action.
+    :param handler: the handler's name.
+    :raises TypeError: when it is something else.
+    """
+    if value is None:
+        return None
+    if isinstance(value, StepReachedResponse):
+        return Answer(handler, value)
+    if isinstance(value, dict) and ("actions" in value or "type" not in value):
+        return Answer(handler, _from_dict(value, handler))
+    values = value if isinstance(value, (list, tuple)) else [value]
+    actions = [_action(item, handler) for item in values]
+    return Answer(handler, StepReachedResponse(actions=actions))
+
+
+def _action(value: Any, handler: str) -> Any:
+    if isinstance(value, str):
+        return SendTextAction(value)
+    if isinstance(value, (Action, dict)):
+        return value
+    raise TypeError(
+        f"The handler '{handler}' returned {_described(value)}, which is no answer. "
+        "Return None, a string, an action, a list of those, a 'StepReachedResponse', "
+        "or a dict in the shape of a reply."
+    )
+
+
+def _described(value: Any) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} '{name}'"
+
+
+def _from_dict(value: JSON, handler: str) -> StepReachedResponse:
+    response = StepReachedResponse()
+    if "actions" not in value:
+        missing = Violation("actions", "Missing data for required field.")
+        raise InvalidReply(_whose([handler]), violations=[missing])
+    # A key that a reply does not have becomes an attribute that the model does not
+    # have, and is refused with all else when the reply leaves.
+    response.__dict__.update(value)
+    return response
+
+
+def merge(answers: Sequence[Answer], notification: Notification) -> StepReachedResponse:
+    """Lay several answers together, in the order of registration.
+
+    - *Actions* are concatenated. Without any answer the step's own actions go back as
+      they came.
+    - The *session*: those that answers bring are laid over one another, a later value
+      of a name replacing an earlier one. They lie over the received session, as
+      handlers left it, unless each answer brings a session of its own: the platform
+      does not say whether it merges, so values that nobody spoke of are never lost.
+    - The *interlocutor*: those that answers bring are laid over the received one, as
+      handlers left it; what they leave out (None) and custom attributes they do not
+      name stay. Without one the received travels if a handler changed it.
+    """
+    responses = [answer.response for answer in answers]
+    reply = StepReachedResponse(
+        actions=_merged_actions(responses, notification),
+        session=_merged_session(responses, notification),
+        interlocutor=_merged_interlocutor(responses, notification),
+    )
+    known = set(reply.__dict__)
+    for response in responses:
+        state = response.__dict__
+        reply.__dict__.update({key: state[key] for key in state if key not in known})
+    return reply
+
+
+def dumps(reply: StepReachedResponse, answers: Sequence[Answer]) -> tuple[JSON, bytes]:
+    """Return the reply as it leaves, cleaned and judged, as a dict and as JSON.
+
+    :param answers: what *reply* was made of; tells whose fault it is.
+    :raises InvalidReply: when the platform would refuse it.
+    """
+    try:
+        wire, violations = fast.dump(reply)
+        if violations:
+            raise InvalidReply(
+                _whose(_owners(answers, violations)), violations=violations
+            )
+        return wire, json.dumps(wire, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        about = Violation("", f"Cannot be written as JSON: {type(error).__name__}.")
+        owners = [answer.handler for answer in answers]
+        raise InvalidReply(_whose(owners), violations=[about]) from error
+
+
+def _owners(answers: Sequence[Answer], violations: Sequence[Violation]) -> list[str]:
+    """Return the handlers whose actions are at fault; all, if it is not actions."""
+    by_action = [
+        answer.handler
+        for answer in answers
+        if isinstance(answer.response.actions, (list, tuple))
+        for _ in answer.response.actions
+    ]
+    found = set()
+    for violation in violations:
+        key, _, rest = violation.path.partition(".")
+        index = rest.partition(".")[0]
+        if key != "actions" or not index.isdigit() or int(index) >= len(by_action):
+            return [answer.handler for answer in answers]
+        found.add(by_action[int(index)])
+    return [answer.handler for answer in answers if answer.handler in found]
+
+
+def _whose(handlers: Sequence[str]) -> str:
+    names = ", ".join(f"'{handler}'" for handler in handlers)
+    return f"The reply of {names} is invalid, and was not sent."
+
+
+def received_actions(notification: Notification) -> list[Any]:
+    """Return the step's actions as they came."""
+    raw = notification.step.received
+    actions = raw.get("actions") if isinstance(raw, dict) else None
+    return actions if isinstance(actions, list) else []
+
+
+def _merged_actions(
+    responses: Sequence[StepReachedResponse], notification: Notification
+) -> Any:
+    came = received_actions(notification)
+    if not responses:
+        return [_as_it_came(action) for action in came]
+    if len(responses) == 1 and not isinstance(responses[0].actions, (list, tuple)):
+        return responses[0].actions
+    actions: list[Any] = []
+    for response in responses:
+        theirs: Any = response.actions
+        actions += theirs if isinstance(theirs, (list, tuple)) else [theirs]
+    return [
+        _as_it_came(action) if isinstance(action, dict) and action in came else action
+        for action in actions
+    ]
+
+
+def _as_it_came(action: Any) -> UnknownAction:
+    untouched = UnknownAction(data=action)
+    untouched.__dict__[RECEIVED] = action
+    return untouched
+
+
+def _merged_session(
+    responses: Sequence[StepReachedResponse], notification: Notification
+) -> Any:
+    brought: list[Any] = [r.session for r in responses if r.session is not None]
+    if not brought:
+        session = notification.session
+        return session if session.received is not None or session.values else None
+    if len(brought) == len(responses) == 1:
+        return brought[0]
+    values: JSON = {}
+    if len(brought) < len(responses):
+        values.update(notification.session.values)
+    for session in brought:
+        theirs = session.get("values") if isinstance(session, dict) else session
+        theirs = theirs.values if isinstance(theirs, ConversationSession) else theirs
+        if not isinstance(theirs, dict):
+            return session
+        values.update(theirs)
+    return ConversationSession(values=values)
+
+
+def _merged_interlocutor(
+    responses: Sequence[StepReachedResponse], notification: Notification
+) -> Any:
+    ours = notification.interlocutor
+    brought: list[Any] = [
+        r.interlocutor for r in responses if r.interlocutor is not None
+    ]
+    if not brought:
+        return ours if _changed(ours) else None
+    merged = copy.copy(ours)
+    for theirs in brought:
+        if theirs is ours:
+            continue
+        if isinstance(theirs, Interlocutor):
+            given = {
+                a.name: getattr(theirs, a.name) for a in attributes_of(Interlocutor)
+            }
+            given = {name: value for name, value in given.items() if value is not None}
+        elif isinstance(theirs, dict):
+            names = {a.key: a.name for a in attributes_of(Interlocutor)}
+            given = {names.get(key, key): value for key, value in theirs.items()}
+        else:
+            return theirs
+        custom = given.get("custom_attributes")
+        if isinstance(custom, dict):
+            given["custom_attributes"] = merged.custom_attributes | custom
+        merged.__dict__.update(given)
+    return merged
+
+
+def _changed(interlocutor: Interlocutor) -> bool:
+    """Tell if a handler changed the received interlocutor."""
+    state = interlocutor.__dict__
+    if RECEIVED not in state:
+        return interlocutor != Interlocutor()
+    pristine = fast.load(Interlocutor, state[RECEIVED])
+    return any(
+        value != getattr(pristine, name, None)
+        for name, value in state.items()
+        if name != RECEIVED
+    )
