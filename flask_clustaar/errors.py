@@ -54,13 +54,13 @@ class ProblemError(ClustaarError, HTTPException):
     """
 
     #: The HTTP status.
-    code: int = 500
+    code: int | None = 500
     #: The stable name of the problem, ``code`` in the body of the answer.
     error_code: ClassVar[str] = "error"
     #: What happened, in a few words that never change.
     title: ClassVar[str] = "Error"
     #: The default of *detail*.
-    description: str
+    description: str | None = None
 
     def __init__(
         self,
@@ -77,6 +77,11 @@ class ProblemError(ClustaarError, HTTPException):
         #: The handler at fault, if it is one.
         self.handler: Any = None
 
+    @property
+    def status(self) -> int:
+        """The HTTP status of the answer."""
+        return self.code or 500
+
     def __str__(self) -> str:
         return "\n".join([f"{self.description}", *map(str, self.violations)])
 
@@ -84,7 +89,7 @@ class ProblemError(ClustaarError, HTTPException):
         """Return the body of the answer."""
         body: dict[str, Any] = {
             "title": self.title,
-            "status": self.code,
+            "status": self.status,
             "detail": self.description,
             "code": self.error_code,
         }
@@ -95,7 +100,7 @@ class ProblemError(ClustaarError, HTTPException):
     def get_response(self, *_: Any, **__: Any) -> Response:
         return Response(
             json.dumps(self.problem()),
-            status=self.code,
+            status=self.status,
             headers=self.headers,
             content_type="application/problem+json",
         )
@@ -322,7 +327,8 @@ class InvalidReply(ProblemError):
             for key in path.split(".") if path else ["_schema"]:
                 node = node.setdefault(key, {})
             node.setdefault("", []).append(message)
-        return _without_wrapping(root)
+        tree: dict[str, Any] = _without_wrapping(root)
+        return tree
 
 
 def _without_wrapping(node: dict[str, Any]) -> Any:

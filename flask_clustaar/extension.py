@@ -14,7 +14,7 @@ import logging
 import time
 import warnings
 import weakref
-from typing import Any, Unpack
+from typing import IO, Any, Unpack, cast
 from weakref import WeakKeyDictionary
 
 from blinker import Signal
@@ -146,6 +146,9 @@ class ClustaarWebhook(Router):
 
 
 def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Blueprint:
+    def enter(state: Any) -> None:
+        webhook._enter(state.app)
+
     def guard() -> Response | None:
         return webhook.endpoint().guard()
 
@@ -161,7 +164,7 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
     blueprint = Blueprint(
         webhook.name, __name__, url_prefix=url_prefix or f"/{webhook.name}"
     )
-    blueprint.record(lambda state: webhook._enter(state.app))
+    blueprint.record(enter)
     blueprint.url_value_preprocessor(prepare)
     blueprint.before_request(guard)
     blueprint.teardown_request(settle)
@@ -208,13 +211,15 @@ class Endpoint:
         csrf = self.app.extensions.get("csrf")
         if csrf is not None:
             csrf.exempt(self.webhook.blueprint)
+        stream: IO[bytes]
         try:
-            request.stream = get_input_stream(  # type: ignore[misc]
+            stream = get_input_stream(
                 request.environ, max_content_length=self.settings.max_content_length
             )
         except RequestEntityTooLarge:
-            request.stream = io.BytesIO()  # type: ignore[misc]
+            stream = io.BytesIO()
             request.environ[_TOO_LARGE] = True
+        cast(Any, request).stream = stream
 
     def guard(self) -> Response | None:
         """Let a request in, or answer it."""
@@ -412,11 +417,16 @@ class Endpoint:
                     "Refused a request: %s%s", error.error_code, _skew(error)
                 )
             self._tell(
-                signals.request_rejected, code=error.error_code, status=error.code
+                signals.request_rejected, code=error.error_code, status=error.status
             )
         if _is_restyled(self.app, error):
             raise error
-        return error.get_response()
+        return Response(
+            json.dumps(error.problem()),
+            error.status,
+            error.headers,
+            content_type="application/problem+json",
+        )
 
     def _tell(self, signal: Signal, **arguments: Any) -> None:
         if signal.receivers:

@@ -266,7 +266,7 @@ def _envelope_emitter(model: type[Model]) -> Emitter:
 
 def _unknown_emitter(model: type[Model]) -> Emitter:
     def emit(value: Any) -> Any:
-        if type(value) is not model or value.received is not value.data:
+        if not isinstance(value, Unknown) or value.received is not value.data:
             raise Detour
         return value.data
 
@@ -284,6 +284,7 @@ def _model_emitter(model: type[Model]) -> Emitter:
     tag, rule, count = model._tag, model._rule, len(plan)
 
     def emit(value: Any) -> Any:
+        out: JSON
         if type(value) is dict:
             out = emit_dict(value)
         elif type(value) is model:
@@ -321,7 +322,7 @@ def _model_emitter(model: type[Model]) -> Emitter:
             if item is MISSING:
                 if required:
                     raise Detour
-                item = default()
+                item = default() if default else None
             elif item is None and not nullable:
                 raise Detour
             if item is not None:

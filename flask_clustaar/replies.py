@@ -117,11 +117,14 @@ def dumps(reply: StepReachedResponse, answers: Sequence[Answer]) -> tuple[JSON, 
             raise InvalidReply(
                 _whose(_owners(answers, violations)), violations=violations
             )
-        return wire, json.dumps(wire, separators=(",", ":"), allow_nan=False).encode()
+        return wire, _ENCODER.encode(wire).encode()
     except (TypeError, ValueError, RecursionError) as error:
         about = Violation("", f"Cannot be written as JSON: {type(error).__name__}.")
         owners = [answer.handler for answer in answers]
         raise InvalidReply(_whose(owners), violations=[about]) from error
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 def _owners(answers: Sequence[Answer], violations: Sequence[Violation]) -> list[str]:
@@ -219,7 +222,7 @@ def _merged_interlocutor(
             given = {name: value for name, value in given.items() if value is not None}
         elif isinstance(theirs, dict):
             names = {a.key: a.name for a in attributes_of(Interlocutor)}
-            given = {names.get(key, key): value for key, value in theirs.items()}
+            given = {names.get(str(key), str(key)): theirs[key] for key in theirs}
         else:
             return theirs
         custom = given.get("custom_attributes")

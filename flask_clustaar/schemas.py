@@ -44,8 +44,8 @@ def schema_for(model: type[Model], *, received: bool = False) -> ModelSchema:
         for attribute in attributes_of(model):
             members[attribute.name] = _field(attribute, model, received)
         base = ReceivedSchema if received else ModelSchema
-        found = type(f"{model.__name__}Schema", (base,), members)()
-        _schemas[model, received] = found
+        schema = type(f"{model.__name__}Schema", (base,), members)
+        found = _schemas[model, received] = typing.cast(ModelSchema, schema())
     return found
 
 
@@ -58,7 +58,7 @@ def judge(model: Model) -> tuple[JSON, list[Violation]]:
     What was received and is unchanged is neither cleaned nor judged, at any depth: the
     platform's types and limits grow, and what came from it can go back to it.
     """
-    wire: JSON = schema_for(type(model)).dump(model)
+    wire = typing.cast(JSON, schema_for(type(model)).dump(model))
     try:
         schema_for(type(model)).load(wire)
     except ma.ValidationError as error:
@@ -181,7 +181,7 @@ class ModelSchema(ma.Schema):
         model = self.model(**data)
         rule = self.model._rule
         if rule:
-            found = list(rule.check(self.dump(model)))
+            found = list(rule.check(typing.cast(JSON, self.dump(model))))
             if found:
                 raise ma.ValidationError(_tree(found))
         return model
@@ -237,12 +237,11 @@ def _merged(model: Model, wire: JSON) -> Any:
 class ReceivedSchema(ModelSchema):
     """The tolerant schema of a model."""
 
-    class Meta:
-        register = False
+    class Meta(ModelSchema.Meta):
         unknown = ma.EXCLUDE
 
     @ma.post_load(pass_original=True)
-    def _make(self, data: JSON, original: JSON, **_: Any) -> Model:  # type: ignore[override]
+    def _make(self, data: JSON, original: Any = None, **_: Any) -> Model:
         data.pop("type", None)
         given = {
             attribute.name: data[attribute.name]
@@ -399,7 +398,7 @@ class ListOf(ma.fields.List[Any]):
     def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> Any:
         if not isinstance(value, (list, tuple)):
             return value
-        return super()._serialize(value, attr, obj, **kwargs)
+        return super()._serialize(list(value), attr, obj, **kwargs)
 
 
 class One(ma.fields.Field[Any]):

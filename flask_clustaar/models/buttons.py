@@ -60,7 +60,7 @@ class DocumentAttachment(Model):
 class LegacyReplyToMessageAction(
     ButtonAction, Input, type="legacy_reply_to_message_action"
 ):
-    """Say *message* for the interlocutor; as an input: they clicked on such a button."""
+    """Say *message* for the interlocutor; as an input: they clicked to say it."""
 
     message: Annotated[str, SANITISED, Length(1, 1000)]
     attachments: list[DocumentAttachment] | None = None

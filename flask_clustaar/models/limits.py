@@ -6,7 +6,7 @@ Every pattern is written so that Python's ``re`` and JSON Schema read it alike; 
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from marshmallow import ValidationError
@@ -42,7 +42,7 @@ class URL(Pattern):
             error=f"Not {kind}, such as 'https://example.com/a'.",
         )
 
-    def __call__(self, value: str) -> str:
+    def __call__(self, value: Any) -> Any:
         super().__call__(value)
         try:
             urlsplit(value)

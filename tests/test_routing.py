@@ -1,0 +1,656 @@
+"""How handlers are registered, found and explained."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from blinker import Signal
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_clustaar.errors import ConfigurationError
+from flask_clustaar.events import CONVERSATION_STEP_REACHED
+from flask_clustaar.filters import (
+    Channel,
+    Custom,
+    Filter,
+    JSONKeyEquals,
+    StepID,
+    TextEquals,
+    TextMatches,
+)
+from flask_clustaar.routing import Handler, HandlerGroup, Router
+
+
+@dataclass
+class Notification:
+    """What routing has to know of one."""
+
+    received: Any
+    topic: str = CONVERSATION_STEP_REACHED
+
+
+def reached(step: Any = "a", channel: str = "facebook", text: str = "hi") -> Any:
+    data = {
+        "channel": channel,
+        "input": {"type": "message", "text": text},
+        "step": {"id": step},
+    }
+    return Notification({"data": data})
+
+
+def greet(notification: Any) -> str:
+    return "Hello"
+
+
+def watch(notification: Any) -> None:
+    return None
+
+
+def sorry(notification: Any) -> str:
+    return "Sorry"
+
+
+def functions(handlers: list[Handler]) -> list[Callable[[Any], Any]]:
+    return [handler.function for handler in handlers]
+
+
+@pytest.fixture
+def router() -> Router:
+    return Router()
+
+
+# --- Registration -------------------------------------------------------------------
+
+
+def test_decorator_gives_the_function_back(router: Router) -> None:
+    """The function that was decorated is unchanged."""
+
+    @router.on(CONVERSATION_STEP_REACHED, filter=StepID("a"))
+    def handler(notification: Any) -> str:
+        return "x"
+
+    assert handler(None) == "x"
+    assert functions(router.find(reached())) == [handler]
+
+
+def test_on_can_be_called(router: Router) -> None:
+    """A handler can be registered without a decorator."""
+    assert router.on(CONVERSATION_STEP_REACHED, greet, filter=StepID("a")) is greet
+    assert functions(router.find(reached())) == [greet]
+    assert router.find(reached("b")) == []
+
+
+def test_plain_functions_are_filters(router: Router) -> None:
+    """A function of the notification is a filter."""
+    router.on("x", greet, filter=lambda n: n.received["size"] > 1)
+    assert router.find(Notification({"size": 2}, "x"))
+    assert not router.find(Notification({"size": 1}, "x"))
+
+
+def test_order_is_that_of_registration(router: Router) -> None:
+    """Handlers found by index stand among the others in the order of registration."""
+    for number in range(40):
+        test = [None, StepID("a"), Channel("facebook")][number % 3]
+        router.on(CONVERSATION_STEP_REACHED, functools.partial(greet), filter=test)
+    found = router.find(reached())
+    assert [handler.index for handler in found] == list(range(40))
+
+
+def test_one_function_for_several_events(router: Router) -> None:
+    """A function may be registered more than once."""
+    router.on("x", router.on("y", greet))
+    assert functions(router.find(Notification({}, "x"))) == [greet]
+    assert functions(router.find(Notification({}, "y"))) == [greet]
+    assert router.find(Notification({}, "z")) == []
+
+
+class Greeter:
+    def __call__(self, notification: Any) -> str:
+        return "Hello"
+
+    def method(self, notification: Any) -> str:
+        return "Hello"
+
+    @staticmethod
+    def static(notification: Any, *, loud: bool = False) -> str:
+        return "Hello"
+
+
+def with_database(function: Callable[..., Any]) -> Callable[[Any], Any]:
+    @functools.wraps(function)
+    def wrapper(notification: Any) -> Any:
+        return function(notification, {})
+
+    return wrapper
+
+
+@with_database
+def wrapped(notification: Any, database: Any) -> str:
+    return "Hello"
+
+
+async def later(notification: Any) -> str:
+    return "Hello"
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (greet, "greet"),
+        (later, "later"),
+        (lambda *notifications: "x", "<lambda>"),
+        (functools.partial(operator.add, "x"), "add"),
+        (functools.partial(greet), "greet"),
+        (Greeter(), "Greeter.__call__"),
+        (Greeter().method, "Greeter.method"),
+        (Greeter.static, "Greeter.static"),
+        (wrapped, "wrapped"),
+        (operator.itemgetter("x"), "itemgetter.__call__"),
+        (print, "print"),
+        (max, "max"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_can_be_a_handler(router: Router, function: Any, name: str) -> None:
+    """Whatever can be called with one argument can be a handler, and has a name."""
+    router.on("x", function)
+    (handler,) = router.find(Notification({}, "x"))
+    assert handler.function is function
+    assert handler.name.endswith(f".{name}")
+    assert handler.location.startswith("test_routing.py:") or handler.name.startswith(
+        ("_operator.", "builtins.", "operator.")
+    )
+
+
+def no_argument() -> None: ...
+
+
+def two_arguments(notification: Any, other: Any) -> None: ...
+
+
+def three_arguments(request: Any, response: Any, notification: Any) -> None: ...
+
+
+def keyword_only(notification: Any, *, database: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (no_argument, "'no_argument' cannot be called with one argument"),
+        (two_arguments, r"Write it as 'def two_arguments\(notification\): ...'"),
+        (three_arguments, "'flask_clustaar.compat.Webhook'"),
+        (keyword_only, "'keyword_only' cannot be called with one argument"),
+        (Greeter, r"Did you mean 'Greeter\(\)'"),
+        ("greet", "not a 'str'"),
+        (StepID("a"), r"Did you mean 'filter=StepID\('a'\)'"),
+    ],
+)
+def test_what_cannot_be_a_handler(router: Router, function: Any, message: str) -> None:
+    """What cannot be called with one argument is an error when it is registered."""
+    for register in (
+        lambda: router.on("x", function),
+        lambda: router.on("x")(function),
+        lambda: router.fallback("x", function),
+    ):
+        with pytest.raises(TypeError, match=message):
+            register()
+    assert router.handlers == ()
+
+
+@pytest.mark.parametrize(
+    ("event", "error", "message"),
+    [
+        (greet, TypeError, r"Write '@webhook.on\(\"conversation.step_reached\"\)'"),
+        (None, TypeError, "An event is a string"),
+        ("", ValueError, "empty event"),
+    ],
+)
+def test_wrong_events(
+    router: Router, event: Any, error: type[Exception], message: str
+) -> None:
+    """An event is a string; a decorator without parentheses is told how to have it."""
+    with pytest.raises(error, match=message):
+        router.on(event)
+
+
+def test_wrong_events_of_fallbacks(router: Router) -> None:
+    """The event of a fallback is a string, too."""
+    with pytest.raises(TypeError, match=r"@webhook.fallback\("):
+        router.fallback(3)  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match="leave it out for a fallback"):
+        router.fallback("")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (StepID, r"Did you mean 'StepID\(...\)'"),
+        ("abc", r"Did you mean 'StepID\('abc'\)'"),
+        (17, "not an int"),
+    ],
+)
+def test_wrong_filters(router: Router, wrong: Any, message: str) -> None:
+    """What is no filter is an error when it is registered."""
+    with pytest.raises(TypeError, match=message):
+        router.on("x", greet, filter=wrong)
+    with pytest.raises(TypeError, match=message):
+        HandlerGroup(filter=wrong)
+
+
+def test_frozen(router: Router) -> None:
+    """Once frozen, a router takes no handlers, and says why."""
+    router.freeze("The first request was handled")
+    message = "'greet' comes too late. The first request was handled."
+    with pytest.raises(ConfigurationError, match=message):
+        router.on("x", greet)
+    with pytest.raises(ConfigurationError, match=message):
+        router.fallback(greet)
+
+
+def test_handler_runs_its_function(router: Router) -> None:
+    """A handler can be called as its function."""
+    router.on("x", greet)
+    assert router.handlers[0](None) == "Hello"
+
+
+def test_decorator_line(router: Router) -> None:
+    """A handler tells the line that registers it."""
+    router.on("x", greet)
+    router.on("x", greet, filter=StepID("a") & ~Channel("b"))
+    router.fallback(greet)
+    router.fallback("x", greet)
+    assert [handler.decorator for handler in router.handlers] == [
+        "@webhook.on('x')",
+        "@webhook.on('x', filter=StepID('a') & ~Channel('b'))",
+        "@webhook.fallback",
+        "@webhook.fallback('x')",
+    ]
+
+
+def test_match_of_a_handler(router: Router) -> None:
+    """A handler tells the match of its regular expression."""
+    router.on(CONVERSATION_STEP_REACHED, greet, filter=TextMatches("h(.)"))
+    router.on(CONVERSATION_STEP_REACHED, greet)
+    first, second = router.find(reached())
+    found = first.match(reached())
+    assert found is not None and found[1] == "i"
+    assert second.match(reached()) is None
+
+
+# --- Signals ------------------------------------------------------------------------
+
+
+def test_handlers_are_receivers_of_the_topics_signal(router: Router) -> None:
+    """Each topic has a signal of the router's own, with step ids as senders."""
+    router.on("x", greet, filter=StepID("a"))
+    router.on("x", watch)
+    signal = router.signal("x")
+    assert isinstance(signal, Signal)
+    assert {each.function for each in signal.receivers_for("a")} == {greet, watch}  # type: ignore[attr-defined]
+    assert [each.function for each in signal.receivers_for("b")] == [watch]  # type: ignore[attr-defined]
+    assert not Router().signal("x").receivers
+
+
+def test_receivers_that_are_no_handlers(router: Router) -> None:
+    """What somebody else connects to the signal is not a handler."""
+    router.on("x", greet)
+    router.signal("x").connect(watch)
+    assert functions(router.find(Notification({}, "x"))) == [greet]
+
+
+def test_unknown_topics_leave_nothing_behind(router: Router) -> None:
+    """Anybody may send any topic: looking for it keeps nothing."""
+    assert router.find(Notification({}, "some.topic")) == []
+    assert "some.topic" not in router._signals
+
+
+# --- Finding ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        None,
+        [],
+        "data",
+        {},
+        {"data": None},
+        {"data": []},
+        {"data": "step"},
+        {"data": {"step": None}},
+        {"data": {"step": ["id"]}},
+        {"data": {"step": {"id": None}}},
+        {"data": {"step": {"id": 0}}},
+        {"data": {"step": {"id": ["a"]}}},
+        {"data": {"step": {"id": ""}}},
+    ],
+    ids=repr,
+)
+def test_notifications_without_a_step_id(router: Router, received: Any) -> None:
+    """Without a step's id only handlers for any step are found."""
+    router.on("x", greet, filter=StepID("a"))
+    router.on("x", watch)
+    router.on("x", sorry, filter=JSONKeyEquals("data.step.id", 0))
+    step_is_zero = received == {"data": {"step": {"id": 0}}}
+    expected = [watch, sorry] if step_is_zero else [watch]
+    assert functions(router.find(Notification(received, "x"))) == expected
+    assert router.suggestion(Notification(received, "x")) == "@webhook.on('x')"
+
+
+class Counting(Filter):
+    """A filter that counts its calls."""
+
+    calls = 0
+
+    def __call__(self, target: Any) -> bool:
+        type(self).calls += 1
+        return True
+
+
+@pytest.mark.parametrize(
+    ("make", "calls"),
+    [
+        (lambda step: StepID(step), 0),
+        (lambda step: StepID(step) & Counting(), 1),
+        (lambda step: Counting() & StepID(step), 1),
+        (lambda step: (StepID(step) | StepID(f"{step}x")) & Counting(), 1),
+        (lambda step: (StepID(step) & Counting()) | StepID(f"{step}x"), 1),
+        (lambda step: StepID([step, f"{step}x"]) & Counting() & Channel("facebook"), 1),
+        (lambda step: JSONKeyEquals("data.step.id", step) & Counting(), 1),
+    ],
+)
+def test_handlers_are_found_by_index(
+    router: Router, make: Callable[[str], Filter], calls: int
+) -> None:
+    """Of ten thousand handlers with a step each, one is asked."""
+    for number in range(10_000):
+        router.on(CONVERSATION_STEP_REACHED, greet, filter=make(f"step{number}"))
+    Counting.calls = 0
+    assert [each.index for each in router.find(reached("step77"))] == [77]
+    assert Counting.calls == calls
+    assert router.find(reached("step77xx")) == []
+    assert Counting.calls == calls
+
+
+def test_filters_of_handlers_that_are_not_wanted_are_not_asked(router: Router) -> None:
+    """Who stops at the first handler that matches asks no filter after it."""
+    for _ in range(3):
+        router.on(CONVERSATION_STEP_REACHED, greet, filter=Counting())
+    Counting.calls = 0
+    assert next(router.matching(reached())).index == 0
+    assert Counting.calls == 1
+
+
+def test_a_filter_that_fails_is_heard(router: Router) -> None:
+    """An exception of somebody's own filter is not taken for «does not match»."""
+    router.on("x", greet, filter=lambda n: n.received["absent"])
+    with pytest.raises(KeyError):
+        router.find(Notification({}, "x"))
+
+
+# --- Fallbacks ----------------------------------------------------------------------
+
+
+def test_fallback_as_a_decorator(router: Router) -> None:
+    """A fallback is registered with and without parentheses, and with an event."""
+
+    @router.fallback
+    def first(notification: Any) -> str:
+        return "x"
+
+    @router.fallback("x")
+    def second(notification: Any) -> str:
+        return "y"
+
+    @router.fallback("y")
+    def third(notification: Any) -> str:
+        return "z"
+
+    def which(topic: str) -> Any:
+        handler = router.fallback_for(Notification({}, topic))
+        return handler and handler.function
+
+    assert (which("x"), which("y"), which("z")) == (second, third, first)
+    assert router.find(Notification({}, "x")) == []
+
+
+def test_fallback_with_empty_parentheses(router: Router) -> None:
+    """A fallback with nothing in its parentheses is for all events."""
+    assert router.fallback()(sorry) is sorry
+    assert router.fallback_for(reached())
+
+
+def test_no_fallback(router: Router) -> None:
+    """There need not be a fallback."""
+    router.on("x", greet)
+    router.fallback("y", sorry)
+    assert router.fallback_for(Notification({}, "x")) is None
+
+
+def test_two_fallbacks_for_the_same(router: Router) -> None:
+    """A second fallback for the same notifications is an error."""
+    router.fallback("x", sorry)
+    router.fallback(sorry)
+    with pytest.raises(ConfigurationError, match="sorry' is the fallback already"):
+        router.fallback("x", greet)
+    with pytest.raises(ConfigurationError, match="greet' would never run"):
+        router.fallback(greet)
+
+
+# --- Groups -------------------------------------------------------------------------
+
+
+def test_group(router: Router) -> None:
+    """The filter of a group applies to all its handlers, before their own."""
+    group = HandlerGroup(filter=Channel("facebook"))
+    group.on(CONVERSATION_STEP_REACHED, greet, filter=StepID("a"))
+    group.on(CONVERSATION_STEP_REACHED)(watch)
+    group.fallback(sorry)
+    router.on(CONVERSATION_STEP_REACHED, later, filter=StepID("a"))
+    router.include(group)
+    assert functions(router.find(reached())) == [later, greet, watch]
+    assert functions(router.find(reached(channel="intercom"))) == [later]
+    assert [handler.index for handler in router.handlers] == [0, 1, 2, 3]
+    assert router.handlers[1].filter == Channel("facebook") & StepID("a")
+    assert list(router.signal(CONVERSATION_STEP_REACHED).receivers_for("b")) == [
+        router.handlers[2]
+    ]
+
+
+def test_fallback_of_a_group(router: Router) -> None:
+    """The fallback of the innermost group that matches comes first."""
+    inner = HandlerGroup(filter=StepID("a"))
+    outer = HandlerGroup(filter=Channel("facebook"))
+    router.fallback(CONVERSATION_STEP_REACHED, greet)
+    outer.fallback(watch)
+    inner.fallback(sorry)
+    outer.include(inner)
+    router.include(outer)
+
+    def which(notification: Any) -> Any:
+        handler = router.fallback_for(notification)
+        return handler and handler.function
+
+    assert which(reached("a")) is sorry
+    assert which(reached("b")) is watch
+    assert which(reached("a", channel="intercom")) is greet
+    assert which(Notification({}, "x")) is None
+
+
+def test_groups_nest(router: Router) -> None:
+    """A handler has the filters of all the groups around it, from the outside in."""
+    groups = [HandlerGroup(filter=StepID("a")), HandlerGroup(), HandlerGroup(watch)]
+    groups[0].on("x", greet, filter=TextEquals("c"))
+    groups[1].include(groups[0])
+    groups[2].include(groups[1])
+    router.include(groups[2])
+    assert repr(router.handlers[0].filter) == "watch & StepID('a') & TextEquals('c')"
+
+
+def test_one_group_in_several_routers() -> None:
+    """A group can be included in several routers, once in each."""
+    group = HandlerGroup()
+    group.on("x", greet)
+    for router in (Router(), Router()):
+        router.include(group)
+        assert functions(router.find(Notification({}, "x"))) == [greet]
+        with pytest.raises(ConfigurationError, match="would run twice"):
+            router.include(group)
+
+
+def test_group_that_was_included_takes_no_more() -> None:
+    """A handler that would be lost is an error."""
+    group = HandlerGroup()
+    Router().include(group)
+    with pytest.raises(ConfigurationError, match="after its last handler"):
+        group.on("x", greet)
+
+
+def test_what_cannot_be_included(router: Router) -> None:
+    """Only a group can be included, and not in itself."""
+    for wrong in (Router(), greet, None):
+        with pytest.raises(TypeError, match="'include' takes a 'HandlerGroup'"):
+            router.include(wrong)  # type: ignore[arg-type]
+    group = HandlerGroup()
+    with pytest.raises(ConfigurationError, match="cannot include itself"):
+        group.include(group)
+
+
+# --- Explaining ---------------------------------------------------------------------
+
+
+def test_explain(router: Router) -> None:
+    """Each handler is told with its reason, the fallbacks last."""
+    router.fallback(sorry)
+    router.on("x", greet)
+    router.on(CONVERSATION_STEP_REACHED, greet, filter=StepID("b"))
+    router.on(CONVERSATION_STEP_REACHED, greet, filter=StepID("a") & Channel("x"))
+    router.on(CONVERSATION_STEP_REACHED, greet, filter=lambda n: n.size)
+    explanations = router.explain(reached())
+    assert [each.sentence for each in explanations] == [
+        "'x' did not match: topic is 'conversation.step_reached'",
+        "StepID('b') did not match: data.step.id is 'a'",
+        "StepID('a') & Channel('x') did not match: data.channel is 'facebook'",
+        "test_explain.<locals>.<lambda> failed: it raised AttributeError",
+        "fallback matched: no other handler did",
+    ]
+    assert [each.matched for each in explanations] == [False] * 4 + [True]
+    assert str(explanations[1]).startswith(f"{__name__}.greet (test_routing.py:")
+    assert str(explanations[1]).endswith("): " + explanations[1].sentence)
+
+
+def test_explain_handlers_without_a_filter(router: Router) -> None:
+    """A handler without a filter matches all notifications of its event."""
+    router.on("x", greet)
+    router.fallback(sorry)
+    assert [
+        (each.matched, each.sentence) for each in router.explain(Notification({}, "x"))
+    ] == [
+        (True, "'x' matched: topic is 'x'"),
+        (False, "fallback did not match: another handler did"),
+    ]
+
+
+def test_explain_fallbacks(router: Router) -> None:
+    """Of several fallbacks, the one that runs is told to match."""
+    group = HandlerGroup(filter=StepID("b"))
+    group.fallback(watch)
+    router.fallback(sorry)
+    router.fallback("x", sorry)
+    router.fallback(CONVERSATION_STEP_REACHED, greet)
+    router.include(group)
+    assert [each.sentence for each in router.explain(reached())] == [
+        "StepID('b') did not match: data.step.id is 'a'",
+        "'x' did not match: topic is 'conversation.step_reached'",
+        "fallback matched: no other handler did",
+        "fallback did not match: another handler did",
+    ]
+
+
+def test_explain_without_values(router: Router) -> None:
+    """For logs, explanations show no text of the user's."""
+    router.on(CONVERSATION_STEP_REACHED, greet, filter=TextEquals("x"))
+    (explanation,) = router.explain(reached(text="secret"), values=False)
+    assert explanation.sentence == (
+        "TextEquals('x') did not match: data.input.text is a string"
+    )
+
+
+def test_suggestion(router: Router) -> None:
+    """For a notification that nobody handles there is a line that would."""
+    assert router.suggestion(reached("5a8c317624acbe05b1a36feb")) == (
+        "@webhook.on('conversation.step_reached', "
+        "filter=StepID('5a8c317624acbe05b1a36feb'))"
+    )
+    assert len(router.suggestion(reached("a" * 1000))) < 200
+
+
+# --- Any handlers, any notifications ------------------------------------------------
+
+steps = st.sampled_from(["a", "b", "c"])
+tests = st.recursive(
+    st.one_of(
+        st.builds(StepID, steps),
+        st.builds(StepID, st.lists(steps, min_size=1)),
+        st.builds(JSONKeyEquals, st.just("data.step.id"), steps | st.just(0)),
+        st.builds(Channel, st.sampled_from(["facebook", "intercom"])),
+        st.sampled_from([TextMatches("^a"), Custom(lambda n: n.topic == "x")]),
+    ),
+    lambda inner: st.one_of(
+        inner.map(operator.invert),
+        *(
+            st.builds(operate, inner, inner)
+            for operate in (operator.and_, operator.or_, operator.xor)
+        ),
+    ),
+    max_leaves=5,
+)
+topics = st.sampled_from([CONVERSATION_STEP_REACHED, "x"])
+registrations = st.lists(
+    st.tuples(
+        topics,
+        st.none() | tests,
+        st.sampled_from(["router", "group"]),
+    ),
+    max_size=8,
+)
+notifications = st.builds(
+    reached,
+    steps | st.sampled_from(["d", 0, None]),
+    st.sampled_from(["facebook", "intercom", "x"]),
+    st.sampled_from(["a", "b"]),
+)
+
+
+@given(registrations, st.none() | tests, notifications, topics)
+def test_find_is_the_plain_loop(
+    registrations: list[tuple[str, Filter | None, str]],
+    group_filter: Filter | None,
+    notification: Notification,
+    topic: str,
+) -> None:
+    """Finding by index finds what trying each handler in order does, and the
+    explanations agree.
+    """
+    notification.topic = topic
+    router, group = Router(), HandlerGroup(group_filter)
+    for event, test, where in registrations:
+        (router if where == "router" else group).on(event, greet, filter=test)
+    router.include(group)
+    plain = [
+        handler
+        for handler in router.handlers
+        if handler.topic == topic
+        and (handler.filter is None or handler.filter(notification))
+    ]
+    assert router.find(notification) == plain
+    assert plain == [
+        each.handler for each in router.explain(notification) if each.matched
+    ]
