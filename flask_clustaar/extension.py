@@ -7,13 +7,13 @@ from top to bottom as a notification goes: the door, the handlers, the reply.
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import logging
 import time
 import warnings
 import weakref
+from collections.abc import Callable
 from typing import IO, Any, Unpack, cast
 from weakref import WeakKeyDictionary
 
@@ -42,13 +42,14 @@ from .errors import (
     UnsupportedContent,
 )
 from .filters import shorten
-from .models import Notification
+from .models import Notification, StepReachedResponse
 from .notifications import load_notification
-from .replay import Claim, open_store
+from .replay import Claim, ReplayStore, open_store
 from .replies import Answer, answer_of
 from .routing import Handler, Router
 from .security import check_credentials, check_freshness, check_signature
 from .settings import Settings, SettingsKeywords
+from .wire import JSON
 
 #: Refusals, failures and explanations are logged here.
 logger = logging.getLogger("flask_clustaar")
@@ -149,17 +150,18 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
     def enter(state: Any) -> None:
         webhook._enter(state.app)
 
+    def prepare(name: str | None, values: Any) -> None:
+        endpoint = webhook.endpoint()
+        request.environ[_ENDPOINT] = endpoint
+        endpoint.prepare(request.environ)
+
     def guard() -> Response | None:
-        return webhook.endpoint().guard()
+        environ = request.environ
+        return cast(Endpoint, environ[_ENDPOINT]).guard(environ)
 
     def receive() -> Response:
-        return webhook.endpoint().receive()
-
-    def prepare(name: str | None, values: Any) -> None:
-        webhook.endpoint().prepare()
-
-    def settle(error: BaseException | None) -> None:
-        webhook.endpoint().settle()
+        environ = request.environ
+        return cast(Endpoint, environ[_ENDPOINT]).receive(environ)
 
     blueprint = Blueprint(
         webhook.name, __name__, url_prefix=url_prefix or f"/{webhook.name}"
@@ -167,19 +169,9 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
     blueprint.record(enter)
     blueprint.url_value_preprocessor(prepare)
     blueprint.before_request(guard)
-    blueprint.teardown_request(settle)
     for rule in ("", "/"):
         blueprint.add_url_rule(rule, "receive", receive, methods=["POST"])
     return blueprint
-
-
-@dataclasses.dataclass(slots=True)
-class Delivery:
-    """A request that has passed the door."""
-
-    body: bytes
-    #: Its record in the replay store; None without a key, or when it is settled.
-    claim: Claim | None = None
 
 
 class Endpoint:
@@ -192,6 +184,7 @@ class Endpoint:
         self.settings = settings
         self._app = weakref.ref(app)
         self.store = open_store(settings.replay_store, settings.replay_capacity)
+        self._functions: dict[Handler, Callable[[Any], Any]] = {}
         self._date = "HTTP_" + settings.date_header.upper().replace("-", "_")
 
     @property
@@ -203,7 +196,7 @@ class Endpoint:
 
     # -- the door: nothing in the body is looked at before the signature holds ---------
 
-    def prepare(self) -> None:
+    def prepare(self, environ: JSON) -> None:
         """Make the body safe to read, before any ``before_request`` of the app runs."""
         self.webhook.freeze(
             "A request was handled already. Register handlers when the program starts"
@@ -213,29 +206,23 @@ class Endpoint:
             csrf.exempt(self.webhook.blueprint)
         stream: IO[bytes]
         try:
-            stream = get_input_stream(
-                request.environ, max_content_length=self.settings.max_content_length
-            )
+            limit = self.settings.max_content_length
+            stream = get_input_stream(environ, max_content_length=limit)
         except RequestEntityTooLarge:
             stream = io.BytesIO()
-            request.environ[_TOO_LARGE] = True
+            environ[_TOO_LARGE] = True
         cast(Any, request).stream = stream
 
-    def guard(self) -> Response | None:
+    def guard(self, environ: JSON) -> Response | None:
         """Let a request in, or answer it."""
         try:
-            body = self._read()
-            identity = self._verify(body)
-            claim = self._claim(identity)
+            body = self._read(environ)
+            environ[_PASSED] = body, self._verify(environ, body)
         except RequestRejected as error:
             return self._refuse(error)
-        if claim is not None and claim.reply is not None:
-            return _json(claim.reply)
-        request.environ[_DELIVERY] = Delivery(body, claim)
         return None
 
-    def _read(self) -> bytes:
-        environ = request.environ
+    def _read(self, environ: JSON) -> bytes:
         if _TOO_LARGE in environ:
             raise BodyTooLarge
         if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
@@ -249,9 +236,9 @@ class Endpoint:
         except ClientDisconnected:
             raise BodyIncomplete from None
 
-    def _verify(self, body: bytes) -> bytes | None:
+    def _verify(self, environ: JSON, body: bytes) -> bytes | None:
         """Check who sent this and when; return its identity, if there is a key."""
-        settings, environ = self.settings, request.environ
+        settings = self.settings
         if settings.pairs:
             check_credentials(_header(environ, "HTTP_AUTHORIZATION"), settings.pairs)
         if not settings.keys:
@@ -269,8 +256,29 @@ class Endpoint:
         )
         return identity
 
+    # -- the notification: to the handlers, and back as one reply ----------------------
+
+    def receive(self, environ: JSON) -> Response:
+        """Answer a request that was let in. A delivery runs once."""
+        body, identity = environ[_PASSED]
+        try:
+            claim = self._claim(identity)
+        except RequestRejected as error:
+            return self._refuse(error)
+        if claim is not None and claim.reply is not None:
+            return _json(claim.reply)
+        reply, failed = b"", True
+        try:
+            reply, failed = self._answer(body)
+            return _json(reply)
+        except ProblemError as error:
+            return self._refuse(error)
+        finally:
+            if claim is not None:
+                self._settle(claim, None if failed else reply)
+
     def _claim(self, identity: bytes | None) -> Claim | None:
-        """Record the delivery, so that it runs once."""
+        """Record the delivery; return None if it cannot be told from others."""
         if identity is None or self.store is None:
             return None
         delivery = f"{self.webhook.name}:{identity.hex()}"
@@ -285,26 +293,38 @@ class Endpoint:
             raise DeliveryInProgress
         return claim
 
-    # -- the notification: to the handlers, and back as one reply ----------------------
-
-    def receive(self) -> Response:
-        """Answer a request that was let in."""
-        delivery: Delivery = request.environ[_DELIVERY]
+    def _settle(self, claim: Claim, reply: bytes | None) -> None:
+        """Record the reply of a delivery, or let it run again if it failed."""
+        store = cast(ReplayStore, self.store)
         try:
-            notification = load_notification(delivery.body)
-            self._tell(signals.notification_received, notification=notification)
-            try:
-                body = self._reply(notification)
-            except (HandlerFailed, InvalidReply) as error:
-                return self._failed(error, notification)
-        except ProblemError as error:
-            return self._refuse(error)
-        self._complete(delivery, body)
-        return _json(body)
+            if reply is None:
+                store.release(claim)
+            else:
+                store.complete(claim, reply, lifetime=self.settings.record_lifetime)
+        except ReplayStoreError as error:
+            # The handlers ran, so the bot gets its answer all the same.
+            logger.error("The replay store failed: %s", error)
 
-    def _reply(self, notification: Notification) -> bytes:
-        answers = self._answers(notification)
-        wire, body = replies.dumps(replies.merge(answers, notification), answers)
+    def _answer(self, body: bytes) -> tuple[bytes, bool]:
+        """Return the reply, and whether it is one in spite of a failure."""
+        notification = load_notification(body)
+        self._tell(signals.notification_received, notification=notification)
+        try:
+            answers = self._answers(notification)
+            reply = replies.merge(answers, notification)
+            return self._dumps(reply, answers, notification), False
+        except (HandlerFailed, InvalidReply) as error:
+            self._failed(error, notification)
+        as_it_came = fast.load(Notification, notification.received)
+        return self._dumps(replies.merge([], as_it_came), [], as_it_came), True
+
+    def _dumps(
+        self,
+        reply: StepReachedResponse,
+        answers: list[Answer],
+        notification: Notification,
+    ) -> bytes:
+        wire, body = replies.dumps(reply, answers)
         self._tell(signals.reply_sent, notification=notification, reply=wire)
         return body
 
@@ -330,10 +350,13 @@ class Endpoint:
         return found[:1] if self.settings.dispatch == "first" else found
 
     def _call(self, handler: Handler, notification: Notification) -> Answer | None:
-        function = self.app.ensure_sync(handler.function)
         notification.__dict__["_match"] = handler.match(notification)
         start = time.perf_counter()
         try:
+            function = self._functions.get(handler)
+            if function is None:
+                function = self.app.ensure_sync(handler.function)
+                self._functions[handler] = function
             return answer_of(function(notification), handler.name)
         except ProblemError as error:
             error.handler = handler
@@ -348,29 +371,7 @@ class Endpoint:
                 duration=time.perf_counter() - start,
             )
 
-    def _complete(self, delivery: Delivery, body: bytes) -> None:
-        """Record the reply: whoever sends the delivery again gets it."""
-        if delivery.claim is None or self.store is None:
-            return
-        lifetime = self.settings.record_lifetime
-        try:
-            self.store.complete(delivery.claim, body, lifetime=lifetime)
-            delivery.claim = None
-        except ReplayStoreError as error:
-            # The handlers ran, so the bot gets its answer all the same.
-            logger.error("The replay store failed: %s", error)
-
     # -- what goes wrong ---------------------------------------------------------------
-
-    def settle(self) -> None:
-        """Release a delivery that was not completed, so that it can run again."""
-        delivery: Delivery | None = request.environ.pop(_DELIVERY, None)
-        if delivery is None or delivery.claim is None or self.store is None:
-            return
-        try:
-            self.store.release(delivery.claim)
-        except ReplayStoreError as error:
-            logger.error("The replay store failed: %s", error)
 
     def _unhandled(self, notification: Notification) -> NoHandler:
         explanations = self.webhook.explain(notification, values=self.app.debug)
@@ -387,8 +388,11 @@ class Endpoint:
 
     def _failed(
         self, error: HandlerFailed | InvalidReply, notification: Notification
-    ) -> Response:
-        """Tell of a failure, and answer all the same if the settings say so."""
+    ) -> None:
+        """Tell of a failure. Return if the step shall go back as it came instead.
+
+        :raises ProblemError: if the settings do not say so.
+        """
         if isinstance(error.__cause__, RecursionError) and _is_too_deep(notification):
             raise InvalidJSON("The body is nested too deeply.") from error
         exception = error.__cause__ or error
@@ -404,10 +408,6 @@ class Endpoint:
         logger.error("%s", error, exc_info=error.__cause__)
         if self.settings.on_error != "passthrough":
             raise error
-        as_it_came = fast.load(Notification, notification.received)
-        wire, body = replies.dumps(replies.merge([], as_it_came), [])
-        self._tell(signals.reply_sent, notification=notification, reply=wire)
-        return _json(body)
 
     def _refuse(self, error: ProblemError) -> Response:
         """Answer with a problem."""
@@ -433,7 +433,8 @@ class Endpoint:
             signal.send(self.app, webhook=self.webhook, **arguments)
 
 
-_DELIVERY = "flask_clustaar.delivery"
+_ENDPOINT = "flask_clustaar.endpoint"
+_PASSED = "flask_clustaar.passed"
 _TOO_LARGE = "flask_clustaar.too_large"
 
 

@@ -22,6 +22,7 @@ from marshmallow import ValidationError, validate
 
 from . import schemas
 from .errors import Violation
+from .limits import Pattern
 from .wire import (
     JSON,
     MISSING,
@@ -285,9 +286,7 @@ def _model_emitter(model: type[Model]) -> Emitter:
 
     def emit(value: Any) -> Any:
         out: JSON
-        if type(value) is dict:
-            out = emit_dict(value)
-        elif type(value) is model:
+        if type(value) is model:
             state = value.__dict__
             if len(state) != count:
                 return _unchanged(value)
@@ -302,6 +301,8 @@ def _model_emitter(model: type[Model]) -> Emitter:
                     out[key] = None
                 elif none == "error":
                     raise Detour
+        elif type(value) is dict:
+            out = emit_dict(value)
         else:
             raise Detour
         if rule:
@@ -354,14 +355,13 @@ def _emitter(shape: Shape) -> Emitter:
         return _one_emitter(shape)
     if shape.kind == "string":
         return _string_emitter(shape)
-    emit = _EMITTERS[shape.kind]
-    return _limited(emit, shape.limits) if shape.limits else emit
+    return _checked_emitter(shape)
 
 
 def _string_emitter(shape: Shape) -> Emitter:
     clean = shape.clean
     low, high = _bounds(shape)
-    limits = tuple(x for x in shape.limits if not isinstance(x, validate.Length))
+    checks = _checks(shape)
 
     def emit(value: Any) -> Any:
         if type(value) is not str:
@@ -370,22 +370,48 @@ def _string_emitter(shape: Shape) -> Emitter:
             value = clean(value)
         if not low <= len(value) <= high:
             raise Detour
+        for accepts in checks:
+            if not accepts(value):
+                raise Detour
         return value
 
-    return _limited(emit, limits) if limits else emit
+    return emit
 
 
-def _limited(emit: Emitter, limits: tuple[validate.Validator, ...]) -> Emitter:
-    def emit_limited(value: Any) -> Any:
+def _checked_emitter(shape: Shape) -> Emitter:
+    emit = _EMITTERS[shape.kind]
+    checks = _checks(shape)
+    if not checks:
+        return emit
+
+    def emit_checked(value: Any) -> Any:
         value = emit(value)
-        try:
-            for limit in limits:
-                limit(value)
-        except ValidationError:
-            raise Detour from None
+        for accepts in checks:
+            if not accepts(value):
+                raise Detour
         return value
 
-    return emit_limited
+    return emit_checked
+
+
+def _checks(shape: Shape) -> list[Callable[[Any], bool]]:
+    """Return the limits of a shape, but for its length, as questions."""
+    return [
+        limit.accepts if isinstance(limit, Pattern) else _question(limit)
+        for limit in shape.limits
+        if not isinstance(limit, validate.Length)
+    ]
+
+
+def _question(limit: validate.Validator) -> Callable[[Any], bool]:
+    def accepts(value: Any) -> bool:
+        try:
+            limit(value)
+        except ValidationError:
+            return False
+        return True
+
+    return accepts
 
 
 def _list_emitter(shape: Shape) -> Emitter:
@@ -405,13 +431,18 @@ def _one_emitter(shape: Shape) -> Emitter:
     model = cast("type[Model]", shape.model)
     members, via = shape.members, shape.via
     if via:
-        return lambda value: _emitter_of(model)(
+        emit_whole = _emitter_of(model)
+        return lambda value: emit_whole(
             value if type(value) is dict else via.whole(value)
         )
     if members is None:
-        return lambda value: _emitter_of(model)(value)
+        return _emitter_of(model)
+    by_class: dict[type, Emitter] = {}
 
     def emit(value: Any) -> Any:
+        known = by_class.get(type(value))
+        if known:
+            return known(value)
         if type(value) is dict:
             tag = value.get("type")
             member = members.get(tag) if type(tag) is str else None
@@ -420,7 +451,8 @@ def _one_emitter(shape: Shape) -> Emitter:
             return _emitter_of(member)(value)
         if not isinstance(value, model):
             raise Detour
-        return _emitter_of(type(value))(value)
+        known = by_class[type(value)] = _emitter_of(type(value))
+        return known(value)
 
     return emit
 

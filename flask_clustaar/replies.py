@@ -150,29 +150,28 @@ def _whose(handlers: Sequence[str]) -> str:
     return f"The reply of {names} is invalid, and was not sent."
 
 
-def received_actions(notification: Notification) -> list[Any]:
-    """Return the step's actions as they came."""
-    raw = notification.step.received
-    actions = raw.get("actions") if isinstance(raw, dict) else None
-    return actions if isinstance(actions, list) else []
-
-
 def _merged_actions(
     responses: Sequence[StepReachedResponse], notification: Notification
 ) -> Any:
-    came = received_actions(notification)
     if not responses:
-        return [_as_it_came(action) for action in came]
+        return [_as_it_came(action) for action in _received_actions(notification)]
     if len(responses) == 1 and not isinstance(responses[0].actions, (list, tuple)):
         return responses[0].actions
     actions: list[Any] = []
     for response in responses:
         theirs: Any = response.actions
         actions += theirs if isinstance(theirs, (list, tuple)) else [theirs]
-    return [
-        _as_it_came(action) if isinstance(action, dict) and action in came else action
-        for action in actions
-    ]
+    if any(type(action) is dict for action in actions):
+        came = _received_actions(notification)
+        return [_as_it_came(a) if type(a) is dict and a in came else a for a in actions]
+    return actions
+
+
+def _received_actions(notification: Notification) -> list[Any]:
+    """Return the step's actions as they came."""
+    raw = notification.step.received
+    actions = raw.get("actions") if isinstance(raw, dict) else None
+    return actions if isinstance(actions, list) else []
 
 
 def _as_it_came(action: Any) -> UnknownAction:
@@ -205,10 +204,12 @@ def _merged_session(
 def _merged_interlocutor(
     responses: Sequence[StepReachedResponse], notification: Notification
 ) -> Any:
-    ours = notification.interlocutor
     brought: list[Any] = [
         r.interlocutor for r in responses if r.interlocutor is not None
     ]
+    if not brought and "interlocutor" not in notification.event.__dict__:
+        return None  # Nobody looked at it, so nobody changed it.
+    ours = notification.interlocutor
     if not brought:
         return ours if _changed(ours) else None
     merged = copy.copy(ours)

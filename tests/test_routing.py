@@ -194,13 +194,12 @@ def keyword_only(notification: Any, *, database: Any) -> None: ...
 )
 def test_what_cannot_be_a_handler(router: Router, function: Any, message: str) -> None:
     """What cannot be called with one argument is an error when it is registered."""
-    for register in (
-        lambda: router.on("x", function),
-        lambda: router.on("x")(function),
-        lambda: router.fallback("x", function),
-    ):
-        with pytest.raises(TypeError, match=message):
-            register()
+    with pytest.raises(TypeError, match=message):
+        router.on("x", function)
+    with pytest.raises(TypeError, match=message):
+        router.on("x")(function)
+    with pytest.raises(TypeError, match=message):
+        router.fallback("x", function)
     assert router.handlers == ()
 
 
@@ -359,10 +358,7 @@ class Counting(Filter):
     [
         (lambda step: StepID(step), 0),
         (lambda step: StepID(step) & Counting(), 1),
-        (lambda step: Counting() & StepID(step), 1),
         (lambda step: (StepID(step) | StepID(f"{step}x")) & Counting(), 1),
-        (lambda step: (StepID(step) & Counting()) | StepID(f"{step}x"), 1),
-        (lambda step: StepID([step, f"{step}x"]) & Counting() & Channel("facebook"), 1),
         (lambda step: JSONKeyEquals("data.step.id", step) & Counting(), 1),
     ],
 )

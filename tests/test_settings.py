@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from flask import Config
 
 from flask_clustaar import security
 from flask_clustaar.errors import ConfigurationError
@@ -45,7 +46,7 @@ def test_defaults() -> None:
     settings = read()
 
     assert settings.insecure
-    assert () == settings.keys == settings.pairs
+    assert ((), ()) == (settings.keys, settings.pairs)
     assert ("sha1",) == settings.signature_algorithms
     assert (10, 5) == (settings.request_max_age, settings.clock_skew)
     assert "Date" == settings.date_header
@@ -204,6 +205,20 @@ def test_secret_of_digits(name: str, value: Any) -> None:
     assert "1e5" not in str(caught.value) and "100000" not in str(caught.value)
 
 
+def test_digits_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key of digits in the environment works in the quotes that the error tells."""
+    monkeypatch.setenv("FLASK_CLUSTAAR_PRIVATE_KEY", "12345")
+    config = Config("")
+    config.from_prefixed_env()
+    with pytest.raises(ConfigurationError) as caught:
+        read(config)
+    (quoted,) = re.findall(r"as in '(.*)'", str(caught.value))
+
+    monkeypatch.setenv("FLASK_CLUSTAAR_PRIVATE_KEY", quoted)
+    config.from_prefixed_env()
+    assert [b"12345"] == keys(read(config))
+
+
 @pytest.mark.parametrize(
     "value", [{"a": "b"}, {"wonderland"}, object(), [None], [["a"]]]
 )
@@ -355,7 +370,7 @@ def test_value(name: str, value: Any, expected: Any) -> None:
 
 
 NO_NUMBERS = [True, "10", "None", "", [10], 1e13, 10**400, float("nan"), float("inf")]
-NO_CHOICES = ["", "ALL", None, True, ["all"], {}]
+NO_CHOICES: list[object] = ["", "ALL", None, True, ["all"], {}]
 
 
 @pytest.mark.parametrize(

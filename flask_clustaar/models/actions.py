@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from marshmallow.validate import Length, OneOf, Range
 
+from ..limits import DIGITS, NAME, NOT_ID, NOT_OURS, URL
 from ..wire import (
     BLANK,
     JSON,
@@ -32,7 +33,6 @@ from .buttons import (
     QuickReply,
 )
 from .conditions import FlowConnection, Intent
-from .limits import DIGITS, NAME, NOT_ID, NOT_OURS, URL
 from .targets import Target
 
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from marshmallow.validate import Length, OneOf
 
+from ..limits import NAME, URL
 from ..wire import REQUIRED, SANITISED, STRIPPED, Model, Text
 from .inputs import Input
-from .limits import NAME, URL
 from .targets import StepTarget, StoryTarget, Target
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from marshmallow.validate import Length
 
+from ..limits import NAME, Compiles, ObjectID
 from ..wire import REQUIRED, Key, Model, Via
-from .limits import NAME, Compiles, ObjectID
 from .targets import Target
 
 

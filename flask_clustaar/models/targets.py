@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from ..limits import ObjectID
 from ..wire import Key, Model
-from .limits import ObjectID
 
 
 class Target(Model, family=True):

@@ -6,6 +6,7 @@ Every pattern is written so that Python's ``re`` and JSON Schema read it alike; 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
@@ -22,6 +23,16 @@ class Pattern(Regexp):
 
     def __init__(self, pattern: str, *, error: str) -> None:
         super().__init__(rf"^(?:{pattern})$(?!\n)", error=error)
+        self._compiled = re.compile(rf"^(?:{pattern})$(?!\n)")
+
+    def accepts(self, value: str) -> bool:
+        """Tell if *value* matches."""
+        return self._compiled.match(value) is not None
+
+    def __call__(self, value: Any) -> Any:
+        if not self.accepts(value):
+            raise ValidationError(self.error or "")
+        return value
 
 
 class URL(Pattern):
@@ -42,13 +53,16 @@ class URL(Pattern):
             error=f"Not {kind}, such as 'https://example.com/a'.",
         )
 
-    def __call__(self, value: Any) -> Any:
-        super().__call__(value)
+    def accepts(self, value: str) -> bool:
+        if not super().accepts(value):
+            return False
+        if value.isascii() and "[" not in value:
+            return True
         try:
             urlsplit(value)
         except ValueError:
-            raise ValidationError(self.error or "") from None
-        return value
+            return False
+        return True
 
 
 def _either_case(word: str) -> str:
