@@ -48,7 +48,7 @@ from .replay import Claim, ReplayStore, open_store
 from .replies import Answer, answer_of
 from .routing import Handler, Router
 from .security import check_credentials, check_freshness, check_signature
-from .settings import Settings, SettingsKeywords
+from .settings import Settings, SettingsKeywords, check_keywords
 from .wire import JSON
 
 #: Refusals, failures and explanations are logged here.
@@ -90,6 +90,7 @@ class ClustaarWebhook(Router):
                 f"'{name}' cannot be the name of a webhook. Use letters, digits and "
                 "underscores."
             )
+        check_keywords(settings)
         self.name = name
         #: For registering the webhook below a blueprint of yours; :meth:`init_app` is
         #: the usual way.

@@ -82,7 +82,7 @@ class Settings:
         """
         prefixes = _prefixes(name)
         typed = {k: v for k, v in config.items() if k.startswith("CLUSTAAR_")}
-        _refuse_unknown(keywords)
+        check_keywords(keywords)
         _warn_of_misspelt(typed, prefixes)
         typed |= keywords
         labels = {row.name: _label(row.name, typed, prefixes) for row in SETTINGS}
@@ -157,7 +157,11 @@ def _prefixes(name: str) -> list[str]:
     return [f"CLUSTAAR_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_", "CLUSTAAR_"]
 
 
-def _refuse_unknown(keywords: Iterable[str]) -> None:
+def check_keywords(keywords: Iterable[str]) -> None:
+    """Check that keyword arguments are settings.
+
+    :raises TypeError: if one is not, with the one that was probably meant.
+    """
     names = [row.name for row in SETTINGS]
     for keyword in keywords:
         if keyword not in names:

@@ -129,6 +129,7 @@ def test_completed_outlives_its_lease(store: ReplayStore, delivery: str) -> None
     """A delivery that was handled does not run again when its lease is over."""
     store.complete(store.claim(delivery, lease=0.02), b"first", lifetime=60)
     time.sleep(0.03)
+    store.claim(delivery + "x", lease=60)
 
     assert b"first" == store.claim(delivery, lease=60).reply
 
@@ -640,7 +641,7 @@ def send(name):
 
 def send_all():
     for name in names:
-        for _ in range(5):
+        for _ in range(3):
             send(name)
 
 threads = [threading.Thread(target=send_all) for _ in range(8)]
@@ -656,7 +657,7 @@ print(json.dumps([handled, replies]))
 
 def test_processes_race(url: str) -> None:
     """Four processes of eight threads: each delivery runs once, and has one reply."""
-    names = [uuid.uuid4().hex for _ in range(30)]
+    names = [uuid.uuid4().hex for _ in range(20)]
     racers = [start(RACER, url, *names) for _ in range(4)]
     for racer in racers:
         assert racer.stdout is not None
@@ -672,7 +673,7 @@ def test_processes_race(url: str) -> None:
     replies = {(name, reply) for _, pairs in outcomes for name, reply in pairs}
     assert Counter(names) == handled
     assert len(names) == len(replies)
-    assert 4 * 8 * 5 * len(names) == sum(len(pairs) for _, pairs in outcomes)
+    assert 4 * 8 * 3 * len(names) == sum(len(pairs) for _, pairs in outcomes)
 
 
 #: Claims a delivery, and never comes to an end.

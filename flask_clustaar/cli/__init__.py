@@ -1,0 +1,41 @@
+"""``flask clustaar``: build, look into and talk to a bot, without the platform.
+
+Flask imports this module whenever it runs any command. So it imports nothing of the
+tools; each is in a module of its own, which is imported when it is called.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+#: The tools, in the order in which a person meets them.
+_VERBS = ("new", "chat", "send", "routes", "check", "verify", "schema")
+
+
+class _Verbs(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        module = import_module(f"{__name__}.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=_Verbs)
+def clustaar() -> None:
+    """Build, try and check a bot of the Clustaar platform.
+
+    Nothing here needs the platform, an account or a connection. The application is
+    found as by 'flask run': in 'app.py', or by 'flask --app NAME'.
+
+    \b
+      flask clustaar new shop
+      flask clustaar chat
+      flask clustaar send --text hello
+      flask clustaar check
+    """

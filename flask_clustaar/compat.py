@@ -1,0 +1,235 @@
+"""The predecessor's API, for programs that were written for ``clustaar.webhook``."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, cast
+
+import flask
+from flask import Flask, after_this_request, current_app
+from werkzeug.exceptions import BadRequest
+
+from . import events as events
+from .errors import ConfigurationError
+from .extension import ClustaarWebhook
+from .filters import And, Custom, Filter, accepts_arguments
+from .models import Notification
+
+
+class Request(flask.Request):
+    """The request that handlers and filters get: Flask's, with what falcon's had."""
+
+    @property
+    def body(self) -> bytes:
+        """The body as it came."""
+        return self.get_data()
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON, whatever its ``Content-Type``.
+
+        A copy of its own: to change the reply, change the notification.
+        """
+        return self.get_json(force=True)
+
+    media = json
+    #: For the filters of :mod:`flask_clustaar.filters`, called with a request.
+    received = json
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The parameters of the query string."""
+        return self.args.to_dict()
+
+    def get_param(self, name: str, required: bool = False, default: Any = None) -> Any:
+        """Return a parameter of the query string.
+
+        :param required: whether to answer with a 400 if it is absent.
+        :param default: what to return if it is absent.
+        """
+        return _get(self.args, name, required, default)
+
+    def get_header(self, name: str, required: bool = False, default: Any = None) -> Any:
+        """Return a header, in whatever case its name is written.
+
+        :param required: whether to answer with a 400 if it is absent.
+        :param default: what to return if it is absent.
+        """
+        return _get(self.headers, name, required, default)
+
+
+class Response(flask.Response):
+    """The response on which a handler sets a status and headers: Flask's, with what
+    falcon's had.
+
+    They go with the reply the first time. A delivery that the platform sends again
+    gets the reply alone, and a problem goes as it is.
+    """
+
+    default_mimetype = "application/json"
+
+    #: Replaced by the reply.
+    body: str | None = None
+
+    @property
+    def json(self) -> Any:
+        """The reply, for a handler that returns nothing."""
+        return None if self.body is None else json.loads(self.body)
+
+    @json.setter
+    def json(self, value: Any) -> None:
+        self.body = json.dumps(value, separators=(",", ":"))
+
+    def get_header(self, name: str, default: Any = None) -> Any:
+        """Return a header."""
+        return self.headers.get(name, default)
+
+    def set_header(self, name: str, value: Any) -> None:
+        """Set a header, instead of what it was."""
+        self.headers.set(name, value)
+
+    def append_header(self, name: str, value: Any) -> None:
+        """Add a header to those of its name."""
+        self.headers.add(name, value)
+
+    def delete_header(self, name: str) -> None:
+        """Remove a header, if it is there."""
+        self.headers.remove(name)
+
+
+#: A handler as the predecessor had it.
+RequestHandler: TypeAlias = Callable[[Request, Response, Notification], Any]
+
+#: One of :mod:`flask_clustaar.filters`, or a function of the request; or several.
+RequestFilters: TypeAlias = (
+    Filter | Callable[[Request], Any] | Sequence[Filter | Callable[[Request], Any]]
+)
+
+
+class Webhook(Flask):
+    """The predecessor's webhook: a WSGI application that answers at ``/``::
+
+        app = Webhook(private_key="...")
+        app.on(events.CONVERSATION_STEP_REACHED, handler)
+
+    It is a Flask application, for ``flask --app module run``, with a
+    :class:`~flask_clustaar.ClustaarWebhook` as its :attr:`webhook`. Of several
+    handlers that match, the one that was registered first answers. The settings that
+    it does not take are at their defaults.
+
+    :param auth_username: the user name of the bot's webhook settings.
+    :param auth_password: the password; both, or neither.
+    :param private_key: the key with which the platform signs.
+    :param middlewares: for falcon's, which cannot run here: leave it out.
+    :param request_max_age: seconds for which a signed request is fresh; None for ever.
+        It is checked with a *private_key* only: without, anybody can write any date.
+    :raises ConfigurationError: for an argument that is wrong.
+    """
+
+    request_class = Request
+
+    def __init__(
+        self,
+        auth_username: str | None = None,
+        auth_password: str | None = None,
+        private_key: str | None = None,
+        middlewares: Sequence[Any] | None = None,
+        request_max_age: float | None = 10,
+    ) -> None:
+        if middlewares:
+            raise ConfigurationError(
+                "'middlewares' are falcon's, and cannot run in a Flask application. "
+                "Rewrite them as functions for '@app.before_request' and "
+                "'@app.after_request', or wrap 'app.wsgi_app' in WSGI middleware."
+            )
+        super().__init__(__name__, static_folder=None)
+        #: Takes handlers of one argument, to move one after the other.
+        self.webhook = ClustaarWebhook(
+            auth_username=auth_username,
+            auth_password=auth_password,
+            private_key=private_key,
+            request_max_age=request_max_age,
+            dispatch="first",
+            url_prefix="/",
+        )
+        self.webhook.init_app(self)
+
+    def on(
+        self,
+        event: str,
+        handler: RequestHandler,
+        filters: RequestFilters | None = None,
+        *,
+        filter: RequestFilters | None = None,
+    ) -> None:
+        """Register a handler for an event.
+
+        :param event: the topic of the notifications.
+        :param handler: a function of the request, the response and the notification.
+        :param filters: what has to match: a filter, or a list of filters, all of
+            them. A function gets the request, if it is not joined with ``&`` or ``|``
+            to one of :mod:`flask_clustaar.filters`: then it gets the notification.
+        :param filter: the same, by its other name.
+        :raises TypeError: if one of them is not what it should be.
+        """
+        parts = [*_as_filters(filters), *_as_filters(filter)]
+        self.webhook.on(
+            event,
+            _with_notification_only(handler),
+            filter=And(*parts) if parts else None,
+        )
+
+
+def _get(values: Any, name: str, required: bool, default: Any) -> Any:
+    if required and name not in values:
+        raise BadRequest(f"'{name}' is missing.")
+    return values.get(name, default)
+
+
+class _OnRequest(Custom):
+    """A filter that is called with the request."""
+
+    def __call__(self, target: Any, /) -> bool:
+        return super().__call__(_request())
+
+
+def _as_filters(value: RequestFilters | None) -> list[Filter]:
+    if value is None:
+        return []
+    parts: Sequence[Any] = value if isinstance(value, (list, tuple)) else [value]
+    return [part if isinstance(part, Filter) else _OnRequest(part) for part in parts]
+
+
+def _request() -> Request:
+    """Return the current request itself, which outlives it in a handler's thread."""
+    return cast(Request, flask.request._get_current_object())  # type: ignore[attr-defined]
+
+
+def _with_notification_only(handler: RequestHandler) -> Callable[[Notification], Any]:
+    """Return the handler as one of the extension's."""
+    if not callable(handler) or not accepts_arguments(handler, 3):
+        name = getattr(handler, "__qualname__", None) or type(handler).__name__
+        raise TypeError(
+            f"The handler '{name}' cannot be called with three arguments. Write it as "
+            "'def handler(request, response, notification): ...', or register one "
+            "that takes the notification only with 'app.webhook.on(...)'."
+        )
+
+    @functools.wraps(handler, updated=())
+    def call(notification: Notification) -> Any:
+        response = Response()
+        function = current_app.ensure_sync(handler)
+        answer = function(_request(), response, notification)
+
+        @after_this_request
+        def dress(reply: flask.Response) -> flask.Response:
+            if reply.status_code == 200:
+                reply.status = response.status
+                reply.headers.update(response.headers)
+            return reply
+
+        return response.json if answer is None else answer
+
+    return call

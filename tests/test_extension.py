@@ -1,0 +1,1042 @@
+"""A notification on its way through an application."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask, abort, current_app, g, request, url_for
+from flask.testing import FlaskClient
+from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.test import TestResponse
+
+from flask_clustaar import ClustaarWebhook, HandlerGroup, events, signals
+from flask_clustaar.errors import (
+    ConfigurationError,
+    InsecureWebhookWarning,
+    ReplayStoreError,
+    SignatureInvalid,
+)
+from flask_clustaar.filters import Channel, StepID, TextMatches
+from flask_clustaar.models import (
+    Card,
+    GoToAction,
+    Notification,
+    QuickReply,
+    SendCardsAction,
+    SendQuickRepliesAction,
+    SendTextAction,
+    StepReachedResponse,
+    UnknownAction,
+)
+from flask_clustaar.replay import Claim
+from flask_clustaar.security import basic_auth, sign
+
+KEY = "private-key"
+STEP = "5a8c317624acbe05b1a36feb"
+SECURE: dict[str, Any] = {
+    "CLUSTAAR_PRIVATE_KEY": KEY,
+    "CLUSTAAR_AUTH_USERNAME": "user",
+    "CLUSTAAR_AUTH_PASSWORD": "pass:word",
+}
+Handler = Callable[[Notification], Any]
+
+
+def document(**data: Any) -> dict[str, Any]:
+    """The documented notification (PROTOCOL 3)."""
+    return {
+        "topic": "conversation.step_reached",
+        "botID": "507f1f77bcf86cd799439011",
+        "timestamp": 1514998709,
+        "type": "event",
+        "data": {
+            "channel": "facebook",
+            "input": {"type": "message", "text": "hello", "attachments": []},
+            "interlocutor": {
+                "id": "507f1f77bcf86cd799439011",
+                "userID": "xxyyzz",
+                "location": {"lat": 77.41504, "long": -44.052074},
+                "firstName": "John",
+                "lastName": "Doe",
+                "email": "john@example.com",
+                "customAttributes": {"age": "25"},
+                "phoneNumber": None,
+            },
+            "session": {"values": {"name": "John"}},
+            "step": {
+                "id": STEP,
+                "name": "A step",
+                "userData": None,
+                "actions": [{"type": "pause_bot_action"}],
+            },
+        }
+        | data,
+    }
+
+
+#: The sample of the predecessor (PROTOCOL 3): nothing but what must be.
+SMALL: dict[str, Any] = {
+    "botID": "4321",
+    "timestamp": 1514998709,
+    "topic": "conversation.step_reached",
+    "data": {
+        "type": "step_reached_event",
+        "channel": "facebook",
+        "interlocutor": {"id": "123", "location": {"lat": 1.0, "long": 2.4}},
+        "session": {"values": {"name": "tintin"}},
+        "step": {
+            "actions": [{"type": "pause_bot_action"}],
+            "id": STEP,
+            "name": "A step",
+            "userData": "{}",
+        },
+    },
+}
+
+
+def make_app(handler: Handler | None = None, **config: Any) -> Flask:
+    app = Flask(__name__)
+    app.config.update(SECURE | config)
+    webhook = ClustaarWebhook(app)
+    if handler is not None:
+        webhook.on(events.CONVERSATION_STEP_REACHED, handler)
+    return app
+
+
+def webhook_of(app: Flask) -> ClustaarWebhook:
+    webhook = app.extensions["clustaar"]["clustaar"]
+    assert isinstance(webhook, ClustaarWebhook)
+    return webhook
+
+
+def post(
+    where: Flask | FlaskClient,
+    notification: Any = None,
+    *,
+    path: str = "/clustaar",
+    key: str | None = KEY,
+    date: str | None = None,
+    headers: dict[str, str | None] | None = None,
+    age: float = 0,
+) -> TestResponse:
+    """Send a notification as the platform does; a header given as None is left out."""
+    client = where.test_client() if isinstance(where, Flask) else where
+    body = notification
+    if not isinstance(body, bytes):
+        body = json.dumps(document() if body is None else body).encode()
+    if date is None:
+        date = formatdate(time.time() - age, usegmt=True)
+    sent: dict[str, str | None] = {
+        "Authorization": basic_auth("user", "pass:word"),
+        "Content-Type": "application/json",
+        "Date": date,
+    }
+    if key is not None:
+        sent["X-Hub-Signature"] = sign(key, date, body)
+    sent |= headers or {}
+    given = {name: value for name, value in sent.items() if value is not None}
+    return client.post(path, data=body, headers=given)
+
+
+def actions_of(response: TestResponse) -> Any:
+    assert response.status_code == 200, response.get_data(as_text=True)
+    assert response.content_type == "application/json"
+    return response.get_json()["actions"]
+
+
+def code_of(response: TestResponse) -> Any:
+    assert response.content_type == "application/problem+json"
+    problem = response.get_json()
+    assert problem["status"] == response.status_code
+    return problem["code"]
+
+
+def hello(notification: Notification) -> str:
+    return f"Hello {notification.interlocutor.first_name}"
+
+
+# -- the whole way -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "notification",
+    [
+        document(),
+        document(type="step_reached_event"),
+        SMALL,
+    ],
+    ids=["documented", "with data.type", "the predecessor's"],
+)
+def test_a_notification_gets_the_actions_of_its_handler(notification: Any) -> None:
+    """Each documented form of a notification reaches the handler."""
+    app = make_app(lambda notification: SendTextAction("Hi"))
+    assert actions_of(post(app, notification)) == [
+        {"type": "send_text_action", "alternatives": ["Hi"], "text": "Hi"}
+    ]
+
+
+@pytest.mark.parametrize("path", ["/clustaar", "/clustaar/"])
+def test_the_endpoint_answers_with_and_without_a_slash(path: str) -> None:
+    """Neither form of the URL is redirected to the other."""
+    assert post(make_app(hello), path=path).status_code == 200
+
+
+def test_only_post_is_answered() -> None:
+    """The platform only posts."""
+    assert make_app(hello).test_client().get("/clustaar").status_code == 405
+
+
+def test_the_session_travels_whole_as_handlers_left_it() -> None:
+    """What a handler does to the session is in the reply, with all else that was."""
+
+    def remember(notification: Notification) -> str:
+        notification.session["colour"] = "red"
+        return "Noted"
+
+    reply = post(make_app(remember)).get_json()
+    assert reply["session"] == {"values": {"name": "John", "colour": "red"}}
+
+
+def test_the_interlocutor_travels_when_a_handler_changed_it() -> None:
+    """A changed interlocutor is in the reply, whole."""
+
+    def rename(notification: Notification) -> str:
+        notification.interlocutor.first_name = "Jane"
+        return "Renamed"
+
+    reply = post(make_app(rename)).get_json()
+    came = document()["data"]["interlocutor"]
+    assert reply["interlocutor"] == came | {"firstName": "Jane"}
+
+
+def test_the_interlocutor_stays_at_home_when_only_looked_at() -> None:
+    """Reading an attribute is no change."""
+    assert "interlocutor" not in post(make_app(hello)).get_json()
+
+
+def test_a_step_nobody_answers_goes_back_as_it_came() -> None:
+    """A handler that returns None only watches."""
+    odd = [{"type": "send_hologram_action", "x": [1, {"y": None}]}, 3, None]
+    step = document()["data"]["step"] | {"actions": odd}
+    app = make_app(lambda notification: None)
+    assert actions_of(post(app, document(step=step))) == odd
+
+
+def test_an_unknown_action_returned_leaves_as_it_came() -> None:
+    """What cannot be typed is kept raw, for handlers and for the reply."""
+    odd = [{"type": "send_hologram_action", "x": [1]}]
+    step = document()["data"]["step"] | {"actions": odd}
+    seen: list[Any] = []
+
+    def echo(notification: Notification) -> Any:
+        seen.extend(notification.step.actions)
+        return notification.step.actions
+
+    assert actions_of(post(make_app(echo), document(step=step))) == odd
+    assert isinstance(seen[0], UnknownAction) and seen[0].data == odd[0]
+
+
+def test_handlers_run_in_a_request() -> None:
+    """Flask's context is there, as in any view."""
+
+    def look(notification: Notification) -> str:
+        g.seen = True
+        return f"{request.method} {current_app.name} {g.seen}"
+
+    assert actions_of(post(make_app(look)))[0]["text"] == f"POST {__name__} True"
+
+
+def test_async_handlers_answer_beside_others() -> None:
+    """``async def`` works as in Flask, with its context."""
+    app = make_app()
+    webhook = webhook_of(app)
+
+    @webhook.on(events.CONVERSATION_STEP_REACHED)
+    async def first(notification: Notification) -> str:
+        return request.path
+
+    @webhook.on(events.CONVERSATION_STEP_REACHED)
+    async def second(notification: Notification) -> str:
+        return current_app.name
+
+    webhook.on(events.CONVERSATION_STEP_REACHED, hello)
+    texts = [action["text"] for action in actions_of(post(app))]
+    assert texts == ["/clustaar", __name__, "Hello John"]
+
+
+def test_text_matches_hands_its_groups_to_the_handler() -> None:
+    """The match is that of the handler's own filter."""
+    app = make_app()
+    webhook = webhook_of(app)
+    topic = events.CONVERSATION_STEP_REACHED
+
+    @webhook.on(topic, filter=TextMatches("h(.)l"))
+    def with_match(notification: Notification) -> str:
+        assert notification.match is not None
+        return notification.match[1]
+
+    @webhook.on(topic)
+    def without(notification: Notification) -> str:
+        return str(notification.match)
+
+    assert [a["text"] for a in actions_of(post(app))] == ["e", "None"]
+
+
+# -- fan-out -------------------------------------------------------------------------
+
+
+def fan_out_app(**config: Any) -> Flask:
+    app = make_app(**config)
+    webhook = webhook_of(app)
+    topic = events.CONVERSATION_STEP_REACHED
+    webhook.on(topic, lambda n: "one", filter=StepID(STEP))
+    webhook.on(topic, lambda n: None)
+    webhook.on(topic, lambda n: "two")
+    webhook.on(topic, lambda n: "never", filter=Channel("intercom"))
+    return app
+
+
+def test_every_matching_handler_answers_in_order() -> None:
+    """Answers become one reply, in the order of registration."""
+    texts = [action["text"] for action in actions_of(post(fan_out_app()))]
+    assert texts == ["one", "two"]
+
+
+def test_dispatch_first_stops_at_the_first_match() -> None:
+    """With CLUSTAAR_DISPATCH = "first" one handler runs, as in the predecessor."""
+    texts = [
+        action["text"]
+        for action in actions_of(post(fan_out_app(CLUSTAAR_DISPATCH="first")))
+    ]
+    assert texts == ["one"]
+
+
+def test_the_fallback_answers_what_no_handler_matches() -> None:
+    """A fallback runs only then."""
+    app = make_app()
+    webhook = webhook_of(app)
+    webhook.on(events.CONVERSATION_STEP_REACHED, hello, filter=StepID("f" * 24))
+
+    @webhook.fallback
+    def sorry(notification: Notification) -> str:
+        return "Sorry"
+
+    assert actions_of(post(app))[0]["text"] == "Sorry"
+
+
+def test_a_group_answers_where_its_filter_matches() -> None:
+    """Handlers of a module are included with a filter of their own."""
+    app = make_app()
+    group = HandlerGroup(filter=Channel("facebook"))
+    group.on(events.CONVERSATION_STEP_REACHED, hello, filter=StepID(STEP))
+    group.fallback(lambda notification: "fallback of the group")
+    webhook_of(app).include(group)
+    client = app.test_client()
+    assert actions_of(post(client))[0]["text"] == "Hello John"
+    other = document()["data"]["step"] | {"id": "f" * 24}
+    reply = actions_of(post(client, document(step=other)))
+    assert reply[0]["text"] == "fallback of the group"
+    assert code_of(post(client, document(channel="intercom"))) == "no_handler"
+
+
+def test_a_handler_registered_after_the_first_request_is_an_error() -> None:
+    """As in Flask: half of the requests would not see it."""
+    app = make_app(hello)
+    post(app)
+    with pytest.raises(ConfigurationError, match="comes too late"):
+        webhook_of(app).on(events.CONVERSATION_STEP_REACHED, hello)
+
+
+# -- nobody answers ------------------------------------------------------------------
+
+
+def test_an_unhandled_notification_is_explained(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The 404 names topic and step; the log tells of each handler why not."""
+    app = make_app()
+    webhook_of(app).on("conversation.step_reached", hello, filter=StepID("f" * 24))
+    response = post(app)
+    assert code_of(response) == "no_handler"
+    assert response.status_code == 404
+    detail = response.get_json()["detail"]
+    assert "'conversation.step_reached'" in detail and STEP in detail
+    assert "explanation" not in response.get_json()
+    assert "hello (test_extension.py:" in caplog.text
+    assert "StepID('ffffffffffffffffffffffff') did not match" in caplog.text
+    assert f"@webhook.on('conversation.step_reached', filter=StepID('{STEP}'))" in (
+        caplog.text
+    )
+
+
+def test_in_debug_mode_the_answer_explains_too() -> None:
+    """Who develops sees it in the platform's console."""
+    app = make_app()
+    app.debug = True
+    webhook_of(app).on("conversation.step_reached", hello, filter=StepID("f" * 24))
+    explanation = post(app).get_json()["explanation"]
+    assert "did not match: data.step.id is" in explanation[0]
+    assert explanation[-1].startswith("This would handle it: @webhook.on(")
+
+
+# -- the door ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        ({"key": "wrong"}, 403, "signature_invalid"),
+        ({"key": None}, 400, "signature_missing"),
+        ({"headers": {"X-Hub-Signature": "sha1=12"}}, 400, "signature_malformed"),
+        (
+            {"headers": {"X-Hub-Signature": "sha256=" + "0" * 64}},
+            400,
+            "signature_algorithm_refused",
+        ),
+        ({"headers": {"Date": None}}, 400, "date_missing"),
+        ({"date": "yesterday"}, 400, "date_malformed"),
+        ({"age": 11.9}, 400, "request_too_old"),
+        ({"age": -11}, 400, "request_from_future"),
+        ({"headers": {"Authorization": None}}, 401, "credentials_missing"),
+        (
+            {"headers": {"Authorization": basic_auth("user", "wrong")}},
+            401,
+            "credentials_invalid",
+        ),
+        (
+            {"headers": {"Authorization": basic_auth("üser", "pass:word")}},
+            401,
+            "credentials_invalid",
+        ),
+        ({"headers": {"Content-Type": "text/html"}}, 415, "unsupported_content"),
+        (
+            {"headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+            415,
+            "unsupported_content",
+        ),
+        ({"headers": {"Content-Encoding": "gzip"}}, 415, "unsupported_content"),
+        ({"notification": b"x" * 1_048_577}, 413, "body_too_large"),
+        ({"notification": b""}, 400, "invalid_json"),
+        ({"notification": b"null"}, 400, "invalid_notification"),
+        ({"notification": b"[]"}, 400, "invalid_notification"),
+        ({"notification": b"{}"}, 400, "invalid_notification"),
+        ({"notification": b'{"topic": 5}'}, 400, "invalid_notification"),
+        ({"notification": b'{"topic": "x", "n": NaN}'}, 400, "invalid_json"),
+        ({"notification": b'{"topic": "x", "n": 1e999}'}, 400, "invalid_json"),
+        (
+            {"notification": b'{"topic": "x", "n": ' + b"9" * 5000 + b"}"},
+            400,
+            "invalid_json",
+        ),
+        ({"notification": b"[" * 100_000}, 400, "invalid_json"),
+        ({"notification": b'{"topic": "\xff"}'}, 400, "invalid_json"),
+    ],
+)
+def test_the_door_refuses(
+    arguments: Any, status: int, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each refusal has its status and its code, and one log line; no handler runs."""
+
+    def never(notification: Notification) -> None:
+        raise AssertionError("A handler ran.")
+
+    app = make_app(never)
+    caplog.set_level(logging.INFO)
+    response = post(app, **arguments)
+    assert (response.status_code, code_of(response)) == (status, code)
+    assert [record.name for record in caplog.records] == ["flask_clustaar"]
+    assert code in caplog.text
+    for secret in (KEY, "pass:word", "sha1="):
+        assert secret not in caplog.text + response.get_data(as_text=True).replace(
+            "'sha1='", ""
+        )
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [None, "application/json", "application/json; charset=utf-8", "text/plain",
+     "application/octet-stream", "application/vnd.clustaar+json"],
+)  # fmt: skip
+def test_json_is_accepted_by_its_type_or_without_one(content_type: str | None) -> None:
+    """The predecessor's own client sends no Content-Type."""
+    response = post(make_app(hello), headers={"Content-Type": content_type})
+    assert response.status_code == 200
+
+
+def test_a_refusal_for_the_clock_logs_the_skew(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Who reads the log sees whose clock to mend."""
+    post(make_app(hello), age=60)
+    assert "request_too_old (the sender's clock: -6" in caplog.text
+
+
+def test_credentials_missing_asks_for_them() -> None:
+    """A 401 has the challenge that HTTP wants."""
+    response = post(make_app(hello), headers={"Authorization": None})
+    assert response.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+def test_without_key_and_credentials_init_app_warns() -> None:
+    """An endpoint for anybody is never silent."""
+    with pytest.warns(InsecureWebhookWarning, match="CLUSTAAR_PRIVATE_KEY"):
+        ClustaarWebhook(Flask(__name__))
+
+
+def test_a_wrong_setting_fails_in_init_app() -> None:
+    """Half a setting is an error when the program starts."""
+    app = Flask(__name__)
+    app.config["CLUSTAAR_AUTH_USERNAME"] = "user"
+    with pytest.raises(ConfigurationError, match="CLUSTAAR_AUTH_PASSWORD"):
+        ClustaarWebhook().init_app(app)
+
+
+def test_an_argument_that_is_no_setting_fails_at_once() -> None:
+    """A misspelt keyword argument is an error where it stands."""
+    with pytest.raises(TypeError, match="private_key"):
+        ClustaarWebhook(privte_key="x")  # type: ignore[call-arg]
+
+
+def test_an_application_may_restyle_a_problem() -> None:
+    """An error handler for a class of ours gets the error."""
+    app = make_app(hello)
+
+    @app.errorhandler(SignatureInvalid)
+    def restyle(error: SignatureInvalid) -> tuple[str, int]:
+        return "my own", 418
+
+    assert post(app, key="wrong").get_data(as_text=True) == "my own"
+    assert code_of(post(app, age=60)) == "request_too_old"
+
+
+def test_error_pages_for_people_are_not_for_the_platform() -> None:
+    """A handler for all of a status, or for all exceptions, leaves our answers alone."""
+    app = make_app(hello)
+    app.register_error_handler(403, lambda error: ("<h1>no</h1>", 403))
+    app.register_error_handler(Exception, lambda error: ("<h1>oops</h1>", 500))
+    assert code_of(post(app, key="wrong")) == "signature_invalid"
+
+
+# -- a delivery runs once ------------------------------------------------------------
+
+
+def counting_app(**config: Any) -> tuple[Flask, list[str]]:
+    calls: list[str] = []
+
+    def count(notification: Notification) -> str:
+        calls.append("call")
+        return f"call {len(calls)}"
+
+    return make_app(count, **config), calls
+
+
+def test_the_same_delivery_gets_the_first_reply() -> None:
+    """Handlers do not run again, and the bytes are the same."""
+    app, calls = counting_app()
+    date = formatdate(usegmt=True)
+    first, second = post(app, date=date), post(app, date=date)
+    assert first.get_data() == second.get_data()
+    assert calls == ["call"]
+
+
+def test_a_respelt_signature_is_the_same_delivery() -> None:
+    """The identity is the digest, not the header's text."""
+    app, calls = counting_app()
+    date = formatdate(usegmt=True)
+    body = json.dumps(document()).encode()
+    signature = sign(KEY, date, body)
+    respelt = "sha1=" + signature.removeprefix("sha1=").upper()
+    post(app, body, date=date)
+    post(app, body, date=date, headers={"X-Hub-Signature": respelt})
+    assert calls == ["call"]
+
+
+def test_a_delivery_that_failed_runs_again() -> None:
+    """A failure is not recorded."""
+    attempts: list[int] = []
+
+    def flaky(notification: Notification) -> str:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise ValueError
+        return "now"
+
+    app, date = make_app(flaky), formatdate(usegmt=True)
+    assert post(app, date=date).status_code == 500
+    assert actions_of(post(app, date=date))[0]["text"] == "now"
+
+
+def test_a_delivery_that_is_running_is_told_to_wait() -> None:
+    """While the first still runs, the second gets 409 with Retry-After."""
+    started, go_on = threading.Event(), threading.Event()
+
+    def slow(notification: Notification) -> str:
+        started.set()
+        assert go_on.wait(10)
+        return "done"
+
+    app, date = make_app(slow), formatdate(usegmt=True)
+    first: list[TestResponse] = []
+    thread = threading.Thread(target=lambda: first.append(post(app, date=date)))
+    thread.start()
+    assert started.wait(10)
+    second = post(app, date=date)
+    go_on.set()
+    thread.join()
+    assert (second.status_code, code_of(second)) == (409, "delivery_in_progress")
+    assert int(second.headers["Retry-After"]) >= 1
+    assert actions_of(first[0])[0]["text"] == "done"
+
+
+class BrokenStore:
+    """A replay store whose database is down."""
+
+    fail_on: tuple[str, ...] = ("claim", "complete", "release")
+
+    def claim(self, delivery: str, *, lease: float) -> Claim:
+        self._fail("claim")
+        return Claim(delivery, "token", "mine", None)
+
+    def complete(self, claim: Claim, reply: bytes, *, lifetime: float) -> None:
+        self._fail("complete")
+
+    def release(self, claim: Claim) -> None:
+        self._fail("release")
+
+    def _fail(self, what: str) -> None:
+        if what in self.fail_on:
+            raise ReplayStoreError("The database is down.")
+
+
+def test_a_store_that_fails_refuses_deliveries() -> None:
+    """Running once is not certain, so it does not run: 503 with Retry-After."""
+    app = make_app(hello, CLUSTAAR_REPLAY_STORE=BrokenStore())
+    response = post(app)
+    assert (response.status_code, code_of(response)) == (
+        503,
+        "replay_store_unavailable",
+    )
+    assert "Retry-After" in response.headers
+
+
+def test_a_store_that_fails_may_be_allowed(caplog: pytest.LogCaptureFixture) -> None:
+    """With "allow" the delivery runs, and the log tells."""
+    app = make_app(
+        hello,
+        CLUSTAAR_REPLAY_STORE=BrokenStore(),
+        CLUSTAAR_REPLAY_ON_STORE_ERROR="allow",
+    )
+    assert post(app).status_code == 200
+    assert "The replay store failed" in caplog.text
+
+
+def test_a_store_that_fails_after_the_handlers_ran_does_not_cost_the_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The bot waits for it."""
+    store = BrokenStore()
+    store.fail_on = ("complete", "release")
+    app = make_app(hello, CLUSTAAR_REPLAY_STORE=store)
+    assert post(app).status_code == 200
+    assert post(app, {"topic": "unknown"}).status_code == 404
+    assert caplog.text.count("The replay store failed") == 2
+
+
+def test_without_a_store_a_delivery_may_run_twice() -> None:
+    """CLUSTAAR_REPLAY_STORE = None switches it off."""
+    app, calls = counting_app(CLUSTAAR_REPLAY_STORE=None)
+    date = formatdate(usegmt=True)
+    post(app, date=date), post(app, date=date)
+    assert len(calls) == 2
+
+
+# -- what fails ----------------------------------------------------------------------
+
+
+def failing(notification: Notification) -> str:
+    raise KeyError("secret of a customer")
+
+
+def test_a_failing_handler_is_a_problem(caplog: pytest.LogCaptureFixture) -> None:
+    """500 with a code; the traceback is in the log, and only there."""
+    response = post(make_app(failing))
+    assert (response.status_code, code_of(response)) == (500, "handler_failed")
+    assert "test_extension.failing' raised KeyError" in response.get_json()["detail"]
+    assert "secret of a customer" not in response.get_data(as_text=True)
+    assert "Traceback" in caplog.text
+
+
+def test_aborting_in_a_handler_sets_the_status() -> None:
+    """``abort`` works as in a view, in the shape of a problem."""
+
+    def unavailable(notification: Notification) -> None:
+        abort(503)
+
+    response = post(make_app(unavailable))
+    assert (response.status_code, code_of(response)) == (503, "handler_failed")
+
+
+def test_in_debug_mode_the_exception_comes_up() -> None:
+    """Flask's debugger shows it."""
+    app = make_app(failing)
+    app.debug = True
+    with pytest.raises(KeyError):
+        post(app)
+
+
+def test_a_filter_that_raises_is_a_failure() -> None:
+    """A function of the user's as a filter may fail like a handler."""
+    app = make_app()
+    webhook_of(app).on(events.CONVERSATION_STEP_REACHED, hello, filter=failing)
+    assert code_of(post(app)) == "handler_failed"
+
+
+def test_what_is_no_answer_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    """A handler that returns something odd is told so by name."""
+    assert code_of(post(make_app(lambda notification: 5))) == "handler_failed"
+    assert "returned an 'int', which is no answer" in caplog.text
+
+
+def test_an_invalid_reply_is_not_sent() -> None:
+    """Its errors name the path and the sentence, and the handler is named."""
+
+    def too_long(notification: Notification) -> Any:
+        reply = QuickReply(title="x" * 61, action=GoToAction.step(STEP))
+        return SendQuickRepliesAction(message="?", buttons=[reply])
+
+    response = post(make_app(too_long))
+    assert (response.status_code, code_of(response)) == (500, "invalid_reply")
+    [error] = response.get_json()["errors"]
+    assert error["path"] == "actions.0.buttons.0.title"
+    assert "60" in error["message"]
+    assert "too_long" in response.get_json()["detail"]
+
+
+def test_a_reply_that_json_cannot_say_is_invalid() -> None:
+    """A session that contains itself has no end."""
+
+    def endless(notification: Notification) -> str:
+        notification.session["me"] = notification.session.values
+        return "x"
+
+    assert code_of(post(make_app(endless))) == "invalid_reply"
+
+
+@pytest.mark.parametrize("handler", [failing, lambda notification: {"actions": 5}])
+def test_passthrough_lets_the_bot_go_on(handler: Handler) -> None:
+    """CLUSTAAR_ON_ERROR = "passthrough" answers with the step as it came."""
+
+    def spoil(notification: Notification) -> Any:
+        notification.session["name"] = object()
+        return handler(notification)
+
+    app = make_app(spoil, CLUSTAAR_ON_ERROR="passthrough")
+    reply = post(app).get_json()
+    assert reply == {
+        "actions": [{"type": "pause_bot_action"}],
+        "session": {"values": {"name": "John"}},
+    }
+
+
+def test_passthrough_is_no_success() -> None:
+    """The delivery may run again."""
+    calls: list[int] = []
+
+    def flaky(notification: Notification) -> str:
+        calls.append(1)
+        raise ValueError
+
+    app = make_app(flaky, CLUSTAAR_ON_ERROR="passthrough")
+    date = formatdate(usegmt=True)
+    post(app, date=date), post(app, date=date)
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("depth", [300, 400, 500, 600, 700, 800, 900])
+def test_a_notification_nested_beyond_reason_is_refused(depth: int) -> None:
+    """However deep, and whatever handlers look at: never a 5xx."""
+    nested = "[" * depth + "]" * depth
+    body = json.dumps(document()).replace('"name": "John"', f'"name": {nested}')
+
+    def look(notification: Notification) -> Any:
+        notification.session["seen"] = True
+        return "x"
+
+    for handler in (look, lambda notification: None):
+        response = post(make_app(handler), body.encode())
+        assert response.status_code in (200, 400), response.get_data(as_text=True)
+
+
+# -- signals -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def told() -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """Each signal that was sent, with its arguments."""
+    heard: list[tuple[str, dict[str, Any]]] = []
+    names = [
+        "notification_received",
+        "request_rejected",
+        "handler_called",
+        "handler_failed",
+        "reply_sent",
+    ]
+    receivers = {}
+    for name in names:
+
+        def hear(sender: Any, name: str = name, **arguments: Any) -> None:
+            assert isinstance(sender, Flask)
+            heard.append((name, arguments))
+
+        receivers[name] = hear
+        getattr(signals, name).connect(hear)
+    yield heard
+    for name, receiver in receivers.items():
+        getattr(signals, name).disconnect(receiver)
+
+
+def test_signals_tell_of_an_answer(told: list[tuple[str, dict[str, Any]]]) -> None:
+    """Received, called with its duration, sent."""
+    post(make_app(hello))
+    assert [name for name, _ in told] == [
+        "notification_received",
+        "handler_called",
+        "reply_sent",
+    ]
+    assert told[1][1]["duration"] > 0
+    assert told[1][1]["handler"].function is hello
+    assert told[2][1]["reply"]["actions"][0]["text"] == "Hello John"
+
+
+def test_signals_tell_of_a_failure(told: list[tuple[str, dict[str, Any]]]) -> None:
+    """The handler was called, and failed."""
+    post(make_app(failing))
+    assert [name for name, _ in told][1:] == ["handler_called", "handler_failed"]
+    assert isinstance(told[2][1]["exception"], KeyError)
+    assert told[2][1]["handler"].function is failing
+
+
+def test_signals_tell_of_a_refusal(told: list[tuple[str, dict[str, Any]]]) -> None:
+    """With the code and the status of the answer."""
+    post(make_app(hello), key="wrong")
+    [(name, arguments)] = told
+    assert name == "request_rejected"
+    assert (arguments["code"], arguments["status"]) == ("signature_invalid", 403)
+
+
+# -- applications --------------------------------------------------------------------
+
+
+def test_one_webhook_in_two_applications() -> None:
+    """Handlers are the webhook's, secrets and URL the application's."""
+    webhook = ClustaarWebhook()
+    webhook.on(events.CONVERSATION_STEP_REACHED, hello)
+    one, two = Flask("one"), Flask("two")
+    one.config.update(SECURE)
+    two.config.update(SECURE, CLUSTAAR_PRIVATE_KEY="other", CLUSTAAR_URL_PREFIX="/bot")
+    webhook.init_app(one)
+    webhook.init_app(two)
+    assert post(one).status_code == 200
+    assert post(two, path="/bot", key="other").status_code == 200
+    assert post(two, path="/bot").status_code == 403
+
+
+def test_two_webhooks_in_one_application() -> None:
+    """Each has its URL, its secrets and its handlers."""
+    app = Flask(__name__)
+    app.config.update(
+        SECURE,
+        CLUSTAAR_SALES_PRIVATE_KEY="sales",
+        CLUSTAAR_SUPPORT_PRIVATE_KEY="support",
+    )
+    sales = ClustaarWebhook(app, name="sales")
+    support = ClustaarWebhook(app, name="support", url_prefix="/help")
+    sales.on(events.CONVERSATION_STEP_REACHED, lambda n: "sales")
+    support.on(events.CONVERSATION_STEP_REACHED, lambda n: "support")
+    with app.test_request_context():
+        assert url_for("sales.receive") == "/sales"
+        assert url_for("support.receive") == "/help"
+    assert actions_of(post(app, path="/sales", key="sales"))[0]["text"] == "sales"
+    assert actions_of(post(app, path="/help", key="support"))[0]["text"] == "support"
+    assert post(app, path="/sales", key="support").status_code == 403
+
+
+def test_the_same_delivery_to_another_bot_is_its_own() -> None:
+    """Two webhooks with the same key each run it."""
+    app = Flask(__name__)
+    app.config.update(SECURE)
+    calls: list[str] = []
+    for name in ("sales", "support"):
+        webhook = ClustaarWebhook(app, name=name)
+        webhook.on(
+            events.CONVERSATION_STEP_REACHED, lambda n, name=name: calls.append(name)
+        )
+    date = formatdate(usegmt=True)
+    post(app, path="/sales", date=date), post(app, path="/support", date=date)
+    assert calls == ["sales", "support"]
+
+
+def test_a_second_webhook_of_the_same_name_is_refused() -> None:
+    """It would hide the first."""
+    app = make_app()
+    with pytest.raises(ConfigurationError, match="already in this application"):
+        ClustaarWebhook(app)
+
+
+def test_a_webhook_needs_a_name_that_can_be_one() -> None:
+    """It is part of the settings' names."""
+    with pytest.raises(ConfigurationError, match="cannot be the name"):
+        ClustaarWebhook(name="two words")
+
+
+def test_a_webhook_that_is_not_in_the_application_says_so() -> None:
+    """Forgetting 'init_app' is the usual reason."""
+    with pytest.raises(RuntimeError, match="Did you forget to call 'init_app'"):
+        ClustaarWebhook().endpoint(Flask(__name__))
+
+
+def test_an_application_that_reads_forms_first() -> None:
+    """Another ``before_request`` may have touched the body already."""
+    app = make_app(hello)
+
+    @app.before_request
+    def touch() -> None:
+        assert request.form.get("x") is None
+        assert isinstance(request.data, bytes)
+
+    assert post(app).status_code == 200
+
+
+def test_the_limit_of_the_body_is_the_webhook_s_own() -> None:
+    """Neither a lower nor a higher limit of the application changes it."""
+    app = make_app(hello, MAX_CONTENT_LENGTH=10)
+
+    @app.before_request
+    def touch() -> None:
+        assert isinstance(request.data, bytes)
+
+    assert post(app).status_code == 200
+    small = make_app(hello, CLUSTAAR_MAX_CONTENT_LENGTH=10)
+    assert code_of(post(small)) == "body_too_large"
+
+
+def test_a_chunked_body_is_limited_while_it_is_read() -> None:
+    """Without Content-Length the stream itself is cut off."""
+    app = make_app(hello, CLUSTAAR_MAX_CONTENT_LENGTH=10)
+    body = json.dumps(document()).encode()
+    date = formatdate(usegmt=True)
+    response = app.test_client().post(
+        "/clustaar",
+        input_stream=io.BytesIO(body),
+        headers={
+            "Authorization": basic_auth("user", "pass:word"),
+            "Date": date,
+            "X-Hub-Signature": sign(KEY, date, body),
+        },
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert code_of(response) == "body_too_large"
+
+
+def test_a_body_that_breaks_off_is_refused() -> None:
+    """The connection ended before the announced length."""
+    response = (
+        make_app(hello)
+        .test_client()
+        .post(
+            "/clustaar",
+            input_stream=io.BytesIO(b"{}"),
+            headers={"Authorization": basic_auth("user", "pass:word")},
+            environ_overrides={"CONTENT_LENGTH": "100"},
+        )
+    )
+    assert code_of(response) == "body_incomplete"
+
+
+@pytest.mark.parametrize("first", ["csrf", "webhook"])
+def test_csrf_protection_leaves_the_webhook_alone(first: str) -> None:
+    """The blueprint exempts itself, whichever extension comes first."""
+    app = Flask(__name__)
+    app.config.update(SECURE, SECRET_KEY="x")
+    if first == "csrf":
+        CSRFProtect(app)
+    webhook = ClustaarWebhook(app)
+    if first == "webhook":
+        CSRFProtect(app)
+    webhook.on(events.CONVERSATION_STEP_REACHED, hello)
+    app.post("/form")(lambda: "unsafe")
+    assert post(app).status_code == 200
+    assert app.test_client().post("/form").status_code == 400
+
+
+def test_behind_a_proxy_with_a_prefix() -> None:
+    """ProxyFix changes the URL, not what was signed."""
+    app = make_app(hello)
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_prefix=1)  # type: ignore[method-assign]
+    assert post(app, headers={"X-Forwarded-Prefix": "/api"}).status_code == 200
+
+
+def test_below_another_blueprint() -> None:
+    """The webhook's blueprint can be nested."""
+    app = Flask(__name__)
+    app.config.update(SECURE)
+    webhook = ClustaarWebhook()
+    webhook.on(events.CONVERSATION_STEP_REACHED, hello)
+    api = Blueprint("api", __name__, url_prefix="/api")
+    api.register_blueprint(webhook.blueprint)
+    app.register_blueprint(api)
+    assert post(app, path="/api/clustaar").status_code == 200
+    with app.test_request_context():
+        assert url_for("api.clustaar.receive") == "/api/clustaar"
+
+
+def test_at_the_root() -> None:
+    """The webhook can be all there is."""
+    app = make_app(hello, CLUSTAAR_URL_PREFIX="/")
+    assert post(app, path="/").status_code == 200
+
+
+def test_the_signed_date_may_stand_in_another_header() -> None:
+    """Behind a proxy that rewrites Date."""
+    app = make_app(hello, CLUSTAAR_DATE_HEADER="X-Original-Date")
+    date = formatdate(usegmt=True)
+    headers: dict[str, str | None] = {"Date": "rewritten", "X-Original-Date": date}
+    assert post(app, date=date, headers=headers).status_code == 200
+
+
+def test_the_whole_reply_may_be_given_as_models_or_as_a_dict() -> None:
+    """A StepReachedResponse and a dict in the wire's shape are the same."""
+    card = Card(title="Red", buttons=[])
+    replies = [
+        StepReachedResponse(actions=[SendCardsAction(cards=[card])]),
+        {
+            "actions": [
+                {
+                    "type": "send_cards_action",
+                    "cards": [{"type": "card", "title": "Red", "buttons": []}],
+                }
+            ]
+        },
+    ]
+    answers = [post(make_app(lambda n, r=r: r)).get_json() for r in replies]
+    assert answers[0] == answers[1]
+    sent = answers[0]["actions"][0]["cards"][0]
+    assert (sent["imageURL"], sent["url"]) == ("", "")
+
+
+def test_importing_the_same_module_twice_is_harmless() -> None:
+    """Two instances of one program do not meet."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        one, two = make_app(hello), make_app(lambda n: "other")
+    assert actions_of(post(one))[0]["text"] == "Hello John"
+    assert actions_of(post(two))[0]["text"] == "other"
