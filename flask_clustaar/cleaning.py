@@ -194,8 +194,11 @@ def _passes(name: str, value: str) -> bool:
 
 
 def _is_safe_url(url: str) -> bool:
-    """Tell whether neither a browser nor anything on the way to it finds a scheme that
-    is not allowed, however often it unescapes, and whatever a variable stands for."""
+    """Tell whether a URL has no scheme but an allowed one.
+
+    It is judged as it looks when all is unescaped, however often, when what browsers
+    overlook is gone, and when the variables in it turn out empty.
+    """
     while (unescaped := unescape(url)) != url:
         url = unescaped
     bare = _IGNORED_IN_URL.sub("", normalize("NFKC", url)).lower()

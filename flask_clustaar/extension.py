@@ -14,6 +14,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable
+from itertools import islice
 from typing import IO, Any, Unpack, cast
 from weakref import WeakKeyDictionary
 
@@ -339,16 +340,17 @@ class Endpoint:
         return answers
 
     def _handlers(self, notification: Notification) -> list[Handler]:
+        wanted = 1 if self.settings.dispatch == "first" else None
         try:
-            found = self.webhook.find(notification)
-            if not found:
-                fallback = self.webhook.fallback_for(notification)
-                found = [] if fallback is None else [fallback]
+            found = list(islice(self.webhook.matching(notification), wanted))
+            fallback = None if found else self.webhook.fallback_for(notification)
         except Exception as error:
             raise HandlerFailed("A filter of the webhook failed.") from error
+        if fallback is not None:
+            return [fallback]
         if not found:
             raise self._unhandled(notification)
-        return found[:1] if self.settings.dispatch == "first" else found
+        return found
 
     def _call(self, handler: Handler, notification: Notification) -> Answer | None:
         notification.__dict__["_match"] = handler.match(notification)

@@ -86,7 +86,7 @@ class MemoryReplayStore:
     def __init__(self, capacity: int = 10_000) -> None:
         self._capacity = capacity
         self._lock = threading.Lock()
-        self._tokens = itertools.count(1)
+        self._tokens = map(str, itertools.count(1))
         # delivery -> when the record ends, the holder's token, the reply if there is
         self._records: dict[str, tuple[float, str, bytes | None]] = {}
         # A heap of when to look which record up; it may have ended later or already.
@@ -98,7 +98,7 @@ class MemoryReplayStore:
             record = self._records.get(delivery)
             if record is not None and record[0] > now:
                 return _taken(delivery, record[2])
-            token = str(next(self._tokens))
+            token = next(self._tokens)
             self._put(delivery, now, (now + lease, token, None))
         return Claim(delivery, token, "mine")
 

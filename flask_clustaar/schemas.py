@@ -124,11 +124,14 @@ def _excused(violation: Violation, wire: JSON, received: dict[Path, Any]) -> boo
 
 
 def _value_at(document: Any, path: Path) -> Any:
+    """Return what stands at *path*; something that equals nothing, if nothing can."""
     for key in path:
-        if isinstance(document, list):
+        if isinstance(document, list) and int(key) < len(document):
             document = document[int(key)]
         elif isinstance(document, dict):
             document = document.get(key, ma.missing)
+        else:
+            return object()
     return document
 
 

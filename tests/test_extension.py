@@ -519,7 +519,7 @@ def test_an_application_may_restyle_a_problem() -> None:
 
 
 def test_error_pages_for_people_are_not_for_the_platform() -> None:
-    """A handler for all of a status, or for all exceptions, leaves our answers alone."""
+    """A handler for a whole status, or for all exceptions, leaves ours alone."""
     app = make_app(hello)
     app.register_error_handler(403, lambda error: ("<h1>no</h1>", 403))
     app.register_error_handler(Exception, lambda error: ("<h1>oops</h1>", 500))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import click
+
+from .findings import Level
 
 #: The channels by the names that notifications give them, or that they would have.
 CHANNELS: Final = {
@@ -46,6 +47,12 @@ _SUPPORT: Final = {
 }
 
 
+_REASONS: Final = {
+    ("share_action", "clustaar_web_chat"): "the button is there, and does nothing",
+    ("ask_location_action", "clustaar_web_chat"): "its answer is never sent",
+}
+
+
 class Channel(click.ParamType):
     """The name of a channel, as notifications have it or as people say it."""
 
@@ -60,7 +67,14 @@ class Channel(click.ParamType):
         return name
 
 
-def support(action_type: Any, channel: str) -> str:
-    """Return ``y`` if a channel can show an action, ``-`` if not, else ``?``."""
+def trouble(action_type: Any, channel: str) -> tuple[Level, str] | None:
+    """Return what a channel does not do with an action; None if it shows it."""
     row = _SUPPORT.get(action_type) if isinstance(action_type, str) else None
-    return row[list(CHANNELS).index(channel)] if row else "y"
+    answer = row[list(CHANNELS).index(channel)] if row else "y"
+    name = CHANNELS[channel]
+    if answer == "?":
+        return "hint", f"It is not known if {name} can show a '{action_type}'."
+    if answer == "-":
+        reason = _REASONS.get((action_type, channel), "it is not available there")
+        return "warning", f"A '{action_type}' is lost on {name}: {reason}."
+    return None

@@ -8,6 +8,8 @@ import click
 
 from ..errors import InsecureWebhookWarning
 from .channels import Channel
+from .check_app import check_app
+from .check_reply import check_reply
 from .common import load_app, read_json, webhooks_of
 from .findings import Finding, failed, tell
 
@@ -43,8 +45,6 @@ def command(
 
 
 def _check_app() -> list[Finding]:
-    from .check_app import check_app
-
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         app = load_app()
@@ -61,6 +61,8 @@ def _check_app() -> list[Finding]:
 
 
 def _check_reply(file: str, channel: str | None) -> list[Finding]:
-    from .check_reply import check_reply
-
-    return list(check_reply(read_json(file), channel))
+    document = read_json(file)
+    try:
+        return list(check_reply(document, channel))
+    except RecursionError as error:
+        raise click.ClickException(f"'{file}' is nested too deeply.") from error

@@ -1,0 +1,101 @@
+# Everything there is to do here. Each target sets up what it needs: .venv is made with
+# the first Python 3.11+ that is found, and what is installed is installed once.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo run test lint format typing docs bench build mutation clean \
+	test-min test-all test-wheel suite check
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# For pip: a constraints file, such as requirements/lowest.txt.
+CONSTRAINTS :=
+# For pytest, as in `make test ARGS="-k signature"`.
+ARGS :=
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/installed/examples  ## Start the shop bot, ask it something, show what it answers
+	@$(PY) scripts/demo.py
+
+run: $(VENV)/installed/examples  ## Start the shop bot and leave it running, with a line of curl to ask it
+	@$(PY) scripts/demo.py --stay
+
+test: $(VENV)/installed/test  ## Run the whole suite, with coverage
+	@$(PY) -X dev -m coverage run -m pytest $(ARGS)
+	@$(PY) -m coverage report
+
+test-min:  ## Run the suite with the lowest supported versions of the dependencies
+	@$(MAKE) suite VENV=.venv-min CONSTRAINTS=requirements/lowest.txt PYTHON=python3.11
+
+test-all:  ## Run the suite on each CPython from 3.11 on that this machine has
+	@scripts/pythons | while read -r python; do \
+		version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		$(MAKE) suite VENV=.venv-$$version PYTHON="$$python" </dev/null || exit 1; \
+	done
+
+test-wheel: build  ## Run the suite against the built wheel, outside of the checkout
+	@scripts/test-wheel $(ARGS)
+
+suite: $(VENV)/installed/test
+	@$(PY) -VV
+	@$(PY) -X dev -m pytest $(ARGS)
+
+lint: $(VENV)/installed/lint  ## Check style and formatting
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+
+format: $(VENV)/installed/lint  ## Mend style and formatting
+	@$(PY) -m ruff check --fix
+	@$(PY) -m ruff format
+
+typing: $(VENV)/installed/typing  ## Check the types, with mypy and pyright
+	@$(PY) -m mypy
+	@$(PY) -m pyright
+	@$(PY) -m pyright --verifytypes flask_clustaar --ignoreexternal
+
+docs: $(VENV)/installed/docs  ## Build the documentation: docs/_build/html
+	@$(PY) -m sphinx -nWq --keep-going docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+bench: $(VENV)/installed/bench  ## Measure the speed, next to a hand-written view and other libraries
+	@$(PY) -m benchmarks
+
+build: $(VENV)/installed/build  ## Build sdist and wheel, and check them: dist/
+	@rm -rf build dist
+	@$(PY) -m build --outdir dist . >/dev/null
+	@$(PY) -m check_wheel_contents dist
+	@$(PY) -m twine check --strict dist/*
+
+mutation: $(VENV)/installed/mutation  ## Break the code on purpose, and see if the suite notices
+	@$(PY) -m mutmut run
+	@$(PY) -m mutmut results
+
+check:  ## Do all that continuous integration does
+	@.ci/run
+
+clean:  ## Remove all that was made here
+	@rm -rf .venv .venv-* build dist *.egg-info docs/_build mutants .coverage* \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+# -- what is installed ---------------------------------------------------------------
+
+# A virtual environment whose Python has gone is made anew, with all that was in it.
+GONE := $(shell test -x $(PY) || rm -rf $(VENV)/installed)
+
+$(PY):
+	@python=$$(PYTHON="$(PYTHON)" scripts/pythons | head -n 1); \
+	test -n "$$python" || exit 1; \
+	echo "Making $(VENV) with $$("$$python" -V)"; \
+	"$$python" -m venv --clear $(VENV)
+
+# The package itself, editable, with one of its extras.
+$(VENV)/installed/%: setup.py flask_clustaar/_version.py $(CONSTRAINTS) | $(PY)
+	@echo "Installing what '$*' needs"
+	@$(PY) -m pip install --quiet --disable-pip-version-check \
+		$(CONSTRAINTS:%=--constraint %) --editable '.[$*]'
+	@mkdir -p $(@D)
+	@touch $@

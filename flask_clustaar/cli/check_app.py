@@ -1,0 +1,142 @@
+"""What is wrong with an application, as far as can be seen without running it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Final
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+
+from ..extension import ClustaarWebhook
+from ..settings import Settings
+from .check_handlers import check_handlers
+from .check_source import check_source
+from .common import rules_of
+from .findings import Finding, Level
+
+
+def check_app(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
+    """Find the mistakes in a webhook of an application."""
+    settings = webhook.endpoint(app).settings
+    for level, message in [
+        *_weak_settings(settings),
+        *_hidden(app, webhook),
+        *check_handlers(webhook.handlers, settings.dispatch),
+        *check_source(_files(webhook)),
+    ]:
+        yield Finding(level, webhook.name, message)
+    if app.debug:
+        yield Finding(
+            "warning",
+            webhook.name,
+            "The debugger is on, with which a stranger can run code. Leave it off "
+            "where others can reach the application.",
+        )
+
+
+def _weak_settings(settings: Settings) -> Iterator[tuple[Level, str]]:
+    if settings.insecure:
+        yield "error", (
+            "It answers anybody. Set 'CLUSTAAR_PRIVATE_KEY', as in the bot's settings."
+        )
+        return
+    if not settings.keys:
+        yield "warning", (
+            "Requests are not signed, so they can be changed and sent again. Set "
+            "'CLUSTAAR_PRIVATE_KEY', as in the bot's settings."
+        )
+    else:
+        yield from _weak_signature(settings)
+    if not settings.pairs:
+        yield "hint", (
+            "Requests need no password. 'CLUSTAAR_AUTH_USERNAME' and "
+            "'CLUSTAAR_AUTH_PASSWORD' are a second lock."
+        )
+    for name, secrets in {
+        "private key": settings.keys,
+        "user name": [pair.username for pair in settings.pairs],
+        "password": [pair.password for pair in settings.pairs],
+    }.items():
+        values = [secret.reveal() for secret in secrets]
+        if name != "user name" and any(len(value) < _SHORT for value in values):
+            yield "warning", (
+                f"A {name} has fewer than {_SHORT} characters, so it can be guessed."
+            )
+        if any(value != value.strip() for value in values):
+            yield "warning", (
+                f"A {name} begins or ends with white space. Did it come from a file?"
+            )
+
+
+#: A secret below this length, in bytes, is a word that somebody thought of.
+_SHORT: Final = 12
+
+
+def _weak_signature(settings: Settings) -> Iterator[tuple[Level, str]]:
+    if settings.request_max_age is None:
+        yield "warning", (
+            "'CLUSTAAR_REQUEST_MAX_AGE' is None: who records a request can send it "
+            "again a day later."
+        )
+    elif settings.request_max_age > 60:
+        yield "warning", (
+            f"'CLUSTAAR_REQUEST_MAX_AGE' is {settings.request_max_age:g} seconds. The "
+            "default, 10, is enough for clocks that are right."
+        )
+    if settings.clock_skew > 60:
+        yield "warning", (
+            f"'CLUSTAAR_CLOCK_SKEW' is {settings.clock_skew:g} seconds. The default, "
+            "5, is enough for clocks that are right."
+        )
+    if len(settings.signature_algorithms) > 1:
+        yield "hint", (
+            "'CLUSTAAR_SIGNATURE_ALGORITHMS' has several: the weakest, 'sha1', is as "
+            "strong as it gets. Leave out those that the sender does not use."
+        )
+    store = settings.replay_store
+    if store in (None, "off"):
+        yield "warning", (
+            "'CLUSTAAR_REPLAY_STORE' is off: a request that is sent again runs again."
+        )
+    elif store == "memory":
+        yield "hint", (
+            "Deliveries are recorded in memory. With several workers set "
+            "'CLUSTAAR_REPLAY_STORE' to 'sqlite:///...' or 'redis://...'."
+        )
+    if store not in (None, "off") and settings.replay_on_store_error == "allow":
+        yield "warning", (
+            "'CLUSTAAR_REPLAY_ON_STORE_ERROR' is 'allow': while the store is away, a "
+            "request that is sent again runs again."
+        )
+
+
+def _hidden(app: Flask, webhook: ClustaarWebhook) -> Iterator[tuple[Level, str]]:
+    """Find the URLs of the webhook that another route takes."""
+    for rule in rules_of(app, webhook):
+        if rule.arguments:
+            continue
+        if app.url_map.host_matching:
+            adapter = app.url_map.bind(rule.host or "localhost")
+        else:
+            adapter = app.url_map.bind("localhost", subdomain=rule.subdomain or "")
+        try:
+            endpoint = adapter.match(rule.rule, method="POST")[0]
+        except HTTPException as error:
+            endpoint = f"{error.name}"
+        if endpoint != rule.endpoint:
+            yield "error", (
+                f"'POST {rule.rule}' goes to '{endpoint}', and never gets here. "
+                "Change 'CLUSTAAR_URL_PREFIX', or the other route."
+            )
+
+
+def _files(webhook: ClustaarWebhook) -> list[str]:
+    """Return the files in which the handlers are written."""
+    found: dict[str, None] = {}
+    for handler in webhook.handlers:
+        with suppress(TypeError):
+            found[inspect.getfile(inspect.unwrap(handler.function))] = None
+    return list(found)

@@ -1,0 +1,207 @@
+"""The reference of what travels, made from the models, for the documentation.
+
+``python -m flask_clustaar.reference > docs/models_table.rst`` writes it anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from types import ModuleType
+from typing import Final, NamedTuple
+
+from marshmallow import validate
+
+from .limits import URL, Compiles
+from .models import actions, buttons, conditions, inputs, notification, reply, targets
+from .wire import (
+    NORMALISED,
+    SANITISED,
+    STRIPPED,
+    Attribute,
+    Model,
+    Shape,
+    Unknown,
+    attributes_of,
+)
+
+
+class Row(NamedTuple):
+    """An attribute of a model; without *attribute* a model that has none."""
+
+    #: The ``type`` on the wire; empty for objects that have none.
+    type: str
+    class_name: str
+    attribute: str
+    #: The key on the wire.
+    key: str
+    #: Whether the key must be on the wire.
+    required: bool
+    #: Whether null may stand on the wire.
+    null: bool
+    #: What may stand there, in words.
+    limits: str
+
+
+#: The modules of models, each with its title, as a reader meets them.
+FAMILIES: Final[dict[ModuleType, str]] = {
+    actions: "Actions",
+    buttons: "Buttons and their actions",
+    targets: "Targets",
+    conditions: "Connections",
+    inputs: "Inputs",
+    notification: "Notification",
+    reply: "Reply",
+}
+
+
+def table_rst() -> str:
+    """Return the tables of all models, as reStructuredText: one for each family."""
+    lines = [".. Made by 'python -m flask_clustaar.reference'; do not edit.", ""]
+    for family, title in FAMILIES.items():
+        lines += [title, "-" * len(title), "", *_table(models_of(family)), ""]
+    return "\n".join(lines)
+
+
+def models_of(family: ModuleType) -> list[type[Model]]:
+    """Return the models of a module: all but bases of families and raw values."""
+    return [
+        model
+        for model in vars(family).values()
+        if isinstance(model, type)
+        and issubclass(model, Model)
+        and not issubclass(model, Unknown)
+        and model.__module__ == family.__name__
+        and (model._tag or attributes_of(model))
+    ]
+
+
+def rows(model: type[Model]) -> list[Row]:
+    """Return the rows of one model."""
+    attributes = attributes_of(model)
+    if not attributes:
+        return [Row(model._tag, model.__name__, "", "", False, False, "")]
+    return [
+        Row(
+            model._tag,
+            model.__name__,
+            attribute.name,
+            attribute.key,
+            attribute.required,
+            attribute.nullable,
+            "; ".join(_words(attribute)),
+        )
+        for attribute in attributes
+    ]
+
+
+# -- limits, in words ----------------------------------------------------------------
+
+
+def _words(attribute: Attribute) -> Iterator[str]:
+    shape = attribute.shape
+    yield _about(shape)
+    marks = (shape.item or shape).marks
+    cleaned = [word for mark, word in _CLEANED.items() if mark in marks]
+    if cleaned:
+        yield ", ".join(cleaned)
+    if attribute.none == "blank":
+        yield 'sent as ``""`` if there is none'
+
+
+_CLEANED: Final = {
+    SANITISED: "sanitised",
+    NORMALISED: "normalised",
+    STRIPPED: "stripped",
+}
+
+
+def _about(shape: Shape) -> str:
+    words = _KINDS.get(shape.kind) or f"``{shape.model.__name__}``"  # type: ignore[union-attr]
+    unit = "" if shape.item else " characters"
+    for limit in shape.limits:
+        words += _condition(limit, unit)
+    return f"{words}: {_about(shape.item)}" if shape.item else words
+
+
+_KINDS: Final = {
+    "string": "string",
+    "regexp": "string",
+    "number": "number",
+    "integer": "whole number",
+    "boolean": "boolean",
+    "json": "object",
+    "strings": "object of strings",
+    "any": "anything",
+    "list": "list",
+}
+
+
+def _condition(limit: validate.Validator, unit: str) -> str:
+    if isinstance(limit, validate.Length):
+        bounds = _bounds(limit.equal or limit.min, limit.equal or limit.max)
+        return f" of {bounds}{unit}" if bounds else ""
+    if isinstance(limit, validate.Range):
+        return f", {_bounds(limit.min, limit.max)}"
+    if isinstance(limit, validate.OneOf):
+        choices = [f"``{choice}``" if choice else '``""``' for choice in limit.choices]
+        return f", one of {', '.join(choices)}"
+    if isinstance(limit, Compiles):
+        return ", a regular expression"
+    blank = isinstance(limit, URL) and limit.accepts("")
+    return f", {_sentence(limit)}" + (', or ``""``' if blank else "")
+
+
+def _bounds(low: object, high: object) -> str:
+    if low == high:
+        return f"{low}" if high else ""
+    if not low:
+        return f"at most {high}"
+    return f"at least {low}" if high is None else f"{low} to {high}"
+
+
+def _sentence(limit: validate.Validator) -> str:
+    """Turn what a limit says to who breaks it into what it demands."""
+    message: str = getattr(limit, "error", None) or type(limit).__name__
+    demand = re.sub(r"^(Not|Must be|Must) |\.$", "", message)
+    return demand.partition(", such as ")[0]
+
+
+# -- tables --------------------------------------------------------------------------
+
+_HEADER: Final = ("Class and type", "Attribute", "Key", "Required", "Null", "Value")
+
+
+def _table(members: Iterable[type[Model]]) -> Iterator[str]:
+    yield ".. list-table::"
+    yield "   :header-rows: 1"
+    yield "   :widths: 24 18 16 8 6 28"
+    yield ""
+    yield from _cells(_HEADER)
+    for model in members:
+        about = f"``{model.__name__}`` {_literal(model._tag)}"
+        for row in rows(model):
+            yield from _cells(
+                (
+                    about,
+                    _literal(row.attribute),
+                    _literal(row.key),
+                    "yes" if row.required else "",
+                    "yes" if row.null else "",
+                    row.limits,
+                )
+            )
+            about = ""
+
+
+def _literal(text: str) -> str:
+    return f"``{text}``" if text else ""
+
+
+def _cells(cells: Iterable[str]) -> Iterator[str]:
+    for index, cell in enumerate(cells):
+        yield f"   {' ' if index else '*'} - {cell}".rstrip()
+
+
+if __name__ == "__main__":
+    print(table_rst(), end="")

@@ -1,0 +1,327 @@
+"""What handlers may return, and how their answers become one reply."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from flask_clustaar import fast
+from flask_clustaar.errors import InvalidReply
+from flask_clustaar.models import (
+    ConversationSession,
+    Interlocutor,
+    Notification,
+    PauseBotAction,
+    SendTextAction,
+    StepReachedResponse,
+    StepTarget,
+)
+from flask_clustaar.replies import Answer, answer_of, dumps, merge
+
+PERSON: dict[str, Any] = {
+    "id": "1",
+    "userID": "2",
+    "location": None,
+    "email": None,
+    "firstName": "John",
+    "lastName": None,
+    "phoneNumber": None,
+    "customAttributes": {"age": "25"},
+}
+STEP: list[Any] = [{"type": "pause_bot_action", "new": 1}, {"type": "hologram"}]
+TEXT = {"type": "send_text_action", "alternatives": ["a"], "text": "a"}
+
+
+def notification(**data: Any) -> Notification:
+    event = {
+        "interlocutor": PERSON,
+        "session": {"values": {"name": "John"}},
+        "step": {"id": "s", "actions": STEP},
+    } | data
+    return fast.load(Notification, {"topic": "x", "data": event})
+
+
+def reply_to(notification: Notification, *values: Any) -> Any:
+    """Return the reply when handlers answer *values*."""
+    found = [answer_of(value, f"h{n}") for n, value in enumerate(values)]
+    answers = [answer for answer in found if answer is not None]
+    wire, body = dumps(merge(answers, notification), answers)
+    assert json.loads(body) == wire
+    return wire
+
+
+# -- what a handler may return -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "actions"),
+    [
+        ("a", [TEXT]),
+        (SendTextAction("a"), [TEXT]),
+        (["a", PauseBotAction()], [TEXT, {"type": "pause_bot_action"}]),
+        (("a",), [TEXT]),
+        ([TEXT], [TEXT]),
+        ([], []),
+        (TEXT, [TEXT]),
+        (StepReachedResponse(actions=[SendTextAction("a")]), [TEXT]),
+        ({"actions": [TEXT]}, [TEXT]),
+        ({"actions": (TEXT,)}, [TEXT]),
+        ({"actions": ["text without its action"]}, None),
+        (None, STEP),
+    ],
+)
+def test_a_handler_may_return(value: Any, actions: Any) -> None:
+    """Each form becomes the actions of the reply."""
+    if actions is None:
+        with pytest.raises(InvalidReply, match="actions.0: Not a valid object."):
+            reply_to(notification(), value)
+    else:
+        assert reply_to(notification(), value)["actions"] == actions
+
+
+@pytest.mark.parametrize(
+    ("value", "described"),
+    [
+        (5, "an 'int'"),
+        (b"text", "a 'bytes'"),
+        ([None], "a 'NoneType'"),
+        ({"a"}, "a 'set'"),
+        (("text", 200), "an 'int'"),
+        (StepTarget(step_id="x"), "a 'StepTarget'"),
+        (SendTextAction, "a 'type'"),
+    ],
+)
+def test_anything_else_is_a_type_error_that_names_the_handler(
+    value: Any, described: str
+) -> None:
+    """It says what came, and what may come."""
+    with pytest.raises(TypeError) as caught:
+        answer_of(value, "bot.greet")
+    assert f"'bot.greet' returned {described}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "lines"),
+    [
+        ({"session": None}, ["actions: Missing data for required field."]),
+        ({"actions": None}, ["actions: Field may not be null."]),
+        ({"actions": "x"}, ["actions: Not a valid list."]),
+        (
+            {"actions": [], "sesion": {}},
+            ["sesion: Unknown field. Did you mean 'session'?"],
+        ),
+        (
+            {"actions": [], "session": {}},
+            ["session.values: Missing data for required field."],
+        ),
+        ({"actions": [], "session": 5}, ["session: Not a valid object."]),
+        (
+            {"actions": [], "interlocutor": {"firstName": 5}},
+            ["interlocutor.firstName: Not a valid string."],
+        ),
+        ({"actions": [], "interlocutor": 5}, ["interlocutor: Not a valid object."]),
+    ],
+)
+def test_a_dict_has_the_shape_of_a_reply(value: Any, lines: list[str]) -> None:
+    """What is wrong is told at its path."""
+    with pytest.raises(InvalidReply) as caught:
+        reply_to(notification(), value)
+    assert list(map(str, caught.value.violations)) == lines
+
+
+# -- actions -------------------------------------------------------------------------
+
+
+def test_actions_are_concatenated_in_order() -> None:
+    """Models and dicts among each other."""
+    reply = reply_to(notification(), "a", None, {"actions": [TEXT]}, PauseBotAction())
+    assert reply["actions"] == [TEXT, TEXT, {"type": "pause_bot_action"}]
+
+
+def test_received_actions_returned_as_dicts_are_untouched() -> None:
+    """A dict that came with this notification leaves as it came, known or not."""
+    step = {"id": "s", "actions": [{"type": "send_text_action", "text": "½" * 2000}]}
+    came = notification(step=step)
+    assert (
+        reply_to(came, {"actions": [dict(step["actions"][0])]})["actions"]
+        == (step["actions"])
+    )
+
+
+def test_received_actions_changed_as_dicts_are_judged() -> None:
+    """Then it is no longer the platform's word."""
+    with pytest.raises(InvalidReply, match="actions.0.new: Unknown field."):
+        reply_to(notification(), {"actions": [STEP[0] | {"new": 2}]})
+
+
+@pytest.mark.parametrize("actions", [None, 5, "x", {}])
+def test_a_step_without_a_list_of_actions_goes_back_empty(actions: Any) -> None:
+    """The reply needs a list."""
+    came = notification(step={"id": "s", "actions": actions})
+    assert reply_to(came)["actions"] == []
+
+
+def test_the_handlers_at_fault_are_named() -> None:
+    """By whose actions are wrong; all of them, if it is something else."""
+    with pytest.raises(InvalidReply) as caught:
+        reply_to(notification(), "a", [SendTextAction("x" * 1001)], "b")
+    assert "The reply of 'h1' is invalid" in str(caught.value)
+    bad = StepReachedResponse(session=ConversationSession(values={"x": {1}}))
+    with pytest.raises(InvalidReply, match="The reply of 'h0', 'h1' is invalid"):
+        reply_to(notification(), "a", bad)
+
+
+def test_an_invalid_reply_is_a_tree_too() -> None:
+    """As marshmallow nests its messages."""
+    with pytest.raises(InvalidReply) as caught:
+        reply_to(notification(), SendTextAction(alternatives=["", "x" * 1001]))
+    alternatives = caught.value.tree["actions"]["0"]["alternatives"]
+    assert set(alternatives) == {"0", "1"}
+
+
+# -- the session ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answers", "values"),
+    [
+        ([], {"name": "John"}),
+        (["a"], {"name": "John"}),
+        ([{"b": 2}], {"b": 2}),
+        ([{"b": 2}, {"c": 3}], {"b": 2, "c": 3}),
+        ([{"b": 2}, {"b": 3}], {"b": 3}),
+        ([{"b": 2}, "a"], {"name": "John", "b": 2}),
+        (["a", {"name": "Jane"}], {"name": "Jane"}),
+        ([{"name": "Jane"}, "a"], {"name": "Jane"}),
+    ],
+)
+def test_sessions_are_laid_over_one_another(answers: Any, values: Any) -> None:
+    """A session of all answers' own replaces the received one; else it lies over it."""
+    responses = [
+        StepReachedResponse(session=ConversationSession(values=a))
+        if isinstance(a, dict)
+        else a
+        for a in answers
+    ]
+    assert reply_to(notification(), *responses)["session"] == {"values": values}
+
+
+def test_a_session_and_null() -> None:
+    """Null says nothing about the session."""
+    given = {"actions": [], "session": {"values": {"b": 2}}}
+    reply = reply_to(notification(), given, {"actions": [], "session": None})
+    assert reply["session"] == {"values": {"name": "John", "b": 2}}
+
+
+@pytest.mark.parametrize(
+    ("session", "sent"),
+    [
+        (None, None),
+        (5, None),
+        ({}, {}),
+        ({"values": None}, {"values": None}),
+        ({"values": {}, "new": 1}, {"values": {}, "new": 1}),
+    ],
+)
+def test_a_received_session_goes_back_as_it_came(session: Any, sent: Any) -> None:
+    """Whatever it looks like; what is no session is left out."""
+    assert reply_to(notification(session=session), "a").get("session") == sent
+
+
+def test_a_session_that_came_as_null_can_be_begun() -> None:
+    """A handler sets a value, and the reply has a session."""
+    came = notification(session=None)
+    came.session["name"] = "Jane"
+    assert reply_to(came)["session"] == {"values": {"name": "Jane"}}
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (float("nan"), "session.values.x: Not a valid number: JSON has no NaN"),
+        (b"x", "session.values.x: Not a JSON value: bytes."),
+        ({"deep": [{1}]}, "session.values.x.deep.0: Not a JSON value: set."),
+        (object(), "session.values.x: Not a JSON value: object."),
+        ({1: 2}, "session.values.x.1: Not a valid key"),
+        ([10**4400], "session.values.x.0: Not a valid number: it has too many digits."),
+    ],
+)
+def test_session_values_are_json(value: Any, line: str) -> None:
+    """Anything else is an error at its path (PROTOCOL 4)."""
+    came = notification()
+    came.session["x"] = value
+    with pytest.raises(InvalidReply) as caught:
+        reply_to(came, "a")
+    assert line in str(caught.value)
+
+
+# -- the interlocutor ----------------------------------------------------------------
+
+
+def test_an_interlocutor_changed_by_two_handlers() -> None:
+    """Both changes travel."""
+    came = notification()
+    came.interlocutor.first_name = "Jane"
+    came.interlocutor.custom_attributes["age"] = "26"
+    sent = reply_to(came, "a", "b")["interlocutor"]
+    assert sent == PERSON | {"firstName": "Jane", "customAttributes": {"age": "26"}}
+
+
+def test_interlocutors_are_laid_over_the_received_one() -> None:
+    """What they leave out stays; custom attributes are laid over one by one."""
+    first = Interlocutor(first_name="Jane", custom_attributes={"colour": "red"})
+    second = {"actions": [], "interlocutor": {"lastName": "Doe"}}
+    sent = reply_to(notification(), StepReachedResponse(interlocutor=first), second)
+    assert sent["interlocutor"] == PERSON | {
+        "firstName": "Jane",
+        "lastName": "Doe",
+        "customAttributes": {"age": "25", "colour": "red"},
+    }
+
+
+def test_the_received_interlocutor_may_be_returned() -> None:
+    """Then it travels, changed or not."""
+    came = notification()
+    sent = reply_to(came, StepReachedResponse(interlocutor=came.interlocutor))
+    assert sent["interlocutor"] == PERSON
+
+
+def test_a_partial_interlocutor_is_completed_when_it_travels() -> None:
+    """The platform wants all keys; what was not received and can be null, is null."""
+    came = notification(interlocutor={"id": "1", "userID": "2", "new": 5})
+    came.interlocutor.first_name = "Jane"
+    sent = reply_to(came, "a")["interlocutor"]
+    assert sent == PERSON | {"firstName": "Jane", "customAttributes": {}, "new": 5}
+
+
+def test_custom_attributes_are_strings() -> None:
+    """Numbers too (PROTOCOL 3)."""
+    came = notification()
+    came.interlocutor.custom_attributes["age"] = 26  # type: ignore[assignment]
+    line = "interlocutor.customAttributes.age: Not a valid string."
+    with pytest.raises(InvalidReply, match=line):
+        reply_to(came, "a")
+
+
+def test_an_interlocutor_that_did_not_come_is_not_sent() -> None:
+    """Nobody changed it."""
+    came = notification(interlocutor=None)
+    assert came.interlocutor.first_name is None
+    assert "interlocutor" not in reply_to(came, "a")
+
+
+def test_a_changed_place_is_a_change() -> None:
+    """Also deeper in the interlocutor."""
+    came = notification(interlocutor=PERSON | {"location": {"lat": 1.5, "long": 2}})
+    assert came.interlocutor.location is not None
+    came.interlocutor.location.lat = 3.5
+    sent = reply_to(came, "a")["interlocutor"]
+    assert sent["location"] == {"lat": 3.5, "long": 2}
+
+
+def test_answers_know_their_handler() -> None:
+    """For messages."""
+    answer = answer_of("a", "bot.greet")
+    assert isinstance(answer, Answer) and answer.handler == "bot.greet"
