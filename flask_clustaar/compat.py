@@ -82,6 +82,8 @@ class Response(flask.Response):
     def json(self, value: Any) -> None:
         self.body = json.dumps(value, separators=(",", ":"))
 
+    media = json
+
     def get_header(self, name: str, default: Any = None) -> Any:
         """Return a header."""
         return self.headers.get(name, default)

@@ -320,11 +320,14 @@ def test_the_third_argument_is_filters(app: Webhook) -> None:
 
 
 def test_the_first_handler_that_matches_answers_alone(app: Webhook) -> None:
-    """In the order of registration, as it was."""
+    """In the order of registration, as it was; filters after it are not asked."""
+    unasked = Mock()
     app.on(EVENT, other, filter=StepID("another"))
     app.on(EVENT, hello)
+    app.on(EVENT, other, filter=unasked)
     app.on(EVENT, other)
     assert texts(post(app)) == ["Hello"]
+    unasked.assert_not_called()
 
 
 def test_a_filter_of_the_library_can_be_called_with_the_request(app: Webhook) -> None:
@@ -364,7 +367,7 @@ def test_ten_handlers_with_filters_are_found_by_step(app: Webhook) -> None:
     """The index of steps works through a list of filters too."""
     for step in range(10):
         app.on(EVENT, other, filters=[StepID(f"step{step}"), has_token])
-    ids = {h.filter.step_ids() for h in app.webhook.handlers if h.filter}
+    ids = {h.filter.step_ids() for h in app.webhook.handlers if h.filter is not None}
     assert ids == {frozenset([f"step{step}"]) for step in range(10)}
 
 
@@ -567,7 +570,7 @@ def test_a_body_that_a_handler_sets_is_replaced_by_what_it_returns(
 
     def handler(request: Any, response: Any, notification: Any) -> Any:
         response.json = {"actions": []}
-        assert response.json == {"actions": []}
+        assert response.json == response.media == {"actions": []}
         assert response.body == '{"actions":[]}'
         response.body = "anything"
         return StepReachedResponse(actions=[SendTextAction("Hello")])

@@ -1,0 +1,20 @@
+"""A webhook that answers only to whom knows the credentials and the private key."""
+
+# mypy: allow-untyped-defs
+
+import os
+
+from flask_clustaar.compat import Webhook, events
+from flask_clustaar.models import StepReachedResponse
+
+
+def echo(request, response, notification):
+    return StepReachedResponse(actions=notification.event.step.actions)
+
+
+app = Webhook(
+    auth_username=os.environ["CLUSTAAR_AUTH_USERNAME"],
+    auth_password=os.environ["CLUSTAAR_AUTH_PASSWORD"],
+    private_key=os.environ["CLUSTAAR_PRIVATE_KEY"],
+)
+app.on(events.CONVERSATION_STEP_REACHED, echo)

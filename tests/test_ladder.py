@@ -1,0 +1,125 @@
+"""The import ladder: modules import from below, so that each can be read alone."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import flask_clustaar
+
+PACKAGE = Path(flask_clustaar.__file__).parent
+
+#: From the bottom up. A module imports from rungs below its own; those of one rung do
+#: not know of each other. ``__init__`` stands for the public names.
+LADDER = [
+    {"_version", "errors", "events", "limits", "signals"},
+    {"cleaning", "filters", "replay", "security"},
+    {"routing", "settings", "wire"},
+    {"models", "schemas", "truncation"},
+    {"fast"},
+    {"json_schema", "notifications", "reference", "replies", "transcript"},
+    {"extension"},
+    {"__init__"},
+    {"compat", "testing"},
+    {"cli", "pytest_plugin"},
+]
+RUNGS = {name: height for height, names in enumerate(LADDER) for name in names}
+
+#: All else takes arguments, and needs no application.
+WITH_FLASK = {"extension", "compat", "testing", "cli", "pytest_plugin"}
+
+#: What a bot that runs does not load: tools, extras, and the parser of HTML.
+LAZY = ["cli", "compat", "json_schema", "pytest_plugin", "reference", "testing"]
+LAZY_OTHERS = ["asgiref", "jmespath", "justhtml", "pytest", "redis"]
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def member_of(file: Path) -> str:
+    """Return the name in the ladder: of the module, or of the package it is in."""
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Yield the full name of all that a module imports, anywhere in it."""
+    package = ("flask_clustaar", *file.relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *filter(None, [node.module])])
+            yield from (f"{base}.{name.name}" for name in node.names)
+
+
+def imported_members(file: Path) -> set[str]:
+    """Return the members of the ladder that a module imports."""
+    ours = {tuple(name.split(".")) for name in imports(file)}
+    names = {path[1] for path in ours if path[0] == "flask_clustaar" and path[1:]}
+    return {name if name in RUNGS else "__init__" for name in names}
+
+
+def test_ladder_is_whole() -> None:
+    """Each module has its place, and each place its module."""
+    assert {member_of(file) for file in FILES} == set(RUNGS)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_imports_come_from_below(file: Path) -> None:
+    """A module imports from below, or from its own package."""
+    member = member_of(file)
+
+    wrong = {
+        name
+        for name in imported_members(file) - {member}
+        if RUNGS[name] >= RUNGS[member]
+    }
+
+    assert set() == wrong
+
+
+@pytest.mark.parametrize("package", ["models", "cli"])
+def test_packages_have_no_circles(package: str) -> None:
+    """Inside a package the imports have a direction, too."""
+    graph = {
+        file.stem: {
+            name.split(".")[2]
+            for name in imports(file)
+            if name.startswith(f"flask_clustaar.{package}.")
+        }
+        for file in FILES
+        if member_of(file) == package and file.stem != "__init__"
+    }
+
+    while graph:
+        leaves = {name for name, needs in graph.items() if not needs & graph.keys()}
+        assert leaves, f"These import each other: {sorted(graph)}"
+        graph = {name: needs for name, needs in graph.items() if name not in leaves}
+
+
+def test_flask_stays_at_the_top() -> None:
+    """The core does not know of Flask."""
+    with_flask = {
+        member_of(file)
+        for file in FILES
+        if any(name.split(".")[0] == "flask" for name in imports(file))
+    }
+
+    assert with_flask <= WITH_FLASK
+
+
+def test_bot_loads_what_it_needs() -> None:
+    """Importing the package loads neither the tools nor what only some bots need."""
+    program = "import sys, flask_clustaar, flask_clustaar.models; print(*sys.modules)"
+    output = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+
+    unwanted = {*LAZY_OTHERS, *(f"flask_clustaar.{name}" for name in LAZY)}
+
+    assert set() == unwanted & set(output.split())

@@ -1,0 +1,431 @@
+"""How a conversation reads in a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flask_clustaar.models import (
+    Action,
+    GoToAction,
+    Input,
+    Message,
+    QuickReply,
+    SendQuickRepliesAction,
+    SendTextAction,
+    StepReachedResponse,
+    UnknownAction,
+    WaitAction,
+)
+from flask_clustaar.transcript import (
+    Line,
+    Transcript,
+    plain,
+    printable,
+    render_action,
+    render_input,
+    render_problem,
+    render_reply,
+)
+
+STEP = {"type": "step", "id": "507f191e810c19729de860ea"}
+STORY = {"type": "story", "id": "5a8c317624acbe05b1a36feb", "name": "Orders"}
+GO_TO = {"type": "go_to_action", "target": STEP}
+INTENT = {"type": "intent", "id": "507f191e810c19729de860ea", "name": "hello"}
+
+
+def choice(title: str) -> dict[str, Any]:
+    return {"type": "choice", "title": title}
+
+
+def connection(target: dict[str, Any], *predicates: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "flow_connection", "target": target, "predicates": predicates}
+
+
+#: Each action as it goes on the wire, without its type; and how it reads.
+ACTIONS: list[tuple[str, dict[str, Any], str]] = [
+    (
+        "send_text_action",
+        {"alternatives": ["Hello", "Hi"], "text": "Hi"},
+        "Hi|· or: Hello",
+    ),
+    ("send_text_action", {"alternatives": ["a <b>b</b><br>c"]}, "a b|c"),
+    ("send_text_action", {"alternatives": []}, ""),
+    (
+        "send_image_action",
+        {"imageURL": "https://x.org/a.png"},
+        "image https://x.org/a.png",
+    ),
+    (
+        "send_image_action",
+        {"imageURL": "https://x.org/a.png", "alt": "Map"},
+        "image https://x.org/a.png (Map)",
+    ),
+    (
+        "send_cards_action",
+        {
+            "cards": [
+                {
+                    "title": "Red <i>shoes</i>",
+                    "subtitle": "59 EUR",
+                    "imageURL": "https://x.org/red.png",
+                    "url": "https://x.org/red?a=1&copy=2",
+                    "buttons": [{"title": "Buy"}, {"title": "Share"}],
+                },
+                {"title": "Blue shoes", "subtitle": None, "imageURL": "", "url": ""},
+            ]
+        },
+        "/ Red shoes|/ 59 EUR|/ image https://x.org/red.png"
+        "|/ -> https://x.org/red?a=1&copy=2|/ [Buy]  [Share]||/ Blue shoes",
+    ),
+    (
+        "send_simple_cards_action",
+        {"cards": [{"title": "Shoes", "buttons": [{"title": "See"}]}]},
+        "/ Shoes|/ [See]",
+    ),
+    (
+        "send_quick_replies_action",
+        {"message": "Which?", "buttons": [{"title": "Red"}, {"title": "Blue"}]},
+        "Which?|(1) Red  (2) Blue",
+    ),
+    (
+        "send_choices_list_action",
+        {
+            "message": "Where?",
+            "placeholder": "City",
+            "sections": [
+                {"title": "France", "choices": [choice("Paris"), choice("Lyon")]},
+                {"title": None, "choices": [choice("Rome")]},
+            ],
+        },
+        "Where?|City …|/ France|/ (1) Paris|/ (2) Lyon|/ (3) Rome",
+    ),
+    (
+        "customer_satisfaction_action",
+        {"message": "Happy?", "choices": [{"label": "Yes"}, {"label": "No"}]},
+        "Happy?|(1) Yes  (2) No",
+    ),
+    ("ask_location_action", {"message": "Where?"}, "Where?|[Send location]"),
+    (
+        "ask_document_action",
+        {
+            "message": "A file",
+            "documents": [
+                {
+                    "message": "Your ID",
+                    "name": "id_card",
+                    "authorizedFileTypes": ["application/pdf", "image/png"],
+                },
+                {"message": "", "name": "bill", "authorizedFileTypes": ["image/"]},
+            ],
+        },
+        "A file|[Send id_card] Your ID (application/pdf, image/png)"
+        "|[Send bill] (image/)",
+    ),
+    ("google_custom_search_action", {"query": "shoes"}, "· searches the web for shoes"),
+    ("wait_action", {"duration": 2}, "… 2 s"),
+    ("wait_action", {"duration": 0.5}, "… 0.5 s"),
+    ("jump_to_action", {"defaultTarget": STORY}, "· jumps to story Orders"),
+    (
+        "jump_to_action",
+        {
+            "defaultTarget": None,
+            "connections": [
+                {
+                    "target": STEP,
+                    "predicates": [
+                        {
+                            "type": "connection_predicate",
+                            "valueGetter": {"type": "session_value", "key": "city"},
+                            "condition": {"type": "equals", "expected": "Paris"},
+                        },
+                        {
+                            "type": "connection_team_predicate",
+                            "condition": {"type": "is_online"},
+                        },
+                        {
+                            "type": "connection_user_predicate",
+                            "condition": {"type": "is_not_logged"},
+                        },
+                    ],
+                }
+            ],
+        },
+        "· jumps to step 507f191e810c19729de860ea if session value city equals Paris "
+        "and the team is online and the user is not logged|· jumps nowhere else",
+    ),
+    ("pause_bot_action", {}, "· pauses the bot"),
+    ("send_ai_task_action", {"engine": {"name": "helper"}}, "· gives a task to helper"),
+    (
+        "store_session_value_action",
+        {"key": "colour", "value": "red"},
+        "· stores session value colour = red",
+    ),
+    (
+        "store_session_value_action",
+        {"key": "total", "value": "5", "add": True},
+        "· adds 5 to session value total",
+    ),
+    (
+        "set_user_attribute_action",
+        {"key": "age", "value": "25"},
+        "· stores user attribute age = 25",
+    ),
+    (
+        "send_email_action",
+        {"recipient": "a@x.org", "subject": "Hello", "content": "..."},
+        "· sends an e-mail to a@x.org: Hello",
+    ),
+    ("send_js_event_action", {"event": "open"}, "· sends the page the event open"),
+    (
+        "send_js_event_action",
+        {"event": "open", "payload": {"tab": 1}},
+        "· sends the page the event open with {'tab': 1}",
+    ),
+    (
+        "create_zendesk_ticket_action",
+        {"user": {}, "description": "My parcel\nis late"},
+        "· creates a Zendesk ticket: My parcel is late",
+    ),
+    (
+        "create_zendesk_ticket_action",
+        {"user": {}, "description": "...", "subject": "Late"},
+        "· creates a Zendesk ticket: Late",
+    ),
+    ("create_user_request_action", {"message": "Help"}, "· asks a colleague: Help"),
+    (
+        "send_webhook_request_action",
+        {"url": "https://x.org/"},
+        "· sends a request to https://x.org/",
+    ),
+    (
+        "assign_intercom_conversation_action",
+        {"assigneeID": "12"},
+        "· assigns the conversation in Intercom to 12",
+    ),
+    (
+        "assign_intercom_conversation_action",
+        {"assigneeID": None},
+        "· assigns the conversation in Intercom to nobody",
+    ),
+    (
+        "close_intercom_conversation_action",
+        {},
+        "· closes the conversation in Intercom",
+    ),
+    (
+        "transfer_iadvize_conversation_action",
+        {"distribution_rule": {"id": "1", "label": "Sales"}},
+        "· hands the conversation over in iAdvize to Sales",
+    ),
+    ("close_iadvize_conversation_action", {}, "· closes the conversation in iAdvize"),
+]
+
+
+def rows(lines: list[Line]) -> str:
+    """Return lines in one, with ``/`` for the bar of a card."""
+    return "|".join(line.text.replace("| ", "/ ") for line in lines)
+
+
+@pytest.mark.parametrize(("kind", "keys", "expected"), ACTIONS)
+def test_action_reads_as_a_person_sees_it(
+    kind: str, keys: dict[str, Any], expected: str
+) -> None:
+    """Each action is drawn as text, or told if nobody sees it."""
+    assert rows(render_action({"type": kind, **keys})) == expected
+
+
+def test_each_action_there_is_can_be_read() -> None:
+    """No type of action is missing in the table above."""
+    assert {kind for kind, _, _ in ACTIONS} == set(Action._members)
+
+
+@pytest.mark.parametrize("kind", Action._members)
+def test_action_without_its_keys_reads_as_far_as_it_goes(kind: str) -> None:
+    """What an action lacks is a question mark, and it is no unknown action."""
+    assert "unknown" not in rows(render_action({"type": kind}))
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ({"type": "send_hologram_action"}, "· unknown action send_hologram_action"),
+        ({"type": ["send_text_action"]}, "· unknown action ['send_text_action']"),
+        ({"type": None}, "· unknown action ?"),
+        ({}, "· unknown action ?"),
+        (5, "· unknown action ?"),
+        (UnknownAction(data=[]), "· unknown action ?"),
+    ],
+)
+def test_unknown_action_is_told_by_its_type(action: Any, expected: str) -> None:
+    """An action of a type that is not known is told by it."""
+    assert rows(render_action(action)) == expected
+
+
+def test_model_reads_as_it_leaves() -> None:
+    """A model is drawn after it was cleaned."""
+    assert rows(render_action(SendTextAction("＜u＞5 < 6"))) == "<u>5 < 6"
+
+
+def test_lines_have_a_style() -> None:
+    """The style of a line tells bubbles, cards, buttons and what nobody sees apart."""
+    action = SendQuickRepliesAction(
+        message="Which?",
+        buttons=[QuickReply(title="Red", action=GoToAction.step("5" * 24))],
+    )
+    assert [line.style for line in render_action(action)] == ["bot", "button"]
+    assert [line.style for line in render_action(WaitAction(duration=1))] == ["info"]
+
+
+def test_reply_numbers_what_can_be_chosen() -> None:
+    """The numbers of a reply go on from one action to the next."""
+    question = {"type": "send_quick_replies_action", "buttons": [{"title": "Red"}]}
+    lines = render_reply({"actions": [question, question]})
+    assert rows(lines) == "(1) Red|(2) Red"
+
+
+def test_reply_can_be_a_model() -> None:
+    """A reply may be what a handler returns."""
+    response = StepReachedResponse(actions=[SendTextAction("Hello")])
+    assert rows(render_reply(response)) == "Hello"
+
+
+@pytest.mark.parametrize("reply", [{}, {"actions": []}, {"actions": {}}, [], None])
+def test_reply_without_actions_says_nothing(reply: Any) -> None:
+    """A reply in which nothing happens is told as such."""
+    assert rows(render_reply(reply)) == "· says nothing"
+
+
+#: What a user does, and how it reads.
+INPUTS: list[tuple[Any, str]] = [
+    (Message(text="hi <b>\nthere"), "hi <b>|there"),
+    (
+        {
+            "type": "message",
+            "text": "",
+            "attachments": [{"type": "image", "url": "https://x.org/a.png"}],
+        },
+        "image https://x.org/a.png",
+    ),
+    ({"type": "message"}, ""),
+    ({"type": "message", "text": 5}, "5"),
+    (
+        {
+            "type": "legacy_reply_to_message_action",
+            "message": "a &amp; b",
+            "attachments": [{"name": "bill", "url": "https://x.org/b"}],
+        },
+        "a & b|bill https://x.org/b",
+    ),
+    (GO_TO, "-> step 507f191e810c19729de860ea"),
+    ({"type": "go_to_action", "target": STORY}, "-> story Orders"),
+    ({"type": "custom_event", "name": "paid"}, "event paid"),
+    ({"type": "url_loaded_event", "url": "https://x.org/"}, "opens https://x.org/"),
+    ({"type": "telepathy"}, "· unknown input telepathy"),
+    (None, "· no input"),
+]
+
+
+@pytest.mark.parametrize(("input", "expected"), INPUTS)
+def test_input_reads_as_what_the_user_did(input: Any, expected: str) -> None:
+    """Each input is told from the user's side, a text as they typed it."""
+    assert rows(render_input(input)) == expected
+
+
+@pytest.mark.parametrize("kind", Input._members)
+def test_each_input_there_is_can_be_read(kind: str) -> None:
+    """No type of input is unknown."""
+    assert "unknown" not in rows(render_input({"type": kind}))
+
+
+def test_problem_reads_with_its_errors() -> None:
+    """A problem is told with what is wrong at which path."""
+    problem = {
+        "status": 500,
+        "code": "invalid_reply",
+        "detail": "The reply is invalid.",
+        "errors": [
+            {"path": "actions.0.text", "message": "Too long."},
+            {"path": "", "message": "Not an object."},
+        ],
+    }
+    assert rows(render_problem(problem)) == (
+        "500 invalid_reply: The reply is invalid."
+        "|  actions.0.text: Too long.|  Not an object."
+    )
+    assert rows(render_problem({"status": 404, "detail": "Gone"})) == "404: Gone"
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<b>Hello</b> <a href='https://x.org'>there</a>", "Hello there"),
+        ("a<br>b<BR />c", "a\nb\nc"),
+        ("Buy:<ul><li>milk</li><li>eggs</li></ul>now", "Buy:\n- milk\n- eggs\nnow"),
+        ("5 &lt; 6 &amp;&amp; AT&T &#233;", "5 < 6 && AT&T é"),
+        ("5 < 6", "5 < 6"),
+        ('{{@user.FirstName || "there"}}', '{{@user.FirstName || "there"}}'),
+        ("https://x.org/?a=1&copy=2", "https://x.org/?a=1&copy=2"),
+        ("&lt;b&gt;", "<b>"),
+    ],
+)
+def test_plain_text_is_what_a_browser_shows(html: str, expected: str) -> None:
+    """Tags go, breaks and lists keep their lines, references become characters."""
+    assert plain(html) == expected
+
+
+def test_terminal_is_not_upset() -> None:
+    """Control characters and halves of surrogate pairs do not reach a terminal."""
+    assert printable("a\x1b[2J\ud800\r\x9bb\tc\nd") == "a�[2J���b\tc\nd"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+KEYS = (
+    "text alternatives message buttons cards title sections choices label documents "
+    "connections predicates condition valueGetter target defaultTarget engine add "
+    "authorizedFileTypes attachments name url status errors path type actions"
+).split()
+
+
+@settings(max_examples=200)
+@given(
+    kind=st.sampled_from([*Action._members, *Input._members]) | JSON,
+    document=st.dictionaries(
+        st.sampled_from(KEYS),
+        JSON | st.lists(st.dictionaries(st.sampled_from(KEYS), JSON)),
+    ),
+)
+def test_nothing_fails_to_be_read(kind: Any, document: dict[str, Any]) -> None:
+    """Whatever the JSON, it is drawn, in lines that a terminal can show."""
+    document["type"] = kind
+    reply = {"actions": [document, [], kind]}
+    lines = render_reply(reply) + render_input(document) + render_problem(document)
+    for line in lines:
+        assert len(line.text.splitlines()) <= 1
+        line.text.encode()
+
+
+def test_deep_json_is_read() -> None:
+    """JSON that is nested beyond reason is drawn as far as it goes."""
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    lines = render_action(
+        {"type": "send_text_action", "text": deep, "alternatives": [deep]}
+    )
+    assert rows(lines) == "[[...]]"
+
+
+def test_transcript_reads_as_a_conversation() -> None:
+    """Who speaks stands before the first of their lines."""
+    transcript = Transcript()
+    transcript.add("you", [Line("hello", "user")])
+    transcript.add("bot", [Line("Hello!", "bot"), Line("", "bot"), Line("You?", "bot")])
+    assert str(transcript) == "you  hello\nbot  Hello!\n\n     You?"

@@ -1,0 +1,192 @@
+"""The vectors: documents with their verdicts, each tried in every way there is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
+from strategies import NotBuilt, built
+
+from flask_clustaar import ClustaarWebhook, InsecureWebhookWarning, events, fast
+from flask_clustaar.errors import Violation
+from flask_clustaar.json_schema import notification_schema, reply_schema
+from flask_clustaar.models import Action, Notification, StepReachedResponse
+from flask_clustaar.notifications import load_notification
+from flask_clustaar.schemas import judge, schema_for
+from flask_clustaar.wire import Shape
+
+
+def vectors(name: str) -> list[Any]:
+    with (Path(__file__).parent / "vectors" / name).open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    return [pytest.param(row, id=row["name"]) for row in rows]
+
+
+REPLIES = vectors("replies.jsonl")
+NOTIFICATIONS = vectors("notifications.jsonl")
+STEP = {
+    "topic": events.CONVERSATION_STEP_REACHED,
+    "data": {"step": {"id": "a" * 24, "actions": []}},
+}
+
+
+def validator(schema: Any) -> Any:
+    checker = Draft202012Validator.FORMAT_CHECKER
+    return Draft202012Validator(schema, format_checker=checker)
+
+
+REPLY = validator(reply_schema())
+NOTIFICATION = validator(notification_schema())
+
+
+class Bot:
+    """An application whose handler returns what it is told to."""
+
+    def __init__(self) -> None:
+        self.answer: Any = None
+        self.notification: Notification | None = None
+        app = Flask(__name__)
+        with pytest.warns(InsecureWebhookWarning):
+            webhook = ClustaarWebhook(app)
+        webhook.on(events.CONVERSATION_STEP_REACHED, self.handle)
+        self.client: FlaskClient = app.test_client()
+
+    def handle(self, notification: Notification) -> Any:
+        self.notification = notification
+        return self.answer
+
+    def post(self, document: Any) -> Any:
+        return self.client.post("/clustaar", json=document)
+
+
+@pytest.fixture(name="bot", scope="module")
+def _bot() -> Iterator[Bot]:
+    yield Bot()
+
+
+# -- replies -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("vector", REPLIES)
+def test_a_reply_gets_its_verdict(vector: Any) -> None:
+    """Marshmallow, the quick way and the JSON Schema, read by a validator of others,
+    agree with the vector; and the first two on what is wrong, and on the JSON."""
+    reply = StepReachedResponse(actions=[vector["action"]])
+
+    wire, violations = judge(reply)
+
+    assert_verdict(vector, violations)
+    assert fast.dump(reply) == (wire, violations)
+    assert REPLY.is_valid({"actions": [vector["action"]]}) == vector["valid"]
+
+
+@pytest.mark.parametrize("vector", REPLIES)
+def test_a_reply_gets_its_verdict_at_an_endpoint(vector: Any, bot: Bot) -> None:
+    """What a handler returns is sent if it is valid; else the answer says why not."""
+    bot.answer = {"actions": [vector["action"]]}
+
+    response = bot.post(STEP)
+
+    assert_answer(vector, response)
+
+
+@pytest.mark.parametrize("vector", REPLIES)
+def test_a_built_reply_gets_its_verdict_at_an_endpoint(vector: Any, bot: Bot) -> None:
+    """The same, built from models, where a program can build it."""
+    try:
+        action = built(vector["action"], Shape("model", model=Action))
+    except NotBuilt:
+        return
+    if not isinstance(action, Action):
+        return
+    bot.answer = action
+
+    response = bot.post(STEP)
+
+    assert_answer(vector, response)
+
+
+def test_most_vectors_can_be_built() -> None:
+    """What is left out above is a fraction."""
+    left_out = 0
+    for (vector,) in (param.values for param in REPLIES):
+        try:
+            built(vector["action"], Shape("model", model=Action))
+        except NotBuilt:
+            left_out += 1
+            assert not vector["valid"]
+    assert left_out < len(REPLIES) / 3
+
+
+def assert_answer(vector: Any, response: Any) -> None:
+    if vector["valid"]:
+        assert response.status_code == 200
+        (action,) = response.json["actions"]
+        assert action["type"] == vector["action"]["type"]
+        return
+    assert response.status_code == 500
+    assert response.json["code"] == "invalid_reply"
+    errors = response.json["errors"]
+    assert_verdict(vector, [Violation(e["path"], e["message"]) for e in errors])
+
+
+def assert_verdict(vector: Any, violations: list[Violation]) -> None:
+    assert (not violations) == vector["valid"], violations
+    found = [violation.path.split(".") for violation in violations]
+    for error in vector.get("errors", []):
+        wanted = ["actions", "0", *error.split(".")]
+        assert any(_is_near(path, wanted) for path in found), (error, violations)
+
+
+def _is_near(path: list[str], wanted: list[str]) -> bool:
+    """Tell if one is a parent of the other."""
+    shorter = min(len(path), len(wanted))
+    return path[:shorter] == wanted[:shorter]
+
+
+# -- notifications -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("vector", NOTIFICATIONS)
+def test_a_notification_arrives(vector: Any, bot: Bot) -> None:
+    """A handler finds each fact, and the step's actions go back as they came."""
+    document = vector["notification"]
+    bot.answer, bot.notification = None, None
+
+    response = bot.post(document)
+
+    assert response.status_code == 200
+    assert response.json["actions"] == (document["data"]["step"].get("actions") or [])
+    assert_facts(vector, bot.notification)
+
+
+@pytest.mark.parametrize("vector", NOTIFICATIONS)
+def test_a_notification_is_loaded_alike(vector: Any) -> None:
+    """Marshmallow, the quick way and the JSON Schema take it for the same."""
+    document = vector["notification"]
+
+    notification = load_notification(json.dumps(document).encode())
+
+    assert_facts(vector, notification)
+    assert_facts(vector, schema_for(Notification, received=True).load(document))
+    assert NOTIFICATION.is_valid(document)
+
+
+def assert_facts(vector: Any, notification: Any) -> None:
+    for path, fact in vector["facts"].items():
+        value = notification
+        for name in path.split("."):
+            value = _follow(value, name)
+        assert value == fact, path
+
+
+def _follow(value: Any, name: str) -> Any:
+    if isinstance(value, list):
+        return value[int(name)]
+    return value[name] if isinstance(value, dict) else getattr(value, name)
