@@ -36,7 +36,8 @@ def cleaner(
     longest = sys.maxsize if max_length is None else max_length
 
     def clean(text: str) -> str:
-        text = stripper(text)
+        if stripped:
+            text = text.strip()
         if text.isascii() and "<" not in text:
             return text
         normal = stripper(normaliser(text))

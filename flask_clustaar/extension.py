@@ -15,19 +15,16 @@ import warnings
 import weakref
 from collections.abc import Callable
 from itertools import islice
-from typing import IO, Any, Unpack, cast
+from typing import Any, Unpack, cast
 from weakref import WeakKeyDictionary
 
 from blinker import Signal
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.signals import got_request_exception
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
-from werkzeug.wsgi import get_input_stream
 
 from . import fast, replies, signals
+from .body import check_content, read_body
 from .errors import (
-    BodyIncomplete,
-    BodyTooLarge,
     ClustaarError,
     ConfigurationError,
     DeliveryInProgress,
@@ -40,7 +37,6 @@ from .errors import (
     ReplayStoreError,
     ReplayStoreUnavailable,
     RequestRejected,
-    UnsupportedContent,
 )
 from .filters import shorten
 from .models import Notification, StepReachedResponse
@@ -186,7 +182,7 @@ class Endpoint:
         self.settings = settings
         self._app = weakref.ref(app)
         self.store = open_store(settings.replay_store, settings.replay_capacity)
-        self._functions: dict[Handler, Callable[[Any], Any]] = {}
+        self._callables: dict[Handler, tuple[Callable[[Any], Any], str]] = {}
         self._date = "HTTP_" + settings.date_header.upper().replace("-", "_")
 
     @property
@@ -199,44 +195,36 @@ class Endpoint:
     # -- the door: nothing in the body is looked at before the signature holds ---------
 
     def prepare(self, environ: JSON) -> None:
-        """Make the body safe to read, before any ``before_request`` of the app runs."""
+        """Read the body, before any ``before_request`` of the application runs.
+
+        Whoever wants it after that, here or in the application, finds it in memory.
+        """
         self.webhook.freeze(
             "A request was handled already. Register handlers when the program starts"
         )
         csrf = self.app.extensions.get("csrf")
         if csrf is not None:
             csrf.exempt(self.webhook.blueprint)
-        stream: IO[bytes]
         try:
-            limit = self.settings.max_content_length
-            stream = get_input_stream(environ, max_content_length=limit)
-        except RequestEntityTooLarge:
-            stream = io.BytesIO()
-            environ[_TOO_LARGE] = True
-        cast(Any, request).stream = stream
+            body = read_body(environ, self.settings.max_content_length)
+        except RequestRejected as error:
+            environ[_BODY] = error
+            body = b""
+        else:
+            environ[_BODY] = body
+        cast(Any, request).stream = io.BytesIO(body)
 
     def guard(self, environ: JSON) -> Response | None:
         """Let a request in, or answer it."""
         try:
-            body = self._read(environ)
+            body = environ[_BODY]
+            if isinstance(body, RequestRejected):
+                raise body
+            check_content(environ)
             environ[_PASSED] = body, self._verify(environ, body)
         except RequestRejected as error:
             return self._refuse(error)
         return None
-
-    def _read(self, environ: JSON) -> bytes:
-        if _TOO_LARGE in environ:
-            raise BodyTooLarge
-        if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
-            raise UnsupportedContent("Send the body as it is, not compressed.")
-        if not _is_json(request.mimetype):
-            raise UnsupportedContent
-        try:
-            return request.get_data()
-        except RequestEntityTooLarge:
-            raise BodyTooLarge from None
-        except ClientDisconnected:
-            raise BodyIncomplete from None
 
     def _verify(self, environ: JSON, body: bytes) -> bytes | None:
         """Check who sent this and when; return its identity, if there is a key."""
@@ -356,11 +344,8 @@ class Endpoint:
         notification.__dict__["_match"] = handler.match(notification)
         start = time.perf_counter()
         try:
-            function = self._functions.get(handler)
-            if function is None:
-                function = self.app.ensure_sync(handler.function)
-                self._functions[handler] = function
-            return answer_of(function(notification), handler.name)
+            function, name = self._callable(handler)
+            return answer_of(function(notification), name)
         except ProblemError as error:
             error.handler = handler
             raise
@@ -373,6 +358,14 @@ class Endpoint:
                 handler=handler,
                 duration=time.perf_counter() - start,
             )
+
+    def _callable(self, handler: Handler) -> tuple[Callable[[Any], Any], str]:
+        """Return what calls a handler, async or not, and the handler's name."""
+        found = self._callables.get(handler)
+        if found is None:
+            found = self.app.ensure_sync(handler.function), handler.name
+            self._callables[handler] = found
+        return found
 
     # -- what goes wrong ---------------------------------------------------------------
 
@@ -438,19 +431,11 @@ class Endpoint:
 
 _ENDPOINT = "flask_clustaar.endpoint"
 _PASSED = "flask_clustaar.passed"
-_TOO_LARGE = "flask_clustaar.too_large"
+_BODY = "flask_clustaar.body"
 
 
 def _header(environ: dict[str, Any], name: str) -> list[str]:
     return [environ[name]] if name in environ else []
-
-
-def _is_json(mimetype: str) -> bool:
-    """Tell if a body may be JSON by its type; no type, or a generic one, will do."""
-    return mimetype in _JSON_TYPES or mimetype.endswith("+json")
-
-
-_JSON_TYPES = ("application/json", "", "application/octet-stream", "text/plain")
 
 
 def _json(body: bytes) -> Response:

@@ -27,6 +27,7 @@ from .wire import (
     JSON,
     MISSING,
     RECEIVED,
+    STRIPPED,
     Attribute,
     Model,
     Shape,
@@ -61,8 +62,17 @@ def dump(model: Model) -> tuple[JSON, list[Violation]]:
     """Return *model* as it leaves, and what is wrong with that."""
     try:
         return _emitter_of(type(model))(model), []
-    except Detour:
+    except (Detour, KeyError):  # KeyError: an attribute was deleted.
         return schemas.judge(model)
+
+
+def is_changed(envelope: Model) -> bool:
+    """Tell if an envelope is no longer what it was loaded as, or was built."""
+    state, load = envelope.__dict__, envelope._loaders
+    if RECEIVED not in state:
+        return envelope != type(envelope)()
+    raw = state[RECEIVED]
+    return any(name in load and state[name] != load[name](raw) for name in state)
 
 
 # -- in ------------------------------------------------------------------------------
@@ -275,50 +285,102 @@ def _unknown_emitter(model: type[Model]) -> Emitter:
 
 
 def _model_emitter(model: type[Model]) -> Emitter:
+    """Compile the emitter of a model that was built.
+
+    The function is written out attribute by attribute, as ``dataclasses`` writes
+    ``__init__``: a loop over the attributes, with a call for each, costs twice as much.
+    """
     attributes = attributes_of(model)
-    plan = [(a.name, a.key, _emitter(a.shape), a.none) for a in attributes]
-    dict_plan = [
-        (a.key, emit_value, a.none, a.required, a.nullable, a.default)
-        for a, (_, _, emit_value, _) in zip(attributes, plan, strict=True)
+    emit_dict = _dict_emitter(model)
+    names: JSON = {
+        "Detour": Detour,
+        "model": model,
+        "unchanged": _unchanged,
+        "emit_dict": emit_dict,
+        "rule": model._rule,
+    }
+    lines = [
+        "def emit(value):",
+        "    if value.__class__ is not model:",
+        "        return emit_dict(value)",
+        "    state = value.__dict__",
+        f"    if len(state) != {len(attributes)}:",
+        "        return unchanged(value)",
+        f"    out = {{'type': {model._tag!r}}}" if model._tag else "    out = {}",
     ]
-    keys = {a.key for a in attributes} | ({"type"} if model._tag else set())
-    tag, rule, count = model._tag, model._rule, len(plan)
+    for number, attribute in enumerate(attributes):
+        lines += _statements(attribute, number, names)
+    if model._rule:
+        lines += ["    for _ in rule.check(out):", "        raise Detour"]
+    lines += ["    return out"]
+    exec("\n".join(lines), names)
+    return cast(Emitter, names["emit"])
 
-    def emit(value: Any) -> Any:
-        out: JSON
-        if type(value) is model:
-            state = value.__dict__
-            if len(state) != count:
-                return _unchanged(value)
-            out = {"type": tag} if tag else {}
-            for name, key, emit_value, none in plan:
-                item = state[name]
-                if item is not None:
-                    out[key] = emit_value(item)
-                elif none == "blank":
-                    out[key] = ""
-                elif none == "null":
-                    out[key] = None
-                elif none == "error":
-                    raise Detour
-        elif type(value) is dict:
-            out = emit_dict(value)
-        else:
-            raise Detour
-        if rule:
-            for _ in rule.check(out):
-                raise Detour
-        return out
 
-    def emit_dict(value: JSON) -> JSON:
-        if not keys.issuperset(value):
+def _statements(attribute: Attribute, number: int, names: JSON) -> list[str]:
+    """Return the statements that emit one attribute.
+
+    :param names: takes what the statements call.
+    """
+    key, shape = attribute.key, attribute.shape
+    none = {
+        "omit": ["pass"],
+        "blank": [f"out[{key!r}] = ''"],
+        "null": [f"out[{key!r}] = None"],
+        "error": ["raise Detour"],
+    }[attribute.none]
+    if shape.kind == "string":
+        some = _string_statements(shape, number, names) + [f"out[{key!r}] = item"]
+    else:
+        names[f"emit_{number}"] = _emitter(shape)
+        some = [f"out[{key!r}] = emit_{number}(item)"]
+    return [
+        f"    item = state[{attribute.name!r}]",
+        "    if item is None:",
+        *(f"        {line}" for line in none),
+        "    else:",
+        *(f"        {line}" for line in some),
+    ]
+
+
+def _string_statements(shape: Shape, number: int, names: JSON) -> list[str]:
+    low, high = _bounds(shape)
+    lines = ["if item.__class__ is not str:", "    raise Detour"]
+    if STRIPPED in shape.marks:
+        lines += ["item = item.strip()"]
+    if shape.clean:
+        names[f"clean_{number}"] = shape.clean
+        lines += [
+            "if not item.isascii() or '<' in item:",
+            f"    item = clean_{number}(item)",
+        ]
+    if shape.max_length is not None:
+        lines += [f"if not {low} <= len(item) <= {high}:", "    raise Detour"]
+    elif low:
+        lines += [f"if len(item) < {low}:", "    raise Detour"]
+    for index, question in enumerate(_checks(shape)):
+        names[f"ask_{number}_{index}"] = question
+        lines += [f"if not ask_{number}_{index}(item):", "    raise Detour"]
+    return lines
+
+
+def _dict_emitter(model: type[Model]) -> Emitter:
+    plan = [
+        (a.key, _emitter(a.shape), a.none, a.required, a.nullable, a.default)
+        for a in attributes_of(model)
+    ]
+    keys = {row[0] for row in plan} | ({"type"} if model._tag else set())
+    tag, rule = model._tag, model._rule
+
+    def emit(value: Any) -> JSON:
+        if type(value) is not dict or not keys.issuperset(value):
             raise Detour
         out: JSON = {}
         if tag:
             if value.get("type", MISSING if model._tag_required else tag) != tag:
                 raise Detour
             out["type"] = tag
-        for key, emit_value, none, required, nullable, default in dict_plan:
+        for key, emit_value, none, required, nullable, default in plan:
             item = value.get(key, MISSING)
             if item is MISSING:
                 if required:
@@ -332,6 +394,8 @@ def _model_emitter(model: type[Model]) -> Emitter:
                 out[key] = ""
             elif none == "null":
                 out[key] = None
+        for _ in rule.check(out) if rule else ():
+            raise Detour
         return out
 
     return emit
@@ -394,16 +458,16 @@ def _checked_emitter(shape: Shape) -> Emitter:
     return emit_checked
 
 
-def _checks(shape: Shape) -> list[Callable[[Any], bool]]:
+def _checks(shape: Shape) -> list[Callable[[Any], object]]:
     """Return the limits of a shape, but for its length, as questions."""
     return [
-        limit.accepts if isinstance(limit, Pattern) else _question(limit)
+        limit.question if isinstance(limit, Pattern) else _question(limit)
         for limit in shape.limits
         if not isinstance(limit, validate.Length)
     ]
 
 
-def _question(limit: validate.Validator) -> Callable[[Any], bool]:
+def _question(limit: validate.Validator) -> Callable[[Any], object]:
     def accepts(value: Any) -> bool:
         try:
             limit(value)

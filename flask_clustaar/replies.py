@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import fast
 from .errors import InvalidReply, Violation
@@ -22,8 +21,7 @@ from .models import (
 from .wire import JSON, RECEIVED, attributes_of
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What one handler answered."""
 
     #: The handler's name, for messages.
@@ -98,10 +96,10 @@ def merge(answers: Sequence[Answer], notification: Notification) -> StepReachedR
         session=_merged_session(responses, notification),
         interlocutor=_merged_interlocutor(responses, notification),
     )
-    known = set(reply.__dict__)
     for response in responses:
-        state = response.__dict__
-        reply.__dict__.update({key: state[key] for key in state if key not in known})
+        # What a dict had besides, for the judge to refuse.
+        for key in response.__dict__.keys() - reply.__dict__.keys():
+            reply.__dict__[key] = response.__dict__[key]
     return reply
 
 
@@ -124,7 +122,10 @@ def dumps(reply: StepReachedResponse, answers: Sequence[Answer]) -> tuple[JSON, 
         raise InvalidReply(_whose(owners), violations=[about]) from error
 
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+#: Nothing that contains itself gets here: the emitters recurse first.
+_ENCODER = json.JSONEncoder(
+    separators=(",", ":"), allow_nan=False, check_circular=False
+)
 
 
 def _owners(answers: Sequence[Answer], violations: Sequence[Violation]) -> list[str]:
@@ -211,7 +212,7 @@ def _merged_interlocutor(
         return None  # Nobody looked at it, so nobody changed it.
     ours = notification.interlocutor
     if not brought:
-        return ours if _changed(ours) else None
+        return ours if fast.is_changed(ours) else None
     merged = copy.copy(ours)
     for theirs in brought:
         if theirs is ours:
@@ -231,16 +232,3 @@ def _merged_interlocutor(
             given["custom_attributes"] = merged.custom_attributes | custom
         merged.__dict__.update(given)
     return merged
-
-
-def _changed(interlocutor: Interlocutor) -> bool:
-    """Tell if a handler changed the received interlocutor."""
-    state = interlocutor.__dict__
-    if RECEIVED not in state:
-        return interlocutor != Interlocutor()
-    pristine = fast.load(Interlocutor, state[RECEIVED])
-    return any(
-        value != getattr(pristine, name, None)
-        for name, value in state.items()
-        if name != RECEIVED
-    )

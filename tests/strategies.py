@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hypothesis import strategies as st
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow import ValidationError
+from marshmallow.validate import Length, OneOf, Range, Validator
 
 from flask_clustaar.limits import DIGITS, NAME, NOT_ID, OBJECT_ID, URL, Pattern
 from flask_clustaar.models import Action, Notification, StepReachedResponse
-from flask_clustaar.wire import JSON, Model, Shape, attributes_of
+from flask_clustaar.wire import Model, Shape, attributes_of
 
 Strategy = st.SearchStrategy[Any]
 
@@ -107,7 +108,7 @@ def _strings(shape: Shape) -> Strategy:
 
     def is_valid(text: str) -> bool:
         fits = low <= len(text) <= high
-        return fits and all(limit.accepts(text) for limit in limits)
+        return fits and all(accepts(limit, text) for limit in limits)
 
     raw = _matching(limits[0]) if limits else _texts
     sizes = [size for size in (low, high) if 0 < size < math.inf]
@@ -160,9 +161,11 @@ _wild_urls = _urls | st.sampled_from(["whatsapp://send?text=a b", "a+b.c-d://x"]
 def _matching(limit: Pattern) -> Strategy:
     if isinstance(limit, URL):
         urls = (
-            _urls if limit.accepts("http://a") != limit.accepts("x://a") else _wild_urls
+            _urls
+            if accepts(limit, "http://a") != accepts(limit, "x://a")
+            else _wild_urls
         )
-        return urls | st.just("") if limit.accepts("") else urls
+        return urls | st.just("") if accepts(limit, "") else urls
     found = {
         OBJECT_ID: st.text("aZ09", min_size=24, max_size=24),
         NAME: st.lists(_word, min_size=1, max_size=9).map("".join),
@@ -184,6 +187,15 @@ def text_of_size(limit: Pattern | None, size: int) -> str:
     return "1" * size
 
 
+def accepts(limit: Validator, value: Any) -> bool:
+    """Tell if a validator accepts a value."""
+    try:
+        limit(value)
+    except ValidationError:
+        return False
+    return True
+
+
 def bounds(shape: Shape) -> tuple[int, Any]:
     """Return the least and the greatest length."""
     limit = next((x for x in shape.limits if isinstance(x, Length)), Length())
@@ -196,7 +208,7 @@ actions = documents(Action)
 
 # -- one thing changed ---------------------------------------------------------------
 
-#: What may stand where something else should. (Not 3.0: JSON Schema takes it for whole.)
+#: What may stand where something else should. Not 3.0: for JSON Schema it is whole.
 _ANYTHING: list[Any] = [
     None, True, False, 0, 1, 5, -1, 7.5, 10**30, "", "x", " ", "\n", "id", "3", "true",
     "javascript://e.co", "/relative", "mailto:a@e.co", "http://", "a\n", "²", "<u>",

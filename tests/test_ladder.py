@@ -18,7 +18,7 @@ PACKAGE = Path(flask_clustaar.__file__).parent
 #: not know of each other. ``__init__`` stands for the public names.
 LADDER = [
     {"_version", "errors", "events", "limits", "signals"},
-    {"cleaning", "filters", "replay", "security"},
+    {"body", "cleaning", "filters", "replay", "security"},
     {"routing", "settings", "wire"},
     {"models", "schemas", "truncation"},
     {"fast"},

@@ -1,0 +1,235 @@
+"""``flask clustaar`` as a whole: how it is found and fails, what it says of itself."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import click
+import pytest
+from cli_bots import flask, ok, run, sentence, small_bot, two_bots
+from flask import Flask
+
+from flask_clustaar.cli import clustaar
+
+VERBS = ["new", "chat", "send", "routes", "check", "verify", "schema"]
+NEED_AN_APP = [
+    ("chat",), ("send",), ("routes",), ("check",), ("schema",), ("verify", "-"),
+]  # fmt: skip
+REQUEST = "Host: example.com\n\n{}"
+
+
+# -- as it is installed --------------------------------------------------------------
+
+
+def test_command_of_flask(tmp_path: Path) -> None:
+    """Whoever has installed the package has the command, in any application."""
+    quickstart = Path(__file__).parent.parent / "examples/quickstart.py"
+    (tmp_path / "app.py").write_bytes(quickstart.read_bytes())
+
+    listed = flask(tmp_path, "clustaar", "routes")
+    talked = flask(tmp_path, "clustaar", "chat", input="Hi\n")
+
+    assert "app.greet" in listed.stdout
+    assert "Hello John" in talked.stdout
+    for ended in (listed, talked):
+        assert ended.returncode == 0
+        assert ended.stderr.startswith(
+            "Warning: The webhook 'clustaar' answers anybody"
+        )
+
+
+def test_no_application(tmp_path: Path) -> None:
+    """Without an application it says how to name one."""
+    ended = flask(tmp_path, "clustaar", "routes")
+
+    assert ended.returncode == 2
+    assert "Could not locate a Flask application." in ended.stderr
+
+
+def test_application_that_cannot_be_imported(tmp_path: Path) -> None:
+    """An application that is broken is a sentence, which says where."""
+    (tmp_path / "app.py").write_text("import flask\nimport nothing_of_this_name\n")
+
+    ended = flask(tmp_path, "clustaar", "routes")
+
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "No module named 'nothing_of_this_name'" in ended.stderr
+    assert "app.py, line 2" in ended.stderr
+
+
+# -- applications that are not as they should be -------------------------------------
+
+
+@pytest.mark.parametrize("arguments", NEED_AN_APP)
+def test_application_without_the_extension(arguments: tuple[str, ...]) -> None:
+    """An application without a webhook is told how to add one."""
+    assert sentence(run(Flask("plain"), *arguments, input=REQUEST)) == (
+        "The application 'plain' has no Clustaar webhook. "
+        "Add one with 'ClustaarWebhook(app)'."
+    )
+
+
+@pytest.mark.parametrize("arguments", NEED_AN_APP)
+def test_application_without_settings(arguments: tuple[str, ...]) -> None:
+    """An application without a key is warned, in a sentence, and works."""
+    result = run(lambda: small_bot(private_key=None), *arguments, input=REQUEST)
+
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "nswers anybody" in result.output
+
+
+def test_other_warnings_of_an_application() -> None:
+    """What is no warning to a user is none of the command."""
+
+    def make() -> Flask:
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        return small_bot()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert "old" not in ok(run(make, "routes"))
+
+
+def test_wrong_settings() -> None:
+    """A wrong setting is the sentence that the webhook has for it."""
+    error = sentence(run(lambda: small_bot(private_key=""), "routes"))
+    assert error.startswith("'private_key' is empty")
+
+
+def test_program_that_fails() -> None:
+    """An exception of the application is a sentence with its place."""
+
+    def make() -> Flask:
+        raise ZeroDivisionError("no app")
+
+    error = sentence(run(make, "routes"))
+    assert error.startswith("The application cannot be loaded: ZeroDivisionError: no")
+    assert "test_cli.py, line" in error
+
+
+def test_error_of_a_command_in_a_program() -> None:
+    """What the application itself tells as an error stays what it is."""
+
+    def make() -> Flask:
+        raise click.ClickException("Not today.")
+
+    assert sentence(run(make, "routes")) == "Not today."
+
+
+# -- several webhooks ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [("chat",), ("send",), ("verify", "-")])
+def test_several_webhooks(arguments: tuple[str, ...]) -> None:
+    """What works on one webhook asks which, if there are several."""
+    assert sentence(run(two_bots(), *arguments, input=REQUEST), 2) == (
+        "There are several webhooks. Choose one with '--webhook': 'sales', 'support'."
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [("chat",), ("send",), ("routes",), ("schema",), ("verify", "-")]
+)
+def test_unknown_webhook(arguments: tuple[str, ...]) -> None:
+    """A webhook that does not exist is told with those that do."""
+    result = run(two_bots(), *arguments, "--webhook", "sale", input=REQUEST)
+
+    assert sentence(result, 2) == (
+        "There is no webhook 'sale'. Choose one with '--webhook': 'sales', 'support'."
+    )
+
+
+# -- files and streams ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("verify", "FILE"),
+        ("check", "FILE"),
+        ("routes", "--explain", "FILE"),
+        ("send", "--file", "FILE"),
+        ("chat", "--steps", "FILE"),
+    ],
+)
+def test_file_that_cannot_be_read(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """A file that is not there, and a directory, are errors of usage."""
+    for file, reason in (
+        (tmp_path / "none", "No such file or directory"),
+        (tmp_path, "Is a directory"),
+    ):
+        named = [str(file) if each == "FILE" else each for each in arguments]
+        error = sentence(run(small_bot(), *named), 2)
+        assert error == f"Cannot read '{file}': {reason}."
+
+
+def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """'-' without standard input is an error of usage."""
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(click.UsageError, match="Standard input is closed."):
+        clustaar.main(["check", "-"], standalone_mode=False)
+
+
+class Broken(io.StringIO):
+    """A stream that cannot be written to."""
+
+    def __init__(self, error: int) -> None:
+        super().__init__()
+        self._error = error
+
+    def write(self, _: str) -> int:
+        raise OSError(self._error, os.strerror(self._error))
+
+
+def test_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output that cannot be written is a sentence."""
+    monkeypatch.setattr(sys, "stdout", Broken(errno.ENOSPC))
+    with pytest.raises(click.ClickException, match="No space left on device."):
+        clustaar.main(["schema", "reply"], standalone_mode=False)
+
+
+def test_nobody_reads_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output that nobody reads to its end, as with 'head', is no error to tell of."""
+    monkeypatch.setattr(sys, "stdout", Broken(errno.EPIPE))
+    with pytest.raises(SystemExit) as ended:
+        clustaar.main(["schema", "reply"], standalone_mode=False)
+    assert ended.value.code == 1
+
+
+def test_characters_that_a_terminal_does_not_have(tmp_path: Path) -> None:
+    """What cannot be shown is shown as a question mark."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        clustaar.main(["new", str(tmp_path / "名前")], standalone_mode=False)
+    stream.seek(0)
+    assert "??' is there." in stream.read()
+
+
+# -- what it says of itself ----------------------------------------------------------
+
+
+def test_verbs() -> None:
+    """All verbs are listed, in the order in which a person meets them."""
+    help = ok(run(None, "--help"))
+    lines = help[help.index("Commands:") :].splitlines()[1:]
+
+    assert [line.split()[0] for line in lines] == VERBS
+    assert not any(line.endswith("...") for line in lines)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_a_verb(verb: str) -> None:
+    """The help of each verb has an example."""
+    assert f"\n    flask clustaar {verb}" in ok(run(None, verb, "--help"))
+
+
+def test_unknown_verb() -> None:
+    """A verb that does not exist is an error of usage."""
+    assert "'talk'" in sentence(run(None, "talk"), 2)

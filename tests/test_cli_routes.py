@@ -1,0 +1,201 @@
+"""``flask clustaar routes``: the handlers, and who gets a notification."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_bots import ANSWER, ASK, KEY, ok, run, sentence, small_bot, two_bots
+from flask import Flask, request
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flask_clustaar import ClustaarWebhook, Notification, events
+from flask_clustaar.filters import StepID, TextMatches
+from flask_clustaar.testing import make_notification
+
+TOPIC = events.CONVERSATION_STEP_REACHED
+
+
+def webhook_of(**settings: str) -> tuple[Flask, ClustaarWebhook]:
+    app = Flask("bot")
+    return app, ClustaarWebhook(app, private_key=KEY, **settings)  # type: ignore[arg-type]
+
+
+def handler(notification: Notification) -> None:
+    pass
+
+
+def other(notification: Notification) -> None:
+    pass
+
+
+def raising(notification: Notification) -> bool:
+    raise ZeroDivisionError
+
+
+def notification(tmp_path: Path, **arguments: str) -> Path:
+    file = tmp_path / "notification.json"
+    file.write_text(json.dumps(make_notification(**arguments).received))  # type: ignore[arg-type]
+    return file
+
+
+# -- the table -----------------------------------------------------------------------
+
+
+def test_table() -> None:
+    """Handlers are listed in their order, with topic, filter, name and place."""
+    app, webhook = webhook_of()
+    webhook.on(TOPIC, handler, filter=StepID("a") & TextMatches("x"))
+    webhook.on("some.topic", other)
+    webhook.fallback(TOPIC, other)
+    webhook.fallback(handler)
+
+    headline, header, *rows = ok(run(app, "routes")).splitlines()
+
+    assert headline == "clustaar: POST /clustaar (to all that match)"
+    assert header.split() == ["Topic", "Filter", "Handler", "Place"]
+    place = f"test_cli_routes.py:{handler.__code__.co_firstlineno}"
+    assert rows[0].split("  ")[0] == TOPIC
+    assert "  StepID('a') & TextMatches('x')  test_cli_routes.handler  " in rows[0]
+    assert rows[0].endswith(place)
+    assert rows[1].startswith("some.topic ")
+    assert rows[2].startswith(f"{TOPIC} (fallback)  -  ")
+    assert rows[3].startswith("any (fallback) ")
+    assert len({row.index("test_cli_routes.") for row in rows}) == 1
+
+
+def test_long_filter() -> None:
+    """A filter of many steps does not blow up the table."""
+    app, webhook = webhook_of()
+    webhook.on(TOPIC, handler, filter=StepID([f"{n:024}" for n in range(100)]))
+
+    row = ok(run(app, "routes")).splitlines()[-1]
+
+    assert "…  test_cli_routes.handler" in row
+    assert len(row) < 200
+
+
+def test_no_handlers() -> None:
+    """A webhook without handlers says what that leads to."""
+    app, _ = webhook_of(dispatch="first", url_prefix="/")
+    assert ok(run(app, "routes")).splitlines() == [
+        "clustaar: POST / (to the first that matches)",
+        "No handlers: each notification is answered with 404.",
+    ]
+
+
+def test_several_webhooks_are_groups() -> None:
+    """Each webhook has its own list, and '--webhook' shows one of them."""
+    sales, support = ok(run(two_bots(), "routes")).split("\n\n")
+    assert sales.startswith("sales: POST /sales ")
+    assert support.startswith("support: POST /support ")
+    assert ok(run(two_bots(), "routes", "--webhook", "support")) == support
+
+
+# -- the explanation -----------------------------------------------------------------
+
+
+def test_explanation(tmp_path: Path) -> None:
+    """Of each handler it is told whether it would run, and why."""
+    result = run(small_bot(), "routes", "--explain", notification(tmp_path, step=ASK))
+
+    lines = ok(result).splitlines()[1:]
+    assert [line[0] for line in lines] == ["+", "-", "-"]
+    assert f"StepID('{ASK}') matched: data.step.id is '{ASK}'" in lines[0]
+    assert f"StepID('{ANSWER}') did not match: data.step.id is '{ASK}'" in lines[1]
+
+
+def test_explanation_under_first(tmp_path: Path) -> None:
+    """Under 'first' one handler runs, and the others that match are told so."""
+    app, webhook = webhook_of(dispatch="first")
+    webhook.on(TOPIC, handler)
+    webhook.on(TOPIC, other)
+
+    result = run(app, "routes", "--explain", notification(tmp_path))
+
+    first, second = ok(result).splitlines()[1:]
+    assert first.startswith("+ ")
+    assert second.startswith("- ")
+    assert second.endswith(", but 'test_cli_routes.handler' is first")
+
+
+def test_explanation_of_a_fallback(tmp_path: Path) -> None:
+    """What no other handler matches, the fallback gets."""
+    app, webhook = webhook_of()
+    webhook.on("other", handler)
+    webhook.fallback(other)
+
+    lines = ok(run(app, "routes", "--explain", notification(tmp_path))).splitlines()
+
+    assert [line[0] for line in lines[1:]] == ["-", "+"]
+    assert "fallback matched: no other handler did" in lines[2]
+
+
+def test_nobody_would_get_it(tmp_path: Path) -> None:
+    """What nobody gets is a failure, and the line that would change that is told."""
+    file = notification(tmp_path, step="5a8c317624acbe05b1a36feb")
+
+    result = run(small_bot(), "routes", "--explain", file)
+
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1] == (
+        f"This would handle it: @webhook.on('{TOPIC}', "
+        "filter=StepID('5a8c317624acbe05b1a36feb'))"
+    )
+
+
+def test_somebody_in_one_of_two_bots(tmp_path: Path) -> None:
+    """It is no failure if one of several webhooks handles it."""
+    app = two_bots()
+    ClustaarWebhook(app, name="empty", private_key=KEY)
+
+    result = run(app, "routes", "--explain", notification(tmp_path))
+
+    assert ok(result).count("+ ") == 2
+
+
+def test_filter_that_fails(tmp_path: Path) -> None:
+    """A filter that raises stops the whole notification, and that is told."""
+    app, webhook = webhook_of()
+    webhook.on(TOPIC, handler)
+    webhook.on(TOPIC, other, filter=raising)
+
+    result = run(app, "routes", "--explain", notification(tmp_path))
+
+    assert result.exit_code == 1
+    _, first, second, end = result.output.splitlines()
+    assert first.startswith("- ")
+    assert "raising failed: it raised ZeroDivisionError" in second
+    assert end == "None would run: a filter raised ZeroDivisionError."
+
+
+def test_filter_that_uses_the_request(tmp_path: Path) -> None:
+    """A filter may look at 'flask.request'."""
+    app, webhook = webhook_of()
+    webhook.on(TOPIC, handler, filter=lambda _: request.method == "POST")
+
+    assert "+ " in ok(run(app, "routes", "--explain", notification(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("{", "Standard input is no notification. The body is not valid JSON: "),
+        ("[]", "Standard input is no notification. "),
+        ("{}", "Standard input is no notification. "),
+    ],
+)
+def test_no_notification(content: str, error: str) -> None:
+    """What is no notification is a sentence."""
+    result = run(small_bot(), "routes", "--explain", "-", input=content)
+    assert sentence(result).startswith(error)
+
+
+@settings(max_examples=50)
+@given(rubbish=st.binary())
+def test_rubbish(rubbish: bytes) -> None:
+    """No bytes make it a traceback."""
+    result = run(small_bot(), "routes", "--explain", "-", input=rubbish)
+    assert isinstance(result.exception, SystemExit)

@@ -1,0 +1,373 @@
+"""What a model is, and the traps of saying each type only once."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from typing import Annotated, Any, ClassVar
+
+import pytest
+from marshmallow.validate import Email, Length, Range
+
+from flask_clustaar import fast
+from flask_clustaar.errors import InvalidJSON
+from flask_clustaar.models import (
+    Action,
+    Button,
+    ButtonAction,
+    ConversationSession,
+    GoToAction,
+    Input,
+    MatchRegexpCondition,
+    Notification,
+    QuickReply,
+    SendCardsAction,
+    SendEmailAction,
+    SendQuickRepliesAction,
+    SendTextAction,
+    Step,
+    StepReachedResponse,
+    StepTarget,
+    StoreSessionValueAction,
+    Target,
+    UnknownAction,
+    WaitAction,
+)
+from flask_clustaar.notifications import load_notification
+from flask_clustaar.replies import answer_of, dumps
+from flask_clustaar.schemas import judge, schema_for
+from flask_clustaar.wire import (
+    Key,
+    Model,
+    Shape,
+    Text,
+    attributes_of,
+    copy_json,
+    untyped,
+)
+
+ID = "507f1f77bcf86cd799439011"
+
+Short = Annotated[Text, Length(1, 3)]
+
+
+class Tagged(Model, type="tagged", family=True):
+    """The base of a family that has a type of its own."""
+
+    a: Short
+    b: Short
+    related: ClassVar[type[Model]] = StepTarget
+
+
+class TaggedChild(Tagged, type="tagged_child"):
+    """One more member."""
+
+    c: Annotated[int | None, Range(1, 2)] = None
+
+
+class Holder(Model):
+    """Holds one of a family, and one that has no family."""
+
+    member: Tagged
+    plain: Annotated[StepTarget | None, Key("PLAIN")] = None
+    mail: Annotated[str | None, Email()] = None
+
+
+def errors_of(model: Model) -> dict[str, str]:
+    """Return what is wrong with a model as it leaves, by its path; both ways agree."""
+    wire, violations = judge(model)
+    assert fast.dump(model) == (wire, violations)
+    return {violation.path: violation.message for violation in violations}
+
+
+# -- traps ---------------------------------------------------------------------------
+
+
+def test_what_leaves_is_validated() -> None:
+    """Marshmallow's dump never validates; what leaves is judged all the same."""
+    schema_for(WaitAction).dump(WaitAction(duration=99))
+
+    assert list(errors_of(WaitAction(duration=99))) == ["duration"]
+
+
+def test_attributes_of_one_alias_do_not_share_a_field() -> None:
+    """Two attributes of one annotation have each their own key."""
+    document = {"type": "tagged", "a": "1", "b": "2"}
+    assert fast.dump(Tagged(a="1", b="2")) == (document, [])
+    assert schema_for(Tagged).load(document) == Tagged(a="1", b="2")
+
+
+@pytest.mark.parametrize("value", [5, None, [], {}, True])
+def test_only_strings_are_cleaned(value: Any) -> None:
+    """Cleaning comes before the check of the kind, and does not trip over others."""
+    action = SendEmailAction(recipient=value, subject="s", content="c")
+    assert list(errors_of(action)) == ["recipient"]
+
+
+def test_a_member_that_is_defined_later() -> None:
+    """An action of the user's own goes out and comes in, wherever actions can stand."""
+    judge(StepReachedResponse(actions=[WaitAction()]))  # All schemas are made.
+    fast.dump(StepReachedResponse(actions=[WaitAction()]))
+
+    class DanceAction(Action, ButtonAction, type="dance_action"):
+        steps: Annotated[int, Range(1, 9)]
+        partner_id: Annotated[str | None, Length(max=3)] = None
+
+    try:
+        dance = DanceAction(steps=3, partner_id="abc")
+        document = {"type": "dance_action", "steps": 3, "partnerID": "abc"}
+        button = QuickReply(title="t", action=dance)
+        replies = SendQuickRepliesAction(message="m", buttons=[button])
+        reply = StepReachedResponse(actions=[dance, document, replies])
+        wire, violations = judge(reply)
+
+        assert (wire, violations) == fast.dump(reply)
+        assert violations == []
+        assert wire["actions"][:2] == [document, document]
+        assert wire["actions"][2]["buttons"][0]["action"] == document
+        assert fast.load(Step, {"actions": [document]}).actions == [dance]
+        assert schema_for(Step, received=True).load({"actions": [document]}) == Step(
+            actions=[dance]
+        )
+        assert errors_of(
+            StepReachedResponse(actions=[document | {"steps": 10}])
+        ).keys() == {"actions.0.steps"}
+        assert errors_of(
+            StepReachedResponse(actions=[DanceAction(steps=0)])
+        ).keys() == {"actions.0.steps"}
+    finally:
+        del Action._members["dance_action"], ButtonAction._members["dance_action"]
+
+
+def test_annotations_may_speak_of_types() -> None:
+    """Models have an attribute 'type', which annotations of 'type[...]' do not mean."""
+    assert [row.name for row in attributes_of(Tagged)] == ["a", "b"]
+    assert Tagged.related is StepTarget
+
+
+def test_attributes_are_read_once() -> None:
+    """What annotations say is read when it is first needed, and kept."""
+    assert attributes_of(Tagged) is attributes_of(Tagged)
+    assert schema_for(Tagged) is schema_for(Tagged)
+    assert schema_for(Tagged) is not schema_for(Tagged, received=True)
+
+
+def test_a_base_with_a_type_is_in_its_own_family() -> None:
+    """Where the base may stand, it and its children may."""
+    for member in (Tagged(a="1", b="2"), TaggedChild(a="1", b="2", c=1)):
+        holder = Holder(member=member)
+        wire, violations = fast.dump(holder)
+        assert violations == []
+        assert wire["member"]["type"] == member.type
+        assert fast.load(Holder, wire) == holder
+        assert schema_for(Holder).load(wire) == holder
+        assert judge(holder) == (wire, [])
+
+
+@pytest.mark.parametrize("tag", [None, 3, [1], {}, True, "", "other", "step"])
+def test_odd_types_are_errors(tag: Any) -> None:
+    """A type that is missing, null, unhashable or unknown is told, not tripped over."""
+    reply = StepReachedResponse()
+    reply.actions = [{"type": tag}, {}]  # type: ignore[list-item]
+
+    errors = errors_of(reply)
+
+    assert errors.keys() == {"actions.0.type", "actions.1.type"}
+    assert errors["actions.0.type"].startswith("Must be one of: 'ask_document_action'")
+    assert errors_of(Holder(member=Tagged(a="1", b="2"), plain={"type": tag}))  # type: ignore[arg-type]
+
+
+def test_a_type_may_be_left_out_of_a_quick_reply() -> None:
+    """PROTOCOL 5: of a quick reply alone; a wrong one is refused."""
+    action = {"type": "share_action"}
+    document = {"title": "t", "action": action}
+    schema = schema_for(QuickReply)
+    assert schema.load(document) == schema.load({"type": "quick_reply"} | document)
+    assert list(schema.validate({"type": "button"} | document)) == ["type"]
+    assert list(schema_for(Button).validate(document)) == ["type"]
+
+
+def test_one_class_in_two_families() -> None:
+    """What a click does also arrives as the input that the click was."""
+    assert issubclass(GoToAction, ButtonAction) and issubclass(GoToAction, Input)
+    assert Input._members["go_to_action"] is ButtonAction._members["go_to_action"]
+
+
+def test_the_signature_shows_the_limits() -> None:
+    """Editors and the documentation show each argument with its annotation."""
+    parameters = inspect.signature(QuickReply).parameters
+    assert list(parameters) == ["title", "action"]
+    assert parameters["title"].annotation == "Annotated[Text, Length(1, 60)]"
+    assert all(p.kind is p.KEYWORD_ONLY for p in parameters.values())
+
+
+# -- models --------------------------------------------------------------------------
+
+
+def test_only_the_text_of_a_text_action_needs_no_name() -> None:
+    """Arguments have names, so that attributes can be added in any order later."""
+    assert SendTextAction("a").text == "a"
+    with pytest.raises(TypeError):
+        StepTarget(ID)  # type: ignore[misc]
+
+
+def test_match_statements() -> None:
+    """Models work with 'match'."""
+    match GoToAction.step(ID):
+        case GoToAction(target=StepTarget(step_id=found)):
+            assert found == ID
+        case _:
+            raise AssertionError
+
+
+def test_keys_are_in_camel_case() -> None:
+    """With ID and URL in capitals; Key says what is spelt otherwise."""
+
+    class Spelling(Model):
+        image_url: str
+        custom_engine_id: str
+        from_email: str
+        is_int: bool
+        odd_one: Annotated[str, Key("ODD")]
+
+    keys = [row.key for row in attributes_of(Spelling)]
+    assert keys == ["imageURL", "customEngineID", "fromEmail", "isInt", "ODD"]
+
+
+def test_the_type_of_what_is_unknown() -> None:
+    """It is a string, whatever came."""
+    assert UnknownAction(data={"type": "new"}).type == "new"
+    for data in (None, 3, [], {}, {"type": None}, {"type": [1]}):
+        assert UnknownAction(data=data).type == ""
+    assert ConversationSession().type == ""
+
+
+def test_attributes_that_are_not_there() -> None:
+    """Each is an AttributeError, also of what is loaded when it is looked at."""
+    for model in (Notification(topic="t"), fast.load(Notification, {}), WaitAction()):
+        with pytest.raises(AttributeError, match="'imageUrl_'"):
+            model.imageUrl_  # noqa: B018
+    with pytest.raises(AttributeError, match="'topic'"):
+        Notification.__new__(Notification).topic  # noqa: B018
+
+
+def test_envelopes_are_loaded_when_they_are_looked_at() -> None:
+    """And then once."""
+    notification = fast.load(Notification, {"data": {"step": {"actions": [{}]}}})
+    assert list(notification.__dict__) == ["_received"]
+    assert notification.step.actions is notification.step.actions
+    assert fast.load(Notification, {}) != fast.load(Notification, {"botID": "1"})
+
+
+def test_received_values_are_not_shared_with_what_was_received() -> None:
+    """A handler that changes a value does not change what came."""
+    came: Any = {"values": {"a": [1, {"b": 2}]}}
+    session = fast.load(ConversationSession, came)
+    session["a"][1]["b"] = 3
+    assert came == {"values": {"a": [1, {"b": 2}]}} == session.received
+
+
+def test_copies_of_json() -> None:
+    """Nothing is shared with the copy."""
+    value = {"a": [1, {"b": ()}], "c": "d"}
+    assert copy_json(value) == {"a": [1, {"b": []}], "c": "d"}
+    assert copy_json(value)["a"] is not value["a"]
+
+
+def test_untyped_values() -> None:
+    """Where an object or a list should be, a default stands; a scalar stays raw."""
+    rows = {row.name: row for row in attributes_of(Step)}
+    assert untyped(rows["actions"], 5) == []
+    assert untyped(rows["name"], 5) == 5
+    holder = {row.name: row for row in attributes_of(Holder)}
+    assert untyped(holder["plain"], 5) == 5
+    assert untyped(holder["member"], 5) is None
+
+
+def test_shapes() -> None:
+    """What the rows of an attribute tell to whoever derives something from them."""
+    title = attributes_of(QuickReply)[0].shape
+    cards = attributes_of(SendCardsAction)[0].shape
+    target = attributes_of(GoToAction)[0].shape
+
+    assert title.max_length == 60 and title.clean is not None
+    assert title.clean("½") == "1⁄2"
+    assert cards.max_length == 25 and cards.clean is None
+    assert cards.item is not None and cards.item.members is None
+    assert target.members is Target._members
+    assert Shape("string").max_length is None
+    assert Shape("string", (Length(equal=4),)).max_length == 4
+
+
+def test_limits_of_marshmallow() -> None:
+    """A user's model may have any validator of marshmallow."""
+    member = Tagged(a="1", b="2")
+    assert errors_of(Holder(member=member, mail="a@e.co")) == {}
+    assert list(errors_of(Holder(member=member, mail="a"))) == ["mail"]
+
+
+@pytest.mark.parametrize("pattern", ["(", "a{99999999999}", "(?P<", "*"])
+def test_patterns_that_are_none(pattern: str) -> None:
+    """A regular expression that does not compile comes in, and does not leave."""
+    document = {"type": "match_regexp", "pattern": pattern}
+    received = fast.load(MatchRegexpCondition, document)
+    assert received.regexp == pattern
+    assert schema_for(MatchRegexpCondition, received=True).load(document) == received
+    assert fast.dump(received) == (document, [])
+
+    assert errors_of(MatchRegexpCondition(regexp=pattern)) == {
+        "pattern": "Not a valid regular expression."
+    }
+
+
+@pytest.mark.parametrize("regexp", ["a+", re.compile("a+")])
+def test_patterns(regexp: Any) -> None:
+    """It may be given compiled or not, and is compiled when it came."""
+    wire, violations = fast.dump(MatchRegexpCondition(regexp=regexp))
+    assert (wire["pattern"], violations) == ("a+", [])
+    assert fast.load(MatchRegexpCondition, wire).regexp == re.compile("a+")
+
+
+# -- depth ---------------------------------------------------------------------------
+
+
+def nested(depth: int) -> Any:
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_what_is_nested_too_deeply() -> None:
+    """It is a refusal when it is looked at, not a crash."""
+    deep = nested(100_000)
+    session = fast.load(ConversationSession, {"values": {"a": deep}})
+    with pytest.raises(InvalidJSON, match="too deep"):
+        session.values  # noqa: B018
+
+
+def test_a_cycle_in_what_leaves() -> None:
+    """What cannot be written is told with a sentence."""
+    loop: list[Any] = []
+    loop.append(loop)
+    action = GoToAction.step(ID, session_values={"a": loop})
+    button = QuickReply(title="t", action=action)
+    answer = answer_of(SendQuickRepliesAction(message="m", buttons=[button]), "bot")
+    assert answer is not None
+    with pytest.raises(Exception, match="Cannot be written as JSON"):
+        dumps(answer.response, [answer])
+
+
+def test_a_changed_attribute_of_what_came_is_judged() -> None:
+    """Only what did not change is excused from the limits."""
+    document = {"type": "store_session_value_action", "key": "k k", "value": "v" * 201}
+    came = load_notification(
+        json.dumps({"topic": "t", "data": {"step": {"actions": [document]}}}).encode()
+    )
+    (action,) = came.step.actions
+    assert isinstance(action, StoreSessionValueAction)
+    action.add = True
+    assert fast.dump(action) == (document | {"add": True}, [])
+    action.key = "l l"
+    assert list(errors_of(action)) == ["key"]

@@ -1,0 +1,115 @@
+"""What type checkers have to accept, and what they have to know of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, assert_type
+
+from flask import Flask
+
+from flask_clustaar import ClustaarWebhook, HandlerGroup, Notification, events
+from flask_clustaar.errors import PROBLEMS, InvalidReply, ProblemError, Violation
+from flask_clustaar.extension import Endpoint
+from flask_clustaar.filters import Filter, JSONKeyEquals, StepID
+from flask_clustaar.models import (
+    Action,
+    ButtonAction,
+    ConversationSession,
+    GoToAction,
+    Input,
+    Interlocutor,
+    Message,
+    OpenURLAction,
+    QuickReply,
+    SendQuickRepliesAction,
+    SendTextAction,
+    Step,
+    StepReachedResponse,
+    StepTarget,
+    WaitAction,
+)
+from flask_clustaar.routing import Handler
+from flask_clustaar.settings import Settings
+from flask_clustaar.testing import ClustaarClient, Reply, make_notification
+from flask_clustaar.truncation import truncate
+
+app = Flask(__name__)
+webhook = ClustaarWebhook(
+    app, name="sales", private_key=["new", b"old"], request_max_age=None
+)
+group = HandlerGroup(filter=StepID("507f191e810c19729de860ea"))
+
+
+# A decorator gives back the very function.
+
+
+@webhook.on(events.CONVERSATION_STEP_REACHED, filter=StepID("a", "b"))
+def greet(notification: Notification, greeting: str = "Hello") -> str:
+    return f"{greeting} {notification.interlocutor.first_name}"
+
+
+@group.fallback
+def stay_silent(notification: Notification) -> None:
+    assert_type(notification.match, re.Match[str] | None)
+
+
+@group.fallback("some.topic")
+async def wait(notification: Notification) -> list[Action]:
+    return [WaitAction(duration=1)]
+
+
+webhook.include(group)
+assert_type(greet(make_notification(), "Hi"), str)
+assert_type(webhook.on("x", greet)(make_notification()), str)
+
+
+@webhook.on("x", filter=lambda notification: notification.channel == "facebook")
+def watch(notification: Notification) -> None:
+    assert_type(notification.topic, str)
+    assert_type(notification.text, str)
+    assert_type(notification.input, Input | None)
+    assert_type(notification.interlocutor, Interlocutor)
+    assert_type(notification.interlocutor.email, str | None)
+    assert_type(notification.session, ConversationSession)
+    assert_type(notification.session.get("name"), Any)
+    assert_type(notification.step, Step)
+    assert_type(notification.step.actions, list[Action])
+    match notification.input:
+        case Message(text=text):
+            assert_type(text, str)
+        case GoToAction(target=StepTarget(step_id=step_id)):
+            assert_type(step_id, str)
+        case _:
+            pass
+
+
+# Models are dataclasses.
+
+button = QuickReply(title="Red", action=OpenURLAction(url="https://example.com"))
+assert_type(button.title, str)
+assert_type(button.action, ButtonAction)
+assert_type(WaitAction().duration, float)
+assert_type(SendTextAction("Hello").text, str | None)
+assert_type(GoToAction.step("507f191e810c19729de860ea"), GoToAction)
+StepReachedResponse(
+    actions=[SendQuickRepliesAction(message="Which?", buttons=[button])],
+    session=ConversationSession(values={"a": [1, None]}),
+)
+
+# Filters compose, also with functions.
+
+both = StepID("a") & JSONKeyEquals("user.id", 1) | ~StepID(["b"])
+assert_type(both & (lambda notification: True), Filter)
+assert_type(both({"user": {"id": 1}}), bool)
+assert_type(both.explain({}), str)
+
+# What else is there to be held.
+
+assert_type(webhook.endpoint(app), Endpoint)
+assert_type(webhook.endpoint(app).settings, Settings)
+assert_type(webhook.handlers, tuple[Handler, ...])
+assert_type(InvalidReply().violations, tuple[Violation, ...])
+assert_type(PROBLEMS["no_handler"], type[ProblemError])
+assert_type(ClustaarClient(app).say("hello"), Reply)
+assert_type(truncate("text", 10), str)
+assert_type(truncate("text", QuickReply, "title"), str)
