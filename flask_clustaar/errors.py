@@ -226,6 +226,9 @@ class DateMalformed(RequestRejected):
 class RequestTooOld(RequestRejected):
     """``Date`` is more than ``CLUSTAAR_REQUEST_MAX_AGE`` seconds ago."""
 
+    #: By how many seconds the sender's clock is ahead; negative, as it is behind.
+    skew: float | None = None
+
     error_code = "request_too_old"
     title = "Request too old"
     description = "The request was signed too long ago. Check the clocks."
@@ -233,6 +236,9 @@ class RequestTooOld(RequestRejected):
 
 class RequestFromFuture(RequestRejected):
     """``Date`` is more than ``CLUSTAAR_CLOCK_SKEW`` seconds ahead."""
+
+    #: By how many seconds the sender's clock is ahead.
+    skew: float | None = None
 
     error_code = "request_from_future"
     title = "Request from the future"

@@ -135,7 +135,8 @@ class ClustaarWebhook(Router):
                 warnings.warn(
                     f"The webhook '{self.name}' answers anybody: set "
                     "CLUSTAAR_PRIVATE_KEY, or CLUSTAAR_AUTH_USERNAME and "
-                    "CLUSTAAR_AUTH_PASSWORD, as in the bot's webhook settings.",
+                    "CLUSTAAR_AUTH_PASSWORD, as in the bot's webhook settings, or pass "
+                    "them as keyword arguments.",
                     InsecureWebhookWarning,
                     stacklevel=4,
                 )

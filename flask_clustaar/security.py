@@ -173,7 +173,7 @@ def check_freshness(date: str, now: float, max_age: float | None, skew: float) -
     if max_age is None or -max_age <= ahead <= skew:
         return
     error = RequestTooOld() if ahead < 0 else RequestFromFuture()
-    vars(error)["skew"] = ahead
+    error.skew = ahead
     raise error
 
 

@@ -73,7 +73,7 @@ class Settings:
         """Read the settings of a webhook.
 
         A keyword argument wins over the configuration. There, for a webhook with the
-        name ``support``, ``CLUSTAAR_SUPPORT_X`` wins over ``CLUSTAAR_X``.
+        name ``support``, ``CLUSTAAR_SUPPORT_X`` wins over ``CLUSTAAR_X``; but for ``URL_PREFIX`` there is only its own.
 
         :param config: the application's configuration.
         :param name: the name of the webhook.
@@ -189,6 +189,8 @@ def _warn_of_misspelt(typed: Iterable[str], prefixes: list[str]) -> None:
 
 def _label(name: str, typed: Container[str], prefixes: list[str]) -> str:
     """Return the setting's name as it was typed, or how to type it."""
+    if name == "url_prefix":
+        prefixes = prefixes[:1]  # Two webhooks at one URL would be one too many.
     labels = [name, *(prefix + name.upper() for prefix in prefixes)]
     return next((label for label in labels if label in typed), labels[-1])
 

@@ -481,3 +481,13 @@ def test_repr_shows_no_secret() -> None:
     assert "replay_store=***" in repr(settings)
     assert "request_max_age=10, clock_skew=5, date_header='Date'" in repr(settings)
     assert "keys=not set, pairs=not set" in repr(read())
+
+
+def test_webhooks_do_not_share_their_url() -> None:
+    """A general URL prefix is that of the webhook without a name of its own."""
+    config = {"CLUSTAAR_URL_PREFIX": "/bot", "CLUSTAAR_SALES_URL_PREFIX": "/shop"}
+    prefixes = [
+        Settings.from_config(config, name=name).url_prefix
+        for name in ("clustaar", "sales", "support")
+    ]
+    assert prefixes == ["/bot", "/shop", "/support"]

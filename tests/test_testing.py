@@ -497,6 +497,14 @@ def test_conversation_reads_as_one() -> None:
     assert repr(client) == f"<ClustaarClient of 'clustaar' at step '{RED}'>"
 
 
+def test_conversation_does_not_upset_a_terminal() -> None:
+    """What others wrote is shown without its control characters."""
+    client = ClustaarClient(make_app("\x9bJ"), session={"\x7f": 1})
+    client.at(RED, name="\x1b[2J").say("\x1b[2J")
+
+    assert not {"\x1b", "\x7f", "\x9b"} & set(str(client))
+
+
 def test_user_writes_and_sends_media() -> None:
     """The text arrives as it was typed, with what comes along."""
     client, seen = offering()
@@ -543,6 +551,7 @@ def test_step_has_what_its_builder_made() -> None:
     client.click("Red")
     client.at(RED).say("hi")
 
+    assert client.at(RED).step.name == "Red"
     assert [each.step.id for each in seen] == [STEP_ID, RED, RED]
     assert seen[0].step.actions == []
     for notification in seen[1:]:
