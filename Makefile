@@ -53,8 +53,8 @@ format: $(VENV)/installed/lint  ## Mend style and formatting
 
 typing: $(VENV)/installed/typing  ## Check the types, with mypy and pyright
 	@$(PY) -m mypy
-	@$(PY) -m pyright
-	@$(PY) -m pyright --verifytypes flask_clustaar --ignoreexternal
+	@$(PY) -m pyright --pythonpath $(PY)
+	@$(PY) -m pyright --pythonpath $(PY) --verifytypes flask_clustaar --ignoreexternal
 
 docs: $(VENV)/installed/docs  ## Build the documentation: docs/_build/html
 	@$(PY) -m sphinx -nWq --keep-going docs docs/_build/html
@@ -65,7 +65,7 @@ bench: $(VENV)/installed/bench  ## Measure the speed, next to a hand-written vie
 
 build: $(VENV)/installed/build  ## Build sdist and wheel, and check them: dist/
 	@rm -rf build dist
-	@$(PY) -m build --outdir dist . >/dev/null
+	@$(PY) -m build --outdir dist . >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
 	@$(PY) -m check_wheel_contents dist
 	@$(PY) -m twine check --strict dist/*
 

@@ -20,7 +20,7 @@ assert VERSION is not None
 # requirements/lowest.txt has the same versions, and `make test-min` tests them.
 INSTALL_REQUIRES = [
     "Flask>=3.0",
-    "blinker>=1.8",
+    "blinker>=1.8.1",
     "itsdangerous>=2.1.2",
     "justhtml>=3.0",
     "marshmallow>=4.3",
@@ -28,13 +28,13 @@ INSTALL_REQUIRES = [
 
 # For users.
 EXTRAS = {
-    "async": ["Flask[async]>=3.0"],
+    "async": ["asgiref>=3.3"],
     "jmespath": ["jmespath>=1.0"],
     "redis": ["redis>=5.0"],
 }
 
 # For those who work on the package.
-EXAMPLES = ["Flask-SQLAlchemy>=3.1"]
+EXAMPLES = ["Flask-SQLAlchemy>=3.1", "tinydb>=4.8"]
 TEST = [
     *(requirement for extra in EXTRAS.values() for requirement in extra),
     *EXAMPLES,
@@ -49,7 +49,13 @@ TEST = [
 ]
 # What these say changes from version to version, so a newer one is taken knowingly.
 LINT = ["ruff==0.17.*"]
-TYPING = [*TEST, "mypy==2.4.*", "pyright[nodejs]==1.1.*", "types-jmespath>=1.0"]
+TYPING = [
+    *TEST,
+    "mypy==2.4.*",
+    "pyright[nodejs]==1.1.*",
+    "types-jmespath>=1.0",
+    "types-jsonschema>=4.20",
+]
 DOCS = ["furo>=2024.8.6", "sphinx>=8"]
 BUILD = ["build>=1.2", "check-wheel-contents>=0.6", "twine>=6.1"]
 MUTATION = [*TEST, "mutmut>=3.3"]

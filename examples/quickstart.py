@@ -1,0 +1,21 @@
+"""The smallest bot: ``flask --app quickstart run``."""
+
+from flask import Flask
+
+from flask_clustaar import ClustaarWebhook, events
+from flask_clustaar.filters import StepID
+
+app = Flask(__name__)
+app.config.from_prefixed_env()  # FLASK_CLUSTAAR_PRIVATE_KEY=...
+webhook = ClustaarWebhook(app)
+
+
+@webhook.on(events.CONVERSATION_STEP_REACHED, filter=StepID("507f191e810c19729de860ea"))
+def greet(notification):
+    return f"Hello {notification.interlocutor.first_name}"
+
+
+@webhook.fallback
+def leave_as_it_is(notification):
+    """Whatever other step switches the webhook on runs as its builder made it."""
+    return notification.step.actions

@@ -1,0 +1,127 @@
+"""What the bot says at each step.
+
+A click takes a value along to the next step, and the session keeps it: the kind of
+products to look at (``kind``), the product to buy (``product``). The basket is a list
+of products in the session, too, so nothing about a conversation is stored here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask_clustaar import HandlerGroup, Notification, events
+from flask_clustaar.filters import StepID
+from flask_clustaar.models import (
+    Action,
+    Button,
+    Card,
+    GoToAction,
+    QuickReply,
+    SendCardsAction,
+    SendQuickRepliesAction,
+    SendTextAction,
+)
+from flask_clustaar.truncation import truncate
+
+from . import catalogue, steps
+from .catalogue import Product
+
+group = HandlerGroup()
+
+
+@group.on(events.CONVERSATION_STEP_REACHED, filter=StepID(steps.WINDOW))
+def welcome(notification: Notification) -> list[Action]:
+    """Greet, show some bargains, and ask what to look at."""
+    name = notification.interlocutor.first_name or "there"
+    return [
+        SendTextAction(f"Hello {name}, welcome to the shop!"),
+        SendCardsAction(cards=[_card(each) for each in catalogue.cheapest(2)]),
+        SendQuickRepliesAction(
+            message="What are you looking for?",
+            buttons=[
+                QuickReply(
+                    title=kind.capitalize(),
+                    action=GoToAction.step(steps.SHELF, session_values={"kind": kind}),
+                )
+                for kind in catalogue.kinds(limit=11)  # More are refused.
+            ],
+        ),
+    ]
+
+
+@group.on(events.CONVERSATION_STEP_REACHED, filter=StepID(steps.SHELF))
+def show_products(notification: Notification) -> Action:
+    """Show the products of a kind: the one clicked on, or written."""
+    kind = notification.session.get("kind") or notification.text.strip().lower()
+    products = catalogue.cheapest(10, kind=kind)
+    if not products:
+        return _suggest("We have none of those.", "Look around", steps.WINDOW)
+    return SendCardsAction(cards=[_card(product) for product in products])
+
+
+@group.on(events.CONVERSATION_STEP_REACHED, filter=StepID(steps.BASKET))
+def fill_basket(notification: Notification) -> Action:
+    """Put the product that was clicked on into the basket."""
+    session = notification.session
+    if session.get("product"):
+        session["basket"] = [*session.get("basket", []), session["product"]]
+        # Empty, not deleted: the platform may merge what comes back with what it has.
+        session["product"] = None
+    products = catalogue.by_slugs(session.get("basket", []))
+    if not products:
+        return _suggest("Your basket is empty.", "Look around", steps.WINDOW)
+    lines = [f"{product.name}: {_euros(product.price)}" for product in products]
+    message = "\n".join([f"Your basket, {_total(products)}:", *lines])
+    return SendQuickRepliesAction(
+        message=truncate(message, SendQuickRepliesAction, "message"),
+        buttons=[
+            QuickReply(title="Look around", action=GoToAction.step(steps.WINDOW)),
+            QuickReply(title="Check out", action=GoToAction.step(steps.CHECKOUT)),
+        ],
+    )
+
+
+@group.on(events.CONVERSATION_STEP_REACHED, filter=StepID(steps.CHECKOUT))
+def check_out(notification: Notification) -> str:
+    """Take the order, and empty the basket."""
+    products = catalogue.by_slugs(notification.session.get("basket", []))
+    notification.session["basket"] = []
+    return f"Thank you for your order of {_total(products)}."
+
+
+@group.fallback
+def leave_as_it_is(notification: Notification) -> list[Action]:
+    """Let any other step run as its builder made it."""
+    return notification.step.actions
+
+
+def _card(product: Product) -> Card:
+    return Card(
+        title=product.name,
+        subtitle=_euros(product.price),
+        image_url=product.picture,
+        alt=product.name,
+        buttons=[
+            Button(
+                title="Buy",
+                action=GoToAction.step(
+                    steps.BASKET, session_values={"product": product.slug}
+                ),
+            )
+        ],
+    )
+
+
+def _suggest(message: str, title: str, step: str) -> Action:
+    return SendQuickRepliesAction(
+        message=message,
+        buttons=[QuickReply(title=title, action=GoToAction.step(step))],
+    )
+
+
+def _total(products: Sequence[Product]) -> str:
+    return _euros(sum(product.price for product in products))
+
+
+def _euros(cents: int) -> str:
+    return f"{cents / 100:.2f} EUR"

@@ -1,0 +1,135 @@
+"""The shop's conversations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from flask_clustaar.models import SendCardsAction, SendQuickRepliesAction
+from flask_clustaar.testing import ClustaarClient
+from shop import catalogue, create_app, steps
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    app = create_app(
+        {
+            "SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path}/shop.db",
+            "CLUSTAAR_PRIVATE_KEY": "test-key",
+        }
+    )
+    result = app.test_cli_runner().invoke(args=["init-db"])
+    assert "The shelves are full.\n" == result.output
+    yield app
+    with app.app_context():
+        catalogue.db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> ClustaarClient:
+    return ClustaarClient(app)
+
+
+def test_welcome(client: ClustaarClient) -> None:
+    """The shop greets by name, shows bargains, and offers each kind once."""
+    reply = client.at(steps.WINDOW).say("hello")
+
+    assert "Hello John, welcome to the shop!" == reply.texts[0]
+    _, bargains, question = reply.actions
+    assert isinstance(bargains, SendCardsAction)
+    assert ["Umbrella", "Straw hat"] == [card.title for card in bargains.cards]
+    assert isinstance(question, SendQuickRepliesAction)
+    titles = [button.title for button in question.buttons]
+    assert ["Accessories", "Hats", "Shoes"] == titles
+
+
+def test_welcome_of_somebody_without_a_name(app: Flask) -> None:
+    """The name may be unknown."""
+    client = ClustaarClient(app, user={"first_name": None})
+
+    reply = client.at(steps.WINDOW).say("hello")
+
+    assert "Hello there, welcome to the shop!" == reply.texts[0]
+
+
+def test_purchase(client: ClustaarClient) -> None:
+    """The session remembers the basket from step to step, until it is paid."""
+    client.at(steps.WINDOW).say("hello")
+    client.click("Shoes")
+    client.click("Buy", index=1)
+    assert ["red-shoes"] == client.session["basket"]
+
+    client.click("Look around")
+    client.click("Hats")
+    reply = client.click("Buy", index=0)
+    assert ["red-shoes", "straw-hat"] == client.session["basket"]
+    assert "Your basket, 83.00 EUR:" in reply.texts[0]
+
+    reply = client.click("Check out")
+    assert ["Thank you for your order of 83.00 EUR."] == reply.texts
+    assert [] == client.session["basket"]
+
+
+def test_basket_that_is_looked_at_again(client: ClustaarClient) -> None:
+    """A product is put into the basket by a click, and not whenever one looks."""
+    client.go_to(steps.BASKET, session_values={"product": "umbrella"})
+
+    client.go_to(steps.BASKET)
+
+    assert ["umbrella"] == client.session["basket"]
+
+
+def test_kind_that_is_written(client: ClustaarClient) -> None:
+    """Who writes what they look for sees the same as who clicks."""
+    reply = client.at(steps.SHELF).say(" Hats ")
+
+    (action,) = reply.actions
+    assert isinstance(action, SendCardsAction)
+    assert ["Straw hat", "Bowler hat"] == [card.title for card in action.cards]
+
+
+def test_kind_that_does_not_exist(client: ClustaarClient) -> None:
+    """There is a way on from an empty shelf."""
+    reply = client.at(steps.SHELF).say("elephants")
+
+    assert "We have none of those." in reply.texts[0]
+    assert client.click("Look around").ok
+
+
+def test_empty_basket(client: ClustaarClient) -> None:
+    """There is a way on from an empty basket."""
+    reply = client.go_to(steps.BASKET)
+
+    assert "Your basket is empty." in reply.texts[0]
+    assert client.click("Look around").ok
+
+
+def test_full_basket(client: ClustaarClient) -> None:
+    """A basket with more than a message can say is answered all the same."""
+    client.session["basket"] = ["red-shoes"] * 500
+
+    reply = client.go_to(steps.BASKET)
+
+    assert "Your basket, 29500.00 EUR:" in reply.texts[0]
+
+
+def test_other_step(client: ClustaarClient) -> None:
+    """A step that the shop does not know runs as its builder made it."""
+    made = {"type": "send_hologram_action", "x": [1]}
+
+    reply = client.at("507f191e810c19729de860ff", actions=[made]).say("hello")
+
+    assert [made] == reply.json["actions"]
+
+
+def test_documented_notification(client: ClustaarClient) -> None:
+    """The two documents beside this file are a notification and its reply."""
+    here = Path(__file__).parent
+
+    reply = client.send((here / "notification.json").read_bytes())
+
+    assert json.loads((here / "reply.json").read_text()) == reply.json
