@@ -17,6 +17,7 @@ from marshmallow import validate
 
 from . import events
 from .errors import PROBLEMS
+from .limits import Compiles, Pattern
 from .models import (
     Action,
     ConversationSession,
@@ -24,7 +25,6 @@ from .models import (
     Notification,
     StepReachedResponse,
 )
-from .limits import Compiles, Pattern
 from .wire import JSON, Attribute, Model, Shape, Unknown, attributes_of
 
 
@@ -48,7 +48,7 @@ def reply_schema() -> JSON:
 def notification_schema() -> JSON:
     """Return the JSON Schema of the notifications that are accepted.
 
-    An object with a topic is enough. Everything else is described, and may be otherwise.
+    An object with a topic is enough. All else is described, and may be otherwise.
     """
     return _standalone(Definitions(received=True), Notification) | {
         "title": "Notification",
@@ -87,11 +87,12 @@ def openapi(
     came = Definitions("#/components/schemas/Received", received=True)
     notification, reply = came.of(Notification), _as_sent(sent, came)
     paths: JSON = {}
-    for webhook in map(Webhook._make, map(_complete, webhooks)):
+    for row in webhooks:
+        webhook = row if isinstance(row, Webhook) else Webhook(*row)
         scheme, host, path, *_ = urlsplit(webhook.url)
         operation = _operation(webhook.name, notification, reply)
         operation["security"] = _security(webhook)
-        item = {"post": operation}
+        item: JSON = {"post": operation}
         if host:
             item["servers"] = [{"url": f"{scheme}://{host}"}]
         paths[path or "/"] = item
@@ -281,6 +282,7 @@ def _one_of(limit: validate.OneOf, shape: Shape) -> JSON:
 
 def _pattern(limit: validate.Regexp, shape: Shape) -> JSON:
     pattern = limit.regex.pattern
+    assert isinstance(pattern, str)
     if not isinstance(limit, Pattern):
         pattern = f"^(?:{pattern})"  # marshmallow matches at the beginning
     return {"pattern": pattern.replace(r"\w", _WORD)}
@@ -298,8 +300,8 @@ _LIMITS: Final[dict[type[validate.Validator], Callable[[Any, Shape], JSON]]] = {
     Compiles: _compiles,
 }
 
-#: ``\w`` for readers whose ``\w`` is only ASCII, as JavaScript's: the letters and digits
-#: of the scripts that most people write are spelled out. For Python nothing changes.
+#: ``\w`` for readers whose ``\w`` is only ASCII, as JavaScript's: the letters and
+#: digits that most people write are spelled out. For Python nothing changes.
 _WORD: Final = (
     r"[\w"
     "ªµºÀ-ÖØ-öø-ˁ"  # Latin
@@ -320,10 +322,6 @@ _WORD: Final = (
 # -- OpenAPI -------------------------------------------------------------------------
 
 
-def _complete(row: Webhook | tuple[Any, ...]) -> Webhook:
-    return Webhook(*row)
-
-
 def _as_sent(sent: Definitions, came: Definitions) -> JSON:
     """Return the reply as it is on the wire: what came may go back as it came."""
     reference = sent.of(StepReachedResponse)
@@ -331,7 +329,10 @@ def _as_sent(sent: Definitions, came: Definitions) -> JSON:
     reply["description"] = _ABOUT_REPLIES
     properties = reply["properties"]
     properties["actions"]["items"] = {"anyOf": [sent.of(Action), _AS_IT_CAME]}
-    for key, model in (("session", ConversationSession), ("interlocutor", Interlocutor)):
+    for key, model in (
+        ("session", ConversationSession),
+        ("interlocutor", Interlocutor),
+    ):
         properties[key] = {"anyOf": [sent.of(model), came.of(model), {"type": "null"}]}
     return reference
 
@@ -395,7 +396,10 @@ def _problem_responses() -> JSON:
         f"Problem{status}": _problem_response(codes)
         for status, codes in _by_status().items()
     }
-    other = {"description": "What a handler aborted with.", "content": _problem_content()}
+    other = {
+        "description": "What a handler aborted with.",
+        "content": _problem_content(),
+    }
     return responses | {"Problem": other}
 
 
@@ -432,7 +436,10 @@ _PROBLEM: Final[JSON] = {
         "title": {"type": "string", "description": "What happened; it never changes."},
         "status": {"type": "integer", "description": "The HTTP status."},
         "detail": {"type": "string", "description": "A sentence for people."},
-        "code": {"enum": sorted(PROBLEMS), "description": "What happened, for programs."},
+        "code": {
+            "enum": sorted(PROBLEMS),
+            "description": "What happened, for programs.",
+        },
         "errors": {
             "type": "array",
             "description": "What is wrong with the document, and where.",

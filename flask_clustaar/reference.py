@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Final, NamedTuple
@@ -118,9 +117,10 @@ _CLEANED: Final = {
 
 def _about(shape: Shape) -> str:
     words = _KINDS.get(shape.kind) or f"``{shape.model.__name__}``"  # type: ignore[union-attr]
-    unit = "" if shape.item else " characters"
+    if shape.via:
+        words += f", by its ``{shape.via.attribute}``"
     for limit in shape.limits:
-        words += _condition(limit, unit)
+        words += _condition(limit, shape)
     return f"{words}: {_about(shape.item)}" if shape.item else words
 
 
@@ -137,34 +137,38 @@ _KINDS: Final = {
 }
 
 
-def _condition(limit: validate.Validator, unit: str) -> str:
+def _condition(limit: validate.Validator, shape: Shape) -> str:
     if isinstance(limit, validate.Length):
         bounds = _bounds(limit.equal or limit.min, limit.equal or limit.max)
+        unit = "" if shape.item else " characters"
         return f" of {bounds}{unit}" if bounds else ""
     if isinstance(limit, validate.Range):
         return f", {_bounds(limit.min, limit.max)}"
     if isinstance(limit, validate.OneOf):
-        choices = [f"``{choice}``" if choice else '``""``' for choice in limit.choices]
+        choices = [_literal(choice) or '``""``' for choice in limit.choices]
         return f", one of {', '.join(choices)}"
     if isinstance(limit, Compiles):
         return ", a regular expression"
-    blank = isinstance(limit, URL) and limit.accepts("")
+    blank = isinstance(limit, URL) and limit.regex.match("")
     return f", {_sentence(limit)}" + (', or ``""``' if blank else "")
 
 
 def _bounds(low: object, high: object) -> str:
+    if high is None:
+        return f"{low} or more" if low else ""
     if low == high:
-        return f"{low}" if high else ""
-    if not low:
-        return f"at most {high}"
-    return f"at least {low}" if high is None else f"{low} to {high}"
+        return f"{high}"
+    return f"{low} to {high}" if low else f"at most {high}"
 
 
 def _sentence(limit: validate.Validator) -> str:
     """Turn what a limit says to who breaks it into what it demands."""
     message: str = getattr(limit, "error", None) or type(limit).__name__
-    demand = re.sub(r"^(Not|Must be|Must) |\.$", "", message)
-    return demand.partition(", such as ")[0]
+    demand = message.partition(", such as ")[0].rstrip(".")
+    for said, demanded in (("Must not be ", "not "), ("Must be ", ""), ("Not ", "")):
+        if demand.startswith(said):
+            return demanded + demand.removeprefix(said)
+    return demand
 
 
 # -- tables --------------------------------------------------------------------------
@@ -179,7 +183,7 @@ def _table(members: Iterable[type[Model]]) -> Iterator[str]:
     yield ""
     yield from _cells(_HEADER)
     for model in members:
-        about = f"``{model.__name__}`` {_literal(model._tag)}"
+        about = f"{_literal(model.__name__)} {_literal(model._tag)}"
         for row in rows(model):
             yield from _cells(
                 (

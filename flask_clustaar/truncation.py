@@ -50,10 +50,10 @@ def truncate(
         longest, clean = shape.max_length, shape.clean or _same
     else:
         longest, clean = _positive(limit), _same
-    for whole in (text, text.strip() or text):
-        if longest is None or len(clean(whole)) <= longest:
-            return whole
-    return _cut(whole, longest, clean)
+    if longest is None or len(clean(text)) <= longest:
+        return text
+    text = text.strip() or text
+    return text if len(clean(text)) <= longest else _cut(text, longest, clean)
 
 
 def _positive(limit: object) -> int:
@@ -73,7 +73,8 @@ def _text_of(model: type[Model], name: str | None) -> Shape:
     shape = texts.get(name or "")
     if shape is None:
         near = difflib.get_close_matches(_snake(name or ""), texts, 1)
-        hint = f"Did you mean '{near[0]}'?" if near else f"It has: {', '.join(texts)}."
+        names = ", ".join(texts) or "no attributes"
+        hint = f"Did you mean '{near[0]}'?" if near else f"It has: {names}."
         raise AttributeError(f"'{model.__name__}' has no attribute '{name}'. {hint}")
     if shape.kind != "string" or not all(isinstance(x, Length) for x in shape.limits):
         raise TypeError(
@@ -124,7 +125,8 @@ def _ends_word(text: str, end: int) -> bool:
     return wide or _SPACE.match(text, end) is not None
 
 
-_SPACE: Final = re.compile(r"[^\S\u00a0\u202f]")  # not the ones that do not break
+#: White space, but the kinds that do not break a line, maybe after closing tags.
+_SPACE: Final = re.compile(r"(?:</[a-zA-Z][^<>]*>)*[^\S\u00a0\u202f]")
 
 
 def _whole_parts(text: str) -> Iterator[int]:

@@ -223,8 +223,7 @@ _TYPES = ["step", "story", "go_to_action", "card", "wait_action", "is_set", "", 
 def mutated(draw: st.DrawFn, valid: Strategy) -> Any:
     """A valid document in which one thing was changed."""
     document = copy.deepcopy(draw(valid))
-    places = [place for place in _places(document) if place[0] is not None]
-    parent, key = draw(st.sampled_from(places))
+    parent, key = _drawn_place(draw, document)
     value = parent[key]
     changes = ["replace", "replace", "drop"]
     if isinstance(value, dict):
@@ -255,8 +254,14 @@ def mutated(draw: st.DrawFn, valid: Strategy) -> Any:
     return document
 
 
+def _drawn_place(draw: st.DrawFn, document: Any) -> tuple[Any, Any]:
+    """Draw where something stands in a document: ``(object or list, key)``."""
+    places = list(_places(document))[1:]
+    return places[draw(st.integers(0, len(places) - 1))]
+
+
 def _places(value: Any, parent: Any = None, key: Any = None) -> Iterator[Any]:
-    """Yield where something stands in a document: ``(object or list, key)``."""
+    """Yield each place, first the document's own."""
     yield parent, key
     items: Any = ()
     if isinstance(value, dict):
@@ -272,10 +277,10 @@ def hostile_notifications(draw: st.DrawFn) -> Any:
     """A notification with a topic, and with any JSON anywhere else."""
     document = copy.deepcopy(draw(documents(Notification)))
     for _ in range(draw(st.integers(0, 3))):
-        places = [p for p in _places(document) if p[1] is not None and p[1] != "topic"]
-        if places:
-            parent, key = draw(st.sampled_from(places))
-            parent[key] = draw(st.sampled_from(_ANYTHING) | json_values)
+        parent, key = _drawn_place(draw, document)
+        if key != "topic":
+            value = draw(st.sampled_from(_ANYTHING) | json_values)
+            parent[key] = copy.deepcopy(value)
     return document
 
 

@@ -368,6 +368,7 @@ def test_a_changed_attribute_of_what_came_is_judged() -> None:
     (action,) = came.step.actions
     assert isinstance(action, StoreSessionValueAction)
     action.add = True
+    assert errors_of(StepReachedResponse(actions=[action])) == {}
     assert fast.dump(action) == (document | {"add": True}, [])
     action.key = "l l"
     assert list(errors_of(action)) == ["key"]

@@ -1,0 +1,232 @@
+"""The quick way: it loads what marshmallow loads, and dumps what marshmallow dumps."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import actions, documents, hostile_notifications, json_values
+from test_models import touch
+
+from flask_clustaar import fast
+from flask_clustaar.errors import InvalidReply
+from flask_clustaar.models import (
+    Action,
+    CloseIntercomConversationAction,
+    ConversationSession,
+    Input,
+    Interlocutor,
+    MatchRegexpCondition,
+    Notification,
+    PauseBotAction,
+    SendImageAction,
+    SendTextAction,
+    Step,
+    StepReachedResponse,
+    UnknownAction,
+    WaitAction,
+)
+from flask_clustaar.notifications import load_notification
+from flask_clustaar.replies import Answer, answer_of, dumps, merge
+from flask_clustaar.schemas import judge, schema_for
+from flask_clustaar.wire import Model, attributes_of
+
+modest = settings(
+    max_examples=150, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+def reply_to(notification: Notification, *values: Any) -> Any:
+    """Return the reply when handlers return *values*, as JSON would carry it."""
+    found = [answer_of(value, "bot") for value in values]
+    answers = [answer for answer in found if answer is not None]
+    wire, body = dumps(merge(answers, notification), answers)
+    assert json.loads(body) == wire
+    return wire
+
+
+# -- in ------------------------------------------------------------------------------
+
+
+@modest
+@given(hostile_notifications())
+def test_anything_is_loaded_alike(document: Any) -> None:
+    """Both ways load equal objects, whatever stands in a notification with a topic."""
+    quick = fast.load(Notification, document)
+    assert quick == schema_for(Notification, received=True).load(document)
+
+
+@pytest.mark.parametrize("family", [Action, Input])
+@modest
+@given(st.data())
+def test_valid_documents_are_loaded_alike(family: type[Model], data: Any) -> None:
+    """And valid documents as the models that they are."""
+    document = data.draw(documents(family))
+    model = family._members[document["type"]]
+
+    quick = fast.load(model, document)
+
+    assert type(quick) is model
+    assert quick == schema_for(model, received=True).load(document)
+    assert quick == schema_for(model).load(document)
+
+
+@modest
+@given(json_values)
+def test_what_is_no_object_is_untyped(value: Any) -> None:
+    """Only an object can be of a model."""
+    if isinstance(value, dict):
+        value = [value]
+    for model in (WaitAction, Notification, Interlocutor):
+        with pytest.raises(fast.Untyped):
+            fast.load(model, value)
+
+
+# -- out -----------------------------------------------------------------------------
+
+
+@settings(modest, max_examples=300)
+@given(hostile_notifications())
+def test_anything_goes_back_as_it_came(document: Any) -> None:
+    """Looked at, or not; echoed by nobody, by a handler, or with a text; and what came
+    is left alone."""
+    came = copy.deepcopy(document)
+    body = json.dumps(document).encode()
+    step = document.get("data")
+    for key in ("step", "actions"):
+        step = step.get(key) if isinstance(step, dict) else None
+    actions = step if isinstance(step, list) else []
+
+    assert reply_to(load_notification(body))["actions"] == actions
+    notification = fast.load(Notification, document)
+    touch(notification)
+    assert reply_to(notification)["actions"] == actions
+    echoed = reply_to(notification, notification.step.actions, "Hello")
+    assert echoed["actions"][:-1] == actions
+    assert document == came
+
+
+@settings(modest, max_examples=300)
+@given(hostile_notifications(), st.data())
+def test_anything_can_be_changed(document: Any, data: Any) -> None:
+    """Whatever came, what a handler changes leaves, or is refused with a sentence."""
+    notification = fast.load(Notification, document)
+    notification.session["x"] = 1
+    part = data.draw(st.sampled_from([notification.interlocutor, notification.step]))
+    row = data.draw(st.sampled_from(attributes_of(type(part))))
+    setattr(part, row.name, data.draw(json_values))
+
+    try:
+        reply = reply_to(notification, notification.step.actions)
+    except InvalidReply as error:
+        assert error.violations
+    except TypeError as error:
+        assert "is no answer" in str(error)
+    else:
+        assert reply["session"]["values"]["x"] == 1
+
+
+@modest
+@given(st.lists(actions, min_size=2, max_size=2))
+def test_what_is_changed_in_what_came(pair: list[Any]) -> None:
+    """One attribute changed is one key changed; the rest is as it came."""
+    ours, theirs = pair
+    came = ours | {"new": {"a": [None]}}
+    model = Action._members[ours["type"]]
+    if theirs["type"] != ours["type"]:
+        theirs = ours
+    other = schema_for(model).load(theirs)
+    changed = fast.dump(other)[0]
+    for row in attributes_of(model):
+        action = fast.load(model, copy.deepcopy(came))
+        if getattr(action, row.name) == getattr(other, row.name):
+            continue
+        setattr(action, row.name, getattr(other, row.name))
+        expected = {key: value for key, value in came.items() if key != row.key}
+        if row.key in changed:
+            expected[row.key] = changed[row.key]
+
+        wire, found = fast.dump(StepReachedResponse(actions=[action]))
+
+        assert found == []
+        assert wire == {"actions": [expected]}
+        assert judge(StepReachedResponse(actions=[action])) == (wire, [])
+
+
+def test_the_quick_way_is_taken() -> None:
+    """What is built or came does not need marshmallow; what is wrong does."""
+    emit = fast._emitter_of(StepReachedResponse)
+    text, pause = SendTextAction("Hello"), {"type": "pause_bot_action"}
+    came = fast.load(Step, {"actions": [{"type": "new"}, pause]}).actions
+    session = fast.load(ConversationSession, {"values": {"a": 1}})
+    session["a"] = 2
+    reply = StepReachedResponse(actions=[text, pause, *came], session=session)  # type: ignore[list-item]
+
+    assert emit(reply) == judge(reply)[0]
+    for wrong in (SendTextAction(""), {"type": "x"}, 5, WaitAction(duration="2")):  # type: ignore[arg-type]
+        with pytest.raises(fast.Detour):
+            emit(StepReachedResponse(actions=[wrong]))  # type: ignore[list-item]
+
+
+def test_regular_expressions_take_the_long_way() -> None:
+    """Whether one compiles is for the schemas to find out."""
+    assert fast.dump(MatchRegexpCondition(regexp="a")) == (
+        {"type": "match_regexp", "pattern": "a"},
+        [],
+    )
+
+
+def test_attributes_that_were_deleted() -> None:
+    """They are missing, not a crash."""
+    image = SendImageAction(image_url="https://e.co")
+    del image.image_url
+    _, found = fast.dump(StepReachedResponse(actions=[image]))
+    assert [violation.path for violation in found] == ["actions.0.imageURL"]
+
+
+def test_an_unknown_value_that_was_changed() -> None:
+    """What cannot be typed is only excused as it came."""
+    (came,) = fast.load(Step, {"actions": [{"type": "new"}]}).actions
+    built = UnknownAction(data={"type": "new"})
+    for unknown in (built, came):
+        assert isinstance(unknown, UnknownAction)
+        unknown.data = {"type": "newer"}
+        _, found = fast.dump(StepReachedResponse(actions=[unknown]))
+        assert [violation.path for violation in found] == ["actions.0.type"]
+
+
+def test_subclasses_of_a_model() -> None:
+    """A class of a program that only adds methods to a model leaves as the model."""
+
+    class Greeting(SendTextAction):
+        def shout(self) -> str:
+            return self.alternatives[0].upper()
+
+    reply = StepReachedResponse(actions=[Greeting("hi")])
+    text = {"type": "send_text_action", "alternatives": ["hi"], "text": "hi"}
+    assert judge(reply) == ({"actions": [text]}, [])
+    assert fast.dump(reply) == ({"actions": [text]}, [])
+
+
+def test_actions_of_other_classes_in_a_family() -> None:
+    """Emitters are found by class, once, and members are not mixed up."""
+    reply = StepReachedResponse(
+        actions=[PauseBotAction(), CloseIntercomConversationAction(), PauseBotAction()]
+    )
+    assert [action["type"] for action in fast.dump(reply)[0]["actions"]] == [
+        "pause_bot_action",
+        "close_intercom_conversation_action",
+        "pause_bot_action",
+    ]
+
+
+def test_answers_are_told_apart() -> None:
+    """An answer is of one handler."""
+    assert answer_of(None, "bot") is None
+    assert answer_of("a", "bot") == Answer(
+        "bot", StepReachedResponse(actions=[SendTextAction("a")])
+    )
