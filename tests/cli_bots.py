@@ -162,7 +162,7 @@ def flask(
     return subprocess.run(
         [sys.executable, "-m", "flask", *arguments],
         cwd=directory,
-        env=os.environ | {"PYTHONPATH": path, "PYTHONWARNINGS": "default"},
+        env=os.environ | {"PYTHONPATH": path, "FLASK_SKIP_DOTENV": "1"},
         input=input,
         capture_output=True,
         text=True,

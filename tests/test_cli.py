@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -12,8 +13,11 @@ from pathlib import Path
 import click
 import pytest
 from cli_bots import flask, ok, run, sentence, small_bot, two_bots
+from click.testing import CliRunner
 from flask import Flask
+from flask.cli import ScriptInfo
 
+import flask_clustaar
 from flask_clustaar.cli import clustaar
 
 VERBS = ["new", "chat", "send", "routes", "check", "verify", "schema"]
@@ -61,6 +65,25 @@ def test_application_that_cannot_be_imported(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
     assert "No module named 'nothing_of_this_name'" in ended.stderr
     assert "app.py, line 2" in ended.stderr
+
+
+def test_what_flask_loads() -> None:
+    """Flask loads the command whatever is run, so that is next to nothing."""
+    program = (
+        "import sys, flask_clustaar.cli\n"
+        "print(sorted(name for name in sys.modules if 'clustaar' in name))\n"
+        "assert not {'flask', 'marshmallow'} & set(sys.modules)"
+    )
+    package = Path(flask_clustaar.__file__).parent.parent
+    path = os.pathsep.join([str(package), *sys.path])
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout == "['flask_clustaar', 'flask_clustaar.cli']\n"
 
 
 # -- applications that are not as they should be -------------------------------------
@@ -111,6 +134,20 @@ def test_program_that_fails() -> None:
     error = sentence(run(make, "routes"))
     assert error.startswith("The application cannot be loaded: ZeroDivisionError: no")
     assert "test_cli.py, line" in error
+
+
+def test_program_that_imports_what_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A traceback that Flask makes a message of becomes a sentence again."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "bot_that_is_broken.py").write_text("import nothing_of_this_name\n")
+    info = ScriptInfo(app_import_path=str(tmp_path / "bot_that_is_broken.py"))
+
+    error = sentence(CliRunner().invoke(clustaar, ["routes"], obj=info))
+
+    assert "No module named 'nothing_of_this_name'" in error
+    assert "bot_that_is_broken.py, line 1" in error
 
 
 def test_error_of_a_command_in_a_program() -> None:

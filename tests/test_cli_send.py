@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,7 @@ def test_notification() -> None:
         run(
             seen.app,
             *("send", "--step", ASK, "--text", "5 < 6", "--channel", "intercom"),
+            *("--step-name", "Ask"),
             *("--session", "age=25", "--session", "city=Paris", "--session", "x=NaN"),
             *("--user", "first_name=Ada", "--user", "phone_number=612", "--user"),
             *("last_name=null", "--user", 'custom_attributes={"a": "b"}'),
@@ -84,7 +86,8 @@ def test_notification() -> None:
     )
     (notification,) = seen.notifications
     user = notification.interlocutor
-    assert (notification.step.id, notification.step.user_data) == (ASK, "blue")
+    step = notification.step
+    assert (step.id, step.name, step.user_data) == (ASK, "Ask", "blue")
     assert (notification.text, notification.channel) == ("5 < 6", "intercom")
     assert notification.session.values == {"age": 25, "city": "Paris", "x": "NaN"}
     assert (user.first_name, user.last_name, user.phone_number) == ("Ada", None, "612")
@@ -350,6 +353,14 @@ def test_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "3 x 200" in shown
 
 
+def test_repetition_that_ends_early() -> None:
+    """Without an answer that is a sentence, and each message is logged again."""
+    url = f"http://127.0.0.1:{unused_port()}/"
+    error = sentence(run(both(), "send", "--url", url, "--repeat", "2"))
+    assert error.endswith("does not answer: Connection refused.")
+    assert not logging.getLogger("flask_clustaar").filters
+
+
 @pytest.mark.parametrize("option", ["--json", "--curl"])
 def test_repetition_has_no_body(option: str) -> None:
     """Several answers are not printed as one."""
@@ -370,7 +381,7 @@ def server() -> Iterator[str]:
         methods=["POST"],
     )
     server = make_server("127.0.0.1", 0, app)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.port}"
     server.shutdown()
@@ -388,6 +399,13 @@ def test_url_of_a_server(server: str) -> None:
     """A URL without a path is the server's."""
     assert "Which colour" in ok(run(both(), "send", "--url", server))
     assert "10 x 200" in ok(run(both(), "send", "--url", server, "--repeat", "10"))
+
+
+def test_repetition_of_what_is_no_problem_of_ours(server: str) -> None:
+    """An answer without a code is counted by its status."""
+    result = run(both(), "send", "--url", f"{server}/nothing", "--repeat", "2")
+    assert result.output.splitlines()[0] == "2 x 404"
+    assert result.exit_code == 1
 
 
 def test_url_with_a_query(server: str) -> None:
@@ -409,12 +427,24 @@ def test_url_without_an_application(
     assert "Which colour" in ok(result)
 
 
-def test_url_that_does_not_answer() -> None:
-    """A server that is not there is a sentence."""
+def test_neither_url_nor_application(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a URL it takes an application."""
+    monkeypatch.chdir(tmp_path)
+    assert "Could not locate a Flask app" in sentence(run(None, "send"), 2)
+
+
+def unused_port() -> int:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}/"
-        error = sentence(run(both(), "send", "--url", url))
+        return int(unused.getsockname()[1])
+
+
+def test_url_that_does_not_answer() -> None:
+    """A server that is not there is a sentence."""
+    url = f"http://127.0.0.1:{unused_port()}/"
+    error = sentence(run(both(), "send", "--url", url))
     assert error == f"'{url}' does not answer: Connection refused."
 
 
@@ -435,14 +465,16 @@ def test_path_with_variables() -> None:
 # -- curl ----------------------------------------------------------------------------
 
 
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+
+
 def pasted(line: str) -> str:
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not here")
     return subprocess.run(
         ["sh", "-c", line], capture_output=True, text=True, check=True
     ).stdout
 
 
+@needs_curl
 def test_curl(server: str, tmp_path: Path) -> None:
     """The line, pasted into a shell, gets the same answer."""
     file = tmp_path / "it's $HOME.json"
@@ -454,6 +486,7 @@ def test_curl(server: str, tmp_path: Path) -> None:
         )
 
 
+@needs_curl
 def test_curl_has_no_secret(server: str) -> None:
     """Neither password nor key is in the line; what has the password is removed."""
     line = ok(run(both(), "send", "--url", server, "--curl"))
@@ -477,7 +510,11 @@ def test_curl_for_the_server_of_flask(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("body", [b"\xff", b"a\0b", b"@file", b"x" * 100_001])
-def test_curl_cannot(body: bytes) -> None:
-    """A body that cannot stand in a line has to be in a file."""
-    result = run(small_bot(), "send", "--curl", "--file", "-", input=body)
+def test_curl_cannot(
+    body: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body that cannot stand in a line has to be in a file; no secret is left."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    result = run(both(), "send", "--curl", "--file", "-", input=body)
     assert sentence(result).startswith("The notification does not fit into a line")
+    assert not list(tmp_path.iterdir())

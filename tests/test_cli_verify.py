@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -25,7 +26,7 @@ def saved(
     body: bytes = BODY,
     line: str = "POST /clustaar HTTP/1.1",
     end: str = "\r\n",
-    **headers: str | None,
+    **headers: Any,
 ) -> bytes:
     """Return a request as somebody may have saved it; a header of None is left out."""
     told: dict[str, str | None] = {
@@ -83,7 +84,7 @@ def test_now() -> None:
     """The clock is the present, unless another is said."""
     result = verify(saved(date=http_date(time.time() - 3)), "--now")
     assert ok(result)
-    assert "it is dated 3 s ago" in reason(result, "freshness") or "4 s ago"
+    assert re.match("it is dated [3-9] s ago; ", reason(result, "freshness"))
 
 
 def test_no_secret() -> None:
@@ -125,7 +126,7 @@ def test_content_that_may_be_json() -> None:
         ("signature", {"X_Hub_Signature": "sha1=" + 40 * "0"}, "403 signature_invalid"),
     ],
 )
-def test_wrong(check: str, headers: dict[str, str | None], answer: str) -> None:
+def test_wrong(check: str, headers: dict[str, Any], answer: str) -> None:
     """What is wrong is told at its check, and what the door answers at the end."""
     result = verify(saved(**headers))
     assert result.exit_code == 1
@@ -239,7 +240,7 @@ def test_path_names_the_webhook() -> None:
     ("content", "line"),
     [
         (b"", 1),
-        (b"GET / HTTP/1.1", 2),
+        (b"GET / HTTP/1.1\nx", 2),
         (b"GET / HTTP/1.1\r\nHost: x\r\nrubbish\r\n\r\n", 3),
         (b"{}", 1),
         (b"A: b\n c: d", 2),

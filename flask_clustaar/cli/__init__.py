@@ -6,7 +6,11 @@ tools; each is in a module of its own, which is imported when it is called.
 
 from __future__ import annotations
 
+import errno
+import io
+import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -25,6 +29,17 @@ class _Verbs(click.Group):
         command: click.Command = module.command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            # Click knows what to do when nobody reads on.
+            if error.errno == errno.EPIPE:
+                raise
+            raise click.ClickException(f"{error.strerror or error}.") from error
+        except RecursionError as error:
+            raise click.ClickException("It is nested too deeply.") from error
+
 
 @click.group(cls=_Verbs)
 def clustaar() -> None:
@@ -39,3 +54,7 @@ def clustaar() -> None:
       flask clustaar send --text hello
       flask clustaar check
     """
+    # Neither what people write nor what a terminal cannot show is worth a traceback.
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

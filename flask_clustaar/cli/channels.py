@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import click
 
-from .findings import Level
+from .findings import Finding, hint, warning
 
 #: The channels by the names that notifications give them, or that they would have.
 CHANNELS: Final = {
@@ -53,28 +54,30 @@ _REASONS: Final = {
 }
 
 
-class Channel(click.ParamType):
-    """The name of a channel, as notifications have it or as people say it."""
+def channel_option(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> str | None:
+    """Read ``--channel``: a name as notifications have it, or as people say it."""
+    if value is None:
+        return None
+    name = value.lower().replace(" ", "_").replace("-", "_")
+    name = _ALIASES.get(name, name)
+    if name not in CHANNELS:
+        known = ", ".join(f"'{each}'" for each in CHANNELS)
+        raise click.BadParameter(f"'{value}' is none of {known}.")
+    return name
 
-    name = "channel"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        name = str(value).lower().replace(" ", "_").replace("-", "_")
-        name = _ALIASES.get(name, name)
-        if name not in CHANNELS:
-            known = ", ".join(f"'{each}'" for each in CHANNELS)
-            self.fail(f"'{value}' is no channel that is known: {known}.", param, ctx)
-        return name
+def lost(action_type: Any, channel: str, path: str) -> Iterator[Finding]:
+    """Find out if a channel does not show an action.
 
-
-def trouble(action_type: Any, channel: str) -> tuple[Level, str] | None:
-    """Return what a channel does not do with an action; None if it shows it."""
+    :param path: where the action is in the reply.
+    """
     row = _SUPPORT.get(action_type) if isinstance(action_type, str) else None
     answer = row[list(CHANNELS).index(channel)] if row else "y"
     name = CHANNELS[channel]
     if answer == "?":
-        return "hint", f"It is not known if {name} can show a '{action_type}'."
+        yield hint(f"Nobody knows if {name} can show a '{action_type}'.", path)
     if answer == "-":
         reason = _REASONS.get((action_type, channel), "it is not available there")
-        return "warning", f"A '{action_type}' is lost on {name}: {reason}."
-    return None
+        yield warning(f"A '{action_type}' is lost on {name}: {reason}.", path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from flask import Flask
@@ -15,43 +16,41 @@ from ..settings import Settings
 from .check_handlers import check_handlers
 from .check_source import check_source
 from .common import rules_of
-from .findings import Finding, Level
+from .findings import Finding, error, hint, warning
 
 
 def check_app(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
     """Find the mistakes in a webhook of an application."""
     settings = webhook.endpoint(app).settings
-    for level, message in [
-        *_weak_settings(settings),
+    for found in (
+        *_weak_settings(settings, app.debug),
         *_hidden(app, webhook),
         *check_handlers(webhook.handlers, settings.dispatch),
         *check_source(_files(webhook)),
-    ]:
-        yield Finding(level, webhook.name, message)
-    if app.debug:
-        yield Finding(
-            "warning",
-            webhook.name,
+    ):
+        yield replace(found, where=webhook.name)
+
+
+def _weak_settings(settings: Settings, debug: bool) -> Iterator[Finding]:
+    if debug:
+        yield warning(
             "The debugger is on, with which a stranger can run code. Leave it off "
-            "where others can reach the application.",
+            "where others can reach the application."
         )
-
-
-def _weak_settings(settings: Settings) -> Iterator[tuple[Level, str]]:
     if settings.insecure:
-        yield "error", (
+        yield error(
             "It answers anybody. Set 'CLUSTAAR_PRIVATE_KEY', as in the bot's settings."
         )
         return
     if not settings.keys:
-        yield "warning", (
+        yield warning(
             "Requests are not signed, so they can be changed and sent again. Set "
             "'CLUSTAAR_PRIVATE_KEY', as in the bot's settings."
         )
     else:
         yield from _weak_signature(settings)
     if not settings.pairs:
-        yield "hint", (
+        yield hint(
             "Requests need no password. 'CLUSTAAR_AUTH_USERNAME' and "
             "'CLUSTAAR_AUTH_PASSWORD' are a second lock."
         )
@@ -62,11 +61,11 @@ def _weak_settings(settings: Settings) -> Iterator[tuple[Level, str]]:
     }.items():
         values = [secret.reveal() for secret in secrets]
         if name != "user name" and any(len(value) < _SHORT for value in values):
-            yield "warning", (
+            yield warning(
                 f"A {name} has fewer than {_SHORT} characters, so it can be guessed."
             )
         if any(value != value.strip() for value in values):
-            yield "warning", (
+            yield warning(
                 f"A {name} begins or ends with white space. Did it come from a file?"
             )
 
@@ -75,60 +74,60 @@ def _weak_settings(settings: Settings) -> Iterator[tuple[Level, str]]:
 _SHORT: Final = 12
 
 
-def _weak_signature(settings: Settings) -> Iterator[tuple[Level, str]]:
+def _weak_signature(settings: Settings) -> Iterator[Finding]:
     if settings.request_max_age is None:
-        yield "warning", (
+        yield warning(
             "'CLUSTAAR_REQUEST_MAX_AGE' is None: who records a request can send it "
             "again a day later."
         )
     elif settings.request_max_age > 60:
-        yield "warning", (
+        yield warning(
             f"'CLUSTAAR_REQUEST_MAX_AGE' is {settings.request_max_age:g} seconds. The "
             "default, 10, is enough for clocks that are right."
         )
     if settings.clock_skew > 60:
-        yield "warning", (
+        yield warning(
             f"'CLUSTAAR_CLOCK_SKEW' is {settings.clock_skew:g} seconds. The default, "
             "5, is enough for clocks that are right."
         )
     if len(settings.signature_algorithms) > 1:
-        yield "hint", (
+        yield hint(
             "'CLUSTAAR_SIGNATURE_ALGORITHMS' has several: the weakest, 'sha1', is as "
             "strong as it gets. Leave out those that the sender does not use."
         )
     store = settings.replay_store
     if store in (None, "off"):
-        yield "warning", (
+        yield warning(
             "'CLUSTAAR_REPLAY_STORE' is off: a request that is sent again runs again."
         )
     elif store == "memory":
-        yield "hint", (
+        yield hint(
             "Deliveries are recorded in memory. With several workers set "
             "'CLUSTAAR_REPLAY_STORE' to 'sqlite:///...' or 'redis://...'."
         )
     if store not in (None, "off") and settings.replay_on_store_error == "allow":
-        yield "warning", (
+        yield warning(
             "'CLUSTAAR_REPLAY_ON_STORE_ERROR' is 'allow': while the store is away, a "
             "request that is sent again runs again."
         )
 
 
-def _hidden(app: Flask, webhook: ClustaarWebhook) -> Iterator[tuple[Level, str]]:
+def _hidden(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
     """Find the URLs of the webhook that another route takes."""
     for rule in rules_of(app, webhook):
         if rule.arguments:
             continue
-        if app.url_map.host_matching:
-            adapter = app.url_map.bind(rule.host or "localhost")
-        else:
-            adapter = app.url_map.bind("localhost", subdomain=rule.subdomain or "")
+        subdomain = None if app.url_map.host_matching else rule.subdomain
+        adapter = app.url_map.bind("localhost", subdomain=subdomain)
         try:
             endpoint = adapter.match(rule.rule, method="POST")[0]
-        except HTTPException as error:
-            endpoint = f"{error.name}"
-        if endpoint != rule.endpoint:
-            yield "error", (
-                f"'POST {rule.rule}' goes to '{endpoint}', and never gets here. "
+        except HTTPException as problem:
+            wrong = f"is answered with '{problem.name}'"
+        else:
+            wrong = f"goes to '{endpoint}'" if endpoint != rule.endpoint else ""
+        if wrong:
+            yield error(
+                f"'POST {rule.rule}' {wrong}, and never gets here. "
                 "Change 'CLUSTAAR_URL_PREFIX', or the other route."
             )
 

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
+from operator import attrgetter
 
 from ..filters import And, Filter, Or, StepID, _OneOf
 from ..routing import Handler
-from .findings import Level
+from .findings import Finding, error, warning
 
 
-def check_handlers(
-    handlers: Sequence[Handler], dispatch: str
-) -> Iterator[tuple[Level, str]]:
+def check_handlers(handlers: Sequence[Handler], dispatch: str) -> Iterator[Finding]:
     """Find the mistakes in how handlers are registered.
 
     :param handlers: all of a webhook, in their order.
     :param dispatch: ``all``, or ``first``.
     """
     if not handlers:
-        yield "warning", "It has no handlers: each notification is answered with 404."
+        yield warning("It has no handlers: each notification is answered with 404.")
     for handler in handlers:
         if _step_ids(handler) == frozenset():
-            yield "error", f"{_name(handler)} can never run: no step has two ids."
+            yield error(f"{_name(handler)} can never run: no step has two ids.")
     by_topic: dict[str | None, list[Handler]] = defaultdict(list)
     for handler in handlers:
         by_topic[handler.topic].append(handler)
@@ -57,26 +56,72 @@ def covers(wide: Filter | None, narrow: Filter | None) -> bool:
 
 def _dead_fallbacks(
     theirs: Sequence[Handler], ordinary: Sequence[Handler]
-) -> Iterator[tuple[Level, str]]:
+) -> Iterator[Finding]:
     for fallback in theirs:
         for handler in ordinary if fallback.is_fallback else ():
             if covers(handler.filter, fallback.filter):
-                yield "error", (
+                yield error(
                     f"The fallback {_name(fallback)} can never run: {_name(handler)} "
-                    "gets all that it could get."
+                    "always does."
                 )
                 break
 
 
-def _dead(handlers: Sequence[Handler]) -> Iterator[tuple[Level, str]]:
-    """Find the handlers that never run because an earlier one is always first."""
+def _dead(handlers: Sequence[Handler]) -> Iterator[Finding]:
+    """Find the handlers that never run because an earlier one always does."""
     # A filter for some steps is only covered by one for the same steps, or for all.
-    by_step: dict[str, list[Handler]] = defaultdict(list)
+    for_step: dict[str, list[Handler]] = defaultdict(list)
     for_all: list[Handler] = []
     for handler in handlers:
-        step_ids = _step_ids(handler)
-        if step_ids is None:
-            first = _first(for_all, handler.filter)
+        own, step_ids = handler.filter, _step_ids(handler)
+        if own is None or step_ids is None:
+            first = _first(for_all, own)
             for_all.append(handler)
-        else:
-            ...
+            if first is not None:
+                yield error(_never(handler, first))
+            continue
+        taken: dict[str, Handler] = {}
+        for step_id in sorted(step_ids):
+            first = _first([*for_all, *for_step[step_id]], StepID(step_id) & own)
+            for_step[step_id].append(handler)
+            if first is not None:
+                taken[step_id] = first
+        if taken and len(taken) == len(step_ids):
+            yield error(_never(handler, min(taken.values(), key=_INDEX)))
+            continue
+        for step_id, first in taken.items():
+            yield warning(_never(handler, first, f" for the step '{step_id}'"))
+
+
+def _first(earlier: Iterable[Handler], narrow: Filter | None) -> Handler | None:
+    """Return the first handler that gets all that *narrow* matches."""
+    covering = (each for each in earlier if covers(each.filter, narrow))
+    return min(covering, key=_INDEX, default=None)
+
+
+def _never(handler: Handler, first: Handler, when: str = "") -> str:
+    return f"{_name(handler)} can never run{when}: {_name(first)} always does, before."
+
+
+def _twice(handlers: Sequence[Handler]) -> Iterator[Finding]:
+    """Find the functions that are registered twice for the same notifications."""
+    by_function: dict[int, list[Handler]] = defaultdict(list)
+    for handler in handlers:
+        by_function[id(handler.function)].append(handler)
+    for same in by_function.values():
+        if any(
+            covers(one.filter, other.filter) or covers(other.filter, one.filter)
+            for one, other in combinations(same, 2)
+        ):
+            yield warning(f"{_name(same[0])} is registered twice, so it runs twice.")
+
+
+_INDEX = attrgetter("index")
+
+
+def _step_ids(handler: Handler) -> frozenset[str] | None:
+    return None if handler.filter is None else handler.filter.step_ids()
+
+
+def _name(handler: Handler) -> str:
+    return f"'{handler.name}' ({handler.location})"

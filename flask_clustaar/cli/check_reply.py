@@ -11,8 +11,8 @@ from ..errors import InvalidReply, Violation
 from ..replies import answer_of
 from ..schemas import judge
 from ..wire import JSON
-from .channels import trouble
-from .findings import Finding
+from .channels import lost
+from .findings import Finding, error, hint, warning
 
 
 def check_reply(document: Any, channel: str | None) -> Iterator[Finding]:
@@ -25,16 +25,16 @@ def check_reply(document: Any, channel: str | None) -> Iterator[Finding]:
     """
     try:
         wire, violations = _judged(document)
-    except InvalidReply as error:
-        wire, violations = {}, list(error.violations)
-    yield from (Finding("error", path, message) for path, message in violations)
-    actions = wire.get("actions")
-    actions = actions if isinstance(actions, list) else []
+    except InvalidReply as invalid:
+        wire, violations = {}, list(invalid.violations)
+    for where, message in violations:
+        yield error(message, where)
+    actions = _numbered(wire, "actions")
     yield from _dead_actions(actions)
-    for path, item in _objects(actions, "actions"):
+    for path, item in _objects(wire.get("actions"), "actions"):
         yield from _same_titles(path, item)
-        if channel is not None and (found := trouble(item.get("type"), channel)):
-            yield Finding(found[0], path, found[1])
+        if channel is not None:
+            yield from lost(item.get("type"), channel, path)
         if channel in (None, "facebook"):
             yield from _too_long_for_messenger(path, item)
 
@@ -63,20 +63,17 @@ def _objects(node: Any, path: str) -> Iterator[tuple[str, JSON]]:
             yield from _objects(item, f"{path}.{key}")
 
 
-def _dead_actions(actions: list[Any]) -> Iterator[Finding]:
+def _dead_actions(actions: list[tuple[str, Any]]) -> Iterator[Finding]:
     """Find what stands after a jump that always fires (PROTOCOL 4)."""
     jump = None
-    for index, action in enumerate(actions):
+    for path, action in actions:
         if jump is not None:
-            yield Finding(
-                "warning",
-                f"actions.{index}",
-                f"Never executed: the jump at actions.{jump} always fires. "
-                "Put the jump last.",
+            yield warning(
+                f"It is never executed: the jump at {jump} always fires. Put it last.",
+                path,
             )
         elif isinstance(action, dict) and action.get("type") == "jump_to_action":
-            if action.get("defaultTarget") is not None:
-                jump = index
+            jump = path if action.get("defaultTarget") is not None else None
 
 
 def _same_titles(path: str, item: JSON) -> Iterator[Finding]:
@@ -86,11 +83,10 @@ def _same_titles(path: str, item: JSON) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     for where, title in _titles(item):
         if title in seen:
-            yield Finding(
-                "hint",
+            yield hint(
+                f"It is the title of {seen[title]}, too, and the webchat cannot tell "
+                "the two apart.",
                 f"{path}.{where}",
-                f"It is the same as {seen[title]}: the webchat cannot tell two quick "
-                "replies with one title apart.",
             )
         seen.setdefault(title, where)
 
@@ -116,7 +112,7 @@ def _too_long_for_messenger(path: str, item: JSON) -> Iterator[Finding]:
 
 
 def _too_long(path: str, length: int, most: str) -> Finding:
-    return Finding("hint", path, f"Messenger takes {most} at most, and these are {length}.")
+    return hint(f"Messenger takes {most} at most, and there are {length}.", path)
 
 
 def _titles(item: JSON) -> Iterator[tuple[str, str]]:

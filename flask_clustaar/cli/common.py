@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import traceback
-from typing import Any, NoReturn
+import warnings
+from typing import Any, NoReturn, TextIO
 
 import click
 from flask import Flask
@@ -25,11 +27,31 @@ webhook_option = click.option(
 
 
 def load_app() -> Flask:
-    """Return the application that ``flask --app`` names.
+    """Return the application that ``flask --app`` names, and tell what it warns of.
+
+    :raises click.ClickException: if there is none, or if it cannot be imported.
+    """
+    app, warned = load_app_with_warnings()
+    for warning in warned:
+        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+    return app
+
+
+def load_app_with_warnings() -> tuple[Flask, list[UserWarning]]:
+    """Return the application and what it warns its user of, each thing once.
 
     :raises click.ClickException: if there is none, or if it cannot be imported.
     """
     info = click.get_current_context().ensure_object(ScriptInfo)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        app = _import(info)
+    messages = [each.message for each in caught]
+    warned = {str(each): each for each in messages if isinstance(each, UserWarning)}
+    return app, list(warned.values())
+
+
+def _import(info: ScriptInfo) -> Flask:
     try:
         return info.load_app()
     except NoAppException as error:
@@ -83,6 +105,15 @@ def chosen(webhooks: dict[str, ClustaarWebhook], name: str | None) -> ClustaarWe
     raise click.UsageError(f"{wrong}. Choose one with '--webhook': {names}.")
 
 
+def first_step(webhook: ClustaarWebhook) -> str | None:
+    """Return a step that the first handler for some steps is for; None without one."""
+    for handler in webhook.handlers:
+        step_ids = None if handler.filter is None else handler.filter.step_ids()
+        if step_ids:
+            return min(step_ids)
+    return None
+
+
 def rules_of(app: Flask, webhook: ClustaarWebhook) -> list[Rule]:
     """Return the URL rules of a webhook in an application, the usual one first."""
     endpoints = {
@@ -94,11 +125,18 @@ def rules_of(app: Flask, webhook: ClustaarWebhook) -> list[Rule]:
     return sorted(rules, key=lambda rule: len(rule.rule))
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell if a person is at the other end of a stream; None is one that is closed."""
+    return stream is not None and stream.isatty()
+
+
 def read(path: str) -> bytes:
     """Return what is in a file, or in standard input for ``-``.
 
     :raises click.UsageError: if it cannot be read.
     """
+    if path == "-" and sys.stdin is None:
+        raise click.UsageError("Standard input is closed.")
     try:
         with click.open_file(path, "rb") as file:
             content: bytes = file.read()
@@ -116,24 +154,27 @@ def read_json(path: str) -> Any:
     content = read(path)
     try:
         return json.loads(content.decode("utf-8-sig"), parse_constant=_refuse)
-    except RecursionError as error:
-        raise click.ClickException(f"'{path}' is nested too deeply.") from error
     except ValueError as error:
-        raise click.ClickException(f"'{path}' is not JSON: {error}.") from error
+        raise click.ClickException(f"{name_of(path)} is not JSON: {error}.") from error
+
+
+def name_of(path: str) -> str:
+    """Return what to call a file in a sentence."""
+    return "Standard input" if path == "-" else f"'{path}'"
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"it has no '{constant}'")
 
 
-def read_notification(path: str) -> Notification:
-    """Return the notification in a file.
+def as_notification(content: bytes, path: str) -> Notification:
+    """Return the notification that a file has.
 
-    :raises click.UsageError: if it cannot be read.
     :raises click.ClickException: if it is none.
     """
-    content = read(path)
     try:
         return load_notification(content)
     except ProblemError as error:
-        raise click.ClickException(f"'{path}' is no notification. {error}") from error
+        raise click.ClickException(
+            f"{name_of(path)} is no notification. {error}"
+        ) from error

@@ -23,9 +23,24 @@ class Finding:
     """Something that is wrong, or could be better, and where."""
 
     level: Level
-    #: The name of a webhook, or a path into a reply.
-    where: str
     message: str
+    #: The name of a webhook, or a path into a reply.
+    where: str = ""
+
+
+def error(message: str, where: str = "") -> Finding:
+    """Return something that is wrong."""
+    return Finding("error", message, where)
+
+
+def warning(message: str, where: str = "") -> Finding:
+    """Return something that is probably wrong."""
+    return Finding("warning", message, where)
+
+
+def hint(message: str, where: str = "") -> Finding:
+    """Return something that could be better."""
+    return Finding("hint", message, where)
 
 
 def tell(findings: Sequence[Finding], *, as_json: bool) -> None:

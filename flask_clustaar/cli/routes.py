@@ -11,9 +11,10 @@ from ..extension import ClustaarWebhook
 from ..models import Notification
 from ..routing import Handler
 from .common import (
+    as_notification,
     chosen,
     load_app,
-    read_notification,
+    read,
     rules_of,
     webhook_option,
     webhooks_of,
@@ -41,7 +42,8 @@ def command(webhook: str | None, explain: str | None) -> None:
     webhooks = webhooks_of(app)
     if webhook is not None:
         webhooks = {webhook: chosen(webhooks, webhook)}
-    notification = read_notification(explain) if explain else None
+    content = b"" if explain is None else read(explain)
+    notification = as_notification(content, explain) if explain else None
     handled = False
     for index, each in enumerate(webhooks.values()):
         if index:
@@ -50,7 +52,8 @@ def command(webhook: str | None, explain: str | None) -> None:
         if notification is None:
             _list(each.handlers)
         else:
-            handled = _explain(app, each, notification) or handled
+            with app.test_request_context(method="POST", data=content):
+                handled = _explain(app, each, notification) or handled
     if notification is not None and not handled:
         click.get_current_context().exit(1)
 
@@ -102,15 +105,14 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
 
 def _explain(app: Flask, webhook: ClustaarWebhook, notification: Notification) -> bool:
     """Tell of each handler whether it would run; return whether one would."""
-    with app.test_request_context():
-        explanations = webhook.explain(notification)
-        try:
-            running = _running(app, webhook, notification)
-        except Exception as error:
-            running = []
-            end = f"None would run: a filter raised {type(error).__name__}."
-        else:
-            end = f"This would handle it: {webhook.suggestion(notification)}"
+    explanations = webhook.explain(notification)
+    try:
+        running = _running(app, webhook, notification)
+    except Exception as error:
+        running = []
+        end = f"None would run: a filter raised {type(error).__name__}."
+    else:
+        end = f"This would handle it: {webhook.suggestion(notification)}"
     for explanation in explanations:
         if explanation.handler in running:
             click.secho(f"+ {explanation}", fg="green")

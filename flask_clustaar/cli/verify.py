@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 from flask import Flask
-from werkzeug.http import parse_options_header
+from werkzeug.wsgi import get_content_length
 
+from ..body import check_content, read_body
 from ..errors import (
-    BodyIncomplete,
-    BodyTooLarge,
     DateMalformed,
     RequestFromFuture,
     RequestRejected,
     RequestTooOld,
     SignatureInvalid,
-    UnsupportedContent,
 )
-from ..extension import ClustaarWebhook, _is_json
+from ..extension import ClustaarWebhook
 from ..security import (
     _read_date,
     check_credentials,
@@ -30,7 +29,15 @@ from ..security import (
     check_signature,
 )
 from ..settings import Settings
-from .common import chosen, load_app, read, rules_of, webhook_option, webhooks_of
+from .common import (
+    chosen,
+    load_app,
+    name_of,
+    read,
+    rules_of,
+    webhook_option,
+    webhooks_of,
+)
 
 
 @click.command("verify")
@@ -43,7 +50,7 @@ from .common import chosen, load_app, read, rules_of, webhook_option, webhooks_o
 )
 @click.option("--now", is_flag=True, help="The present as the clock; the default.")
 def command(file: str, webhook: str | None, at: str | None, now: bool) -> None:
-    """Tell of each check of the door if a saved request passes it, and why.
+    """Tell if the door lets a saved request in, check by check.
 
     FILE has the request as it was received: headers, an empty line, the body; a
     request line may come first. '-' is standard input.
@@ -79,24 +86,15 @@ def command(file: str, webhook: str | None, at: str | None, now: bool) -> None:
 
 
 def _size(request: _Request, settings: Settings, clock: float) -> _Outcome:
-    size, most = len(request.body), settings.max_content_length
-    if max(size, request.announced) > most:
-        raise BodyTooLarge(f"The body is longer than the {most} bytes that are read.")
-    if size < request.announced:
-        raise BodyIncomplete(
-            f"The body has {size} bytes, and 'Content-Length' says {request.announced}."
-        )
-    return "pass", f"{size} bytes of at most {most}"
+    most = settings.max_content_length
+    body = read_body(request.environ(), most)
+    return "pass", f"{len(body)} bytes of at most {most}"
 
 
 def _content(request: _Request, settings: Settings, clock: float) -> _Outcome:
-    encoding = request.header("Content-Encoding") or ["identity"]
-    if encoding[0].lower() != "identity":
-        raise UnsupportedContent("Send the body as it is, not compressed.")
-    mimetype = _mimetype(", ".join(request.header("Content-Type")))
-    if not _is_json(mimetype):
-        raise UnsupportedContent(f"'{mimetype}' is not 'application/json'.")
-    return "pass", mimetype or "no type is as good as JSON"
+    environ = request.environ()
+    check_content(environ)
+    return "pass", environ.get("CONTENT_TYPE", "no type is as good as JSON")
 
 
 def _credentials(request: _Request, settings: Settings, clock: float) -> _Outcome:
@@ -163,7 +161,7 @@ def _why(
             return (
                 "It matches without the line break at the end of the file. Remove it."
             )
-    return error.description
+    return str(error.description)
 
 
 def _key_number(request: _Request, settings: Settings) -> int:
@@ -209,7 +207,7 @@ def _age(date: str, clock: float) -> str:
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if abs(seconds) >= 2 * size:
             return f"it is dated {abs(seconds) / size:.0f} {unit} {side}"
-    return f"it is dated {abs(seconds):.0f} seconds {side}"
+    return f"it is dated {abs(seconds):.0f} s {side}"
 
 
 # -- the file ------------------------------------------------------------------------
@@ -224,18 +222,23 @@ class _Request(NamedTuple):
     def header(self, name: str) -> list[str]:
         return self.headers.get(name.lower(), [])
 
-    @property
-    def announced(self) -> int:
-        """The length that the headers say; 0 if they do not."""
-        length = ", ".join(self.header("Content-Length"))
-        return int(length) if _LENGTH.fullmatch(length) else 0
+    def environ(self) -> dict[str, Any]:
+        """Return what a server makes of it."""
+        environ = {
+            f"HTTP_{name.upper().replace('-', '_')}": ",".join(values)
+            for name, values in self.headers.items()
+        }
+        for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            if f"HTTP_{name}" in environ:
+                environ[name] = environ.pop(f"HTTP_{name}")
+        body = {"wsgi.input": io.BytesIO(self.body), "wsgi.input_terminated": True}
+        return environ | body
 
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _LINE_BREAK = re.compile(r"\r?\n")
 _REQUEST_LINE = re.compile(r"[A-Z]+ (\S+) HTTP/[0-9.]+")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
-_LENGTH = re.compile("[0-9]{1,18}", re.ASCII)
 
 
 def _parse(raw: bytes, file: str) -> _Request:
@@ -251,11 +254,14 @@ def _parse(raw: bytes, file: str) -> _Request:
         header = _HEADER.fullmatch(line)
         if header is None:
             raise click.ClickException(
-                f"'{file}' is no HTTP request: line {number} is not 'Name: value'."
+                f"{name_of(file)} is no HTTP request: "
+                f"line {number} is not 'Name: value'."
             )
         headers.setdefault(header[1].lower(), []).append(header[2])
-    request = _Request(start[1] if start else None, headers, body)
-    return request._replace(body=body[: request.announced or None])
+    path = start[1].partition("?")[0] if start else None
+    request = _Request(path, headers, body)
+    length = get_content_length(request.environ())
+    return request if length is None else request._replace(body=body[:length])
 
 
 def _webhook(app: Flask, name: str | None, request: _Request) -> ClustaarWebhook:

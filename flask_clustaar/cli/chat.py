@@ -1,0 +1,104 @@
+"""``flask clustaar chat``: the user's side of the bot, in the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+
+import click
+
+from ..wire import JSON
+from .common import chosen, is_terminal, load_app, webhook_option, webhooks_of
+from .conversation import Conversation
+from .steps import read_steps
+from .values import session_values, user_attributes
+
+
+@click.command("chat")
+@webhook_option
+@click.option("--step", metavar="ID", help="The step to begin at.")
+@click.option("--step-name", metavar="TEXT", help="The name of that step.")
+@click.option(
+    "--steps",
+    metavar="FILE",
+    help="The steps of the bot, for clicks and jumps to lead to: a JSON list of "
+    "objects with 'id' and, if need be, 'name', 'actions', 'user_data' and 'story'.",
+)
+@click.option(
+    "--session",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=session_values,
+    help="A session value: JSON ('age=25' is a number), or else text. Repeatable.",
+)
+@click.option(
+    "--user",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=user_attributes,
+    help="An attribute of the user, such as 'first_name=Ada'. Repeatable.",
+)
+@click.option(
+    "--channel",
+    metavar="NAME",
+    default="clustaar_web_chat",
+    show_default=True,
+    help="The channel.",
+)
+def command(
+    webhook: str | None,
+    step: str | None,
+    step_name: str | None,
+    steps: str | None,
+    session: JSON,
+    user: JSON,
+    channel: str,
+) -> None:
+    """Talk to the bot in the terminal.
+
+    Type what the user would. Click by typing the number or the title of what the bot
+    offers. '/help' tells what else there is. Without a terminal each line of standard
+    input is typed.
+
+    \b
+      flask clustaar chat
+      flask clustaar chat --step 507f191e810c19729de860ea --session city=Paris
+      flask clustaar chat --steps steps.json
+      printf 'hello\\n1\\n/session\\n' | flask clustaar chat
+    """
+    app = load_app()
+    about = {"session": session, "user": user, "channel": channel}
+    rows = read_steps(steps) if steps else []
+    typed = is_terminal(sys.stdin) and is_terminal(sys.stdout)
+    if typed:
+        click.echo("Type what the user would. '/help' tells what else there is.")
+    try:
+        conversation = Conversation(
+            app, chosen(webhooks_of(app), webhook), step, step_name, rows, about
+        )
+    except (TypeError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+    for line in _typed() if typed else _piped():
+        if not conversation.hear(line):
+            break
+
+
+def _typed() -> Iterator[str]:
+    """Yield the lines that a person types, with arrow keys and a history."""
+    with suppress(ImportError):
+        import readline  # noqa: F401  ('input' makes use of it)
+    while True:
+        try:
+            yield input("you  ")
+        except (EOFError, KeyboardInterrupt):
+            click.echo()
+            return
+
+
+def _piped() -> Iterator[str]:
+    """Yield the lines of standard input, and show them as if they were typed."""
+    for line in sys.stdin or ():
+        text = line.rstrip("\r\n")
+        click.echo(f"you  {text}".rstrip())
+        yield text

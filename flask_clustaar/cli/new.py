@@ -1,0 +1,76 @@
+"""``flask clustaar new``: a small bot that runs, to begin with."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from pathlib import Path
+
+import click
+
+from .skeleton import FILES
+
+
+@click.command("new")
+@click.argument("name")
+def command(name: str) -> None:
+    """Make a small bot that runs, in the directory NAME.
+
+    It has an application, two handlers, a test that passes, and in '.env' a private
+    key and a password that are made for it. Nothing is overwritten.
+
+    \b
+      flask clustaar new shop
+      cd shop
+      pip install -r requirements.txt
+      flask clustaar chat
+      pytest
+    """
+    directory = Path(name)
+    _refuse_unfit(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for file, text in FILES.items():
+            _write(directory / file, text.replace("NAME", directory.name))
+        _write(directory / ".env", _env(), mode=0o600)
+    except OSError as error:
+        raise click.ClickException(
+            f"Cannot write '{error.filename}': {error.strerror}."
+        ) from error
+    click.echo(f"'{directory}' is there. Next:")
+    for line in (
+        f"cd {directory}",
+        "pip install -r requirements.txt",
+        "flask clustaar chat",
+        "pytest",
+    ):
+        click.echo(f"  {line}")
+
+
+def _refuse_unfit(directory: Path) -> None:
+    if not re.fullmatch(r"[\w-]+", directory.name):
+        raise click.UsageError(
+            f"'{directory}' cannot be the name of a bot. Use letters, digits, '_' "
+            "and '-'."
+        )
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise click.UsageError(
+            f"'{directory}' is there already. Choose another name, or move it away."
+        )
+
+
+def _write(path: Path, text: str, mode: int = 0o666) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with open(file, "w", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def _env() -> str:
+    key, password = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    return (
+        "# Secrets: the same ones as in the bot's settings in the platform.\n"
+        f"FLASK_CLUSTAAR_PRIVATE_KEY='{key}'\n"
+        "FLASK_CLUSTAAR_AUTH_USERNAME='clustaar'\n"
+        f"FLASK_CLUSTAAR_AUTH_PASSWORD='{password}'\n"
+    )

@@ -1,0 +1,97 @@
+"""A notification and its answer, as a conversation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from ..errors import ProblemError
+from ..models import Step
+from ..notifications import load_notification
+from ..transcript import (
+    Line,
+    info,
+    printable,
+    render_input,
+    render_problem,
+    render_reply,
+)
+from ..wire import JSON
+from .delivery import Answer
+from .paint import say
+
+
+def show(body: bytes, answer: Answer) -> None:
+    """Print what was sent, and what came back."""
+    document = _json(answer.body)
+    lines = answer_lines(answer.status, document)
+    try:
+        sent = load_notification(body)
+    except ProblemError:
+        say("you", [info("something that is no notification")])
+        say("bot", lines)
+        return
+    say("", [place(sent.step)])
+    say("you", render_input(sent.input))
+    say("bot", lines)
+    if answer.status == 200:
+        say("", map(info, _changes(document, sent.event.received)))
+
+
+def place(step: Step) -> Line:
+    """Return the line that says where the conversation is."""
+    return info(printable(f"at step {step.id} ({step.name})"))
+
+
+def answer_lines(status: int, document: Any) -> Iterator[Line]:
+    """Yield what a person sees of an answer."""
+    if status == 200 and isinstance(document, dict):
+        yield from render_reply(document)
+        return
+    problem: JSON = {"status": status, "detail": _phrase(status)}
+    problem |= document if isinstance(document, dict) else {}
+    yield from render_problem(problem)
+    explanation = problem.get("explanation")
+    for each in explanation if isinstance(explanation, list) else ():
+        yield info(printable(str(each)))
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON, in one line."""
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
+def _json(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _changes(reply: Any, sent: Any) -> Iterator[str]:
+    """Yield what a reply changes in the session and in the user."""
+    if _object(reply, "session"):
+        values = _object(reply, "session", "values")
+        if values != _object(sent, "session", "values"):
+            yield f"session {as_json(values)}"
+    before = _object(sent, "interlocutor")
+    for key, value in _object(reply, "interlocutor").items():
+        if value != before.get(key):
+            yield printable(f"user {key} = {as_json(value)}")
+
+
+def _object(document: Any, *keys: str) -> JSON:
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document if isinstance(document, dict) else {}
+
+
+def _phrase(status: int) -> str:
+    if status == 200:
+        return "The answer is not a reply."
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "The answer is not one of HTTP."

@@ -1,0 +1,453 @@
+"""``flask clustaar chat``: the user's side of the bot, in the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_bots import (
+    ANSWER,
+    ASK,
+    FAIL,
+    KEY,
+    PASSWORD,
+    USERNAME,
+    in_terminal,
+    ok,
+    run,
+    sentence,
+    small_bot,
+    two_bots,
+)
+from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flask_clustaar import ClustaarWebhook, Notification, events
+from flask_clustaar.filters import StepID
+from flask_clustaar.models import (
+    Action,
+    Button,
+    ButtonAction,
+    Card,
+    CustomerSatisfactionAction,
+    CustomerSatisfactionChoice,
+    GoToAction,
+    JumpToAction,
+    LegacyReplyToMessageAction,
+    OpenURLAction,
+    QuickReply,
+    SendCardsAction,
+    SendQuickRepliesAction,
+    ShareAction,
+    StepTarget,
+    StoryTarget,
+    Target,
+)
+
+TOPIC = events.CONVERSATION_STEP_REACHED
+STORY = "507f191e810c19729de860ef"
+
+
+def bot(*actions: Action | str, **settings: Any) -> Flask:
+    """Make an application whose bot always answers the same at one step, and tells
+    what it heard at all others.
+    """
+    app = Flask("bot")
+    webhook = ClustaarWebhook(app, private_key=KEY, **settings)
+
+    @webhook.on(TOPIC, filter=StepID(ASK))
+    def answer(notification: Notification) -> list[Action | str]:
+        return list(actions)
+
+    @webhook.on(TOPIC, filter=~StepID(ASK))
+    def tell(notification: Notification) -> str:
+        heard = notification.input.type if notification.input else "nothing"
+        return f"{heard} {notification.text} at {notification.step.id}"
+
+    return app
+
+
+def chips(*titles: str, action: ButtonAction | None = None) -> Action:
+    """Return quick replies; by default each leads to the other step."""
+    leads = action or GoToAction.step(ANSWER)
+    buttons = [QuickReply(title=title, action=leads) for title in titles]
+    return SendQuickRepliesAction(message="Which?", buttons=buttons)
+
+
+def talk(app: Flask, *lines: str, options: tuple[str | Path, ...] = ()) -> list[str]:
+    """Return what is shown after lines were piped in."""
+    return ok(run(app, "chat", *options, input="\n".join(lines))).splitlines()
+
+
+# -- a conversation ------------------------------------------------------------------
+
+
+def test_conversation() -> None:
+    """Piped, it reads as a conversation, with the session beside it."""
+    assert talk(small_bot(), "Hi", "1", "") == [
+        f"     · at step {ASK} (A step)",
+        "you  Hi",
+        "bot  Which colour, John?",
+        "     (1) Red  (2) Blue",
+        "you  1",
+        "you  [Red]",
+        f"     · at step {ANSWER} (A step)",
+        "bot  Red it is.",
+        '     · session {"colour": "Red"}',
+    ]
+
+
+def test_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a terminal it says how to go on, and asks for each line."""
+    shown = in_terminal(monkeypatch, small_bot(), "chat", typed="Hi\nblue\n\x04")
+
+    assert "'/help' tells what else there is." in shown
+    assert shown.count("you  ") >= 3
+    assert "\033[32mBlue it is.\033[0m" in shown
+
+
+def test_options() -> None:
+    """It begins where and with whom it is told."""
+    said = ("--step", ANSWER, "--session", "colour=Green", "--user", "first_name=Ada")
+    assert "bot  Green it is." in talk(small_bot(), "Hi", options=said)
+    named = ("--step-name", "Help", "--session", "colour=Green")
+    assert talk(small_bot(), options=named) == [f"     · at step {ASK} (Help)"]
+    support = ("--webhook", "support")
+    assert "bot  Support." in talk(two_bots(), "Hi", options=support)
+
+
+def test_through_the_door() -> None:
+    """What is typed goes through the whole door."""
+    app = small_bot(auth_username=USERNAME, auth_password=PASSWORD)
+    assert "bot  Which colour, John?" in talk(app, "Hi")
+
+
+def test_wrong_user() -> None:
+    """An attribute that a user does not have is an error of usage."""
+    result = run(small_bot(), "chat", "--user", "firstName=Ada")
+    assert "Did you mean 'first_name'?" in sentence(result, 2)
+
+
+def test_handler_that_fails() -> None:
+    """A handler's exception is a problem, and the conversation goes on."""
+    shown = talk(small_bot(), f"/step {FAIL}", f"/step {ANSWER}")
+    assert any(line.startswith("bot  500 handler_failed: ") for line in shown)
+    assert shown[-1] == "bot  None it is."
+
+
+def test_no_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any input there is nothing to say."""
+    monkeypatch.setattr(sys, "stdin", None)
+    result = run(small_bot(), "chat")
+    assert ok(result).count("\n") == 1
+
+
+# -- clicks --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("typed", ["2", "Blue", "bLUE", " Blue "])
+def test_click(typed: str) -> None:
+    """A number or a title is a click."""
+    assert talk(small_bot(), "Hi", typed)[-1] == '     · session {"colour": "Blue"}'
+
+
+@pytest.mark.parametrize("typed", ["3", "0", "²", "Green", "Bluee", "-1"])
+def test_no_click(typed: str) -> None:
+    """What nothing is offered for is written."""
+    assert talk(small_bot(), "Hi", typed)[-2:] == [
+        "bot  Which colour, John?",
+        "     (1) Red  (2) Blue",
+    ]
+
+
+def test_everything_has_a_number() -> None:
+    """Buttons of cards are numbered with all else that can be clicked."""
+    cards = SendCardsAction(
+        cards=[
+            Card(title=title, buttons=[Button(title="Buy", action=leads)])
+            for title, leads in (
+                ("One", GoToAction.step(ANSWER, session_values={"n": 1})),
+                ("Two", GoToAction.step(ANSWER, session_values={"n": 2})),
+            )
+        ]
+    )
+    app = bot(chips("Red"), cards, chips("Blue"))
+
+    shown = talk(app, "Hi", "3", f"/step {ASK}", "Buy", f"/step {ASK}", "4")
+
+    assert "     (1) Red" in shown
+    assert "     | [(2) Buy]" in shown
+    assert "     | [(3) Buy]" in shown
+    assert '     · session {"n": 2}' in shown
+    assert "     Several have this title. Type a number: 2, 3." in shown
+    assert "you  [Blue]" in shown
+
+
+def test_clicks_of_all_kinds() -> None:
+    """What a click says is told, also when the bot hears nothing of it."""
+    target = StepTarget(step_id=ANSWER)
+    satisfied = CustomerSatisfactionAction(
+        message="Happy?",
+        choices=[
+            CustomerSatisfactionChoice(kind=kind, label=label, target=target)
+            for kind, label in (("positive", "Yes"), ("negative", "No"))
+        ],
+    )
+    app = bot(
+        chips("Open", action=OpenURLAction(url="https://example.com/")),
+        chips("Share", action=ShareAction()),
+        chips("Reply", action=LegacyReplyToMessageAction(message="Fine")),
+        satisfied,
+    )
+    shown = talk(app, "Hi", "Open", "Share", "5", f"/step {ASK}", "Reply")
+
+    assert any("'https://example.com/'" in line for line in shown)
+    assert any("'Share'" in line for line in shown)
+    assert f"bot  go_to_action  at {ANSWER}" in shown
+    assert "you  [Reply]" in shown
+
+
+def test_session_that_stays() -> None:
+    """The session is shown when it changes."""
+    shown = talk(small_bot(), "Hi", "1", f"/step {ASK}", "1", f"/step {ASK}", "2")
+    assert [line for line in shown if "session" in line] == [
+        '     · session {"colour": "Red"}',
+        '     · session {"colour": "Blue"}',
+    ]
+
+
+# -- jumps ---------------------------------------------------------------------------
+
+
+def jump(target: Target | None) -> Action:
+    return JumpToAction(default_target=target)
+
+
+def test_jump() -> None:
+    """A jump that always fires is followed."""
+    shown = talk(bot("Off.", jump(StepTarget(step_id=ANSWER))), "Hi")
+    assert shown[-2:] == [
+        f"     · at step {ANSWER} (A step)",
+        f"bot  go_to_action  at {ANSWER}",
+    ]
+
+
+def test_jump_to_nowhere() -> None:
+    """A jump without a target is none."""
+    assert talk(bot("Off.", jump(None)), "Hi")[-1] == "     · jumps nowhere else"
+
+
+def test_jump_in_a_circle() -> None:
+    """A bot that jumps for ever is stopped."""
+    shown = talk(bot("Off.", jump(StepTarget(step_id=ASK))), "Hi")
+    assert shown.count("bot  Off.") == 11
+    assert shown[-1] == "     It jumps and jumps. Say something to go on."
+
+
+# -- a file of steps -----------------------------------------------------------------
+
+STEPS = [
+    {"id": ASK, "name": "Ask"},
+    {
+        "id": FAIL,
+        "name": "Bye",
+        "story": STORY,
+        "actions": [{"type": "send_text_action", "alternatives": ["Bye."]}],
+    },
+    {"id": "507f191e810c19729de860ee", "userData": "x", "actions": None},
+]
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> Path:
+    """A file of steps."""
+    file = tmp_path / "steps.json"
+    file.write_text(json.dumps(STEPS))
+    return file
+
+
+def test_steps(steps: Path) -> None:
+    """It begins at the first of them, and walks between them by id or by name."""
+    shown = talk(
+        small_bot(), f"/step {ANSWER}", "/step Ask", "/step", options=("--steps", steps)
+    )
+    assert shown[0] == f"     · at step {ASK} (Ask)"
+    assert shown.count(f"     · at step {ASK} (Ask)") == 3
+    assert shown[-3:] == [
+        f"     · known: {ASK} (Ask)",
+        f"     · known: {FAIL} (Bye)",
+        "     · known: 507f191e810c19729de860ee (A step)",
+    ]
+
+
+def test_step_of_a_story(steps: Path) -> None:
+    """A click and a jump to a story lead to the step that begins it."""
+    app = bot(
+        chips("Go", action=GoToAction.story(STORY)), jump(StoryTarget(story_id=STORY))
+    )
+    shown = talk(app, "Hi", options=("--steps", steps))
+    assert shown[-2] == f"     · at step {FAIL} (Bye)"
+    app = bot(chips("Go", action=GoToAction.story(STORY)))
+    shown = talk(app, "Hi", "Go", options=("--steps", steps))
+    assert shown[-1] == f"bot  go_to_action  at {FAIL}"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [chips("Go", action=GoToAction.story(STORY)), jump(StoryTarget(story_id=STORY))],
+)
+def test_unknown_story(action: Action) -> None:
+    """Where a story begins has to be said."""
+    shown = talk(bot(action), "Hi", "Go")
+    assert shown[-1] == (
+        f"     It leads to the story '{STORY}'. Name that as the 'story' of the step "
+        "that begins it, in the file of '--steps'."
+    )
+
+
+def built() -> Flask:
+    app = Flask("built")
+    ClustaarWebhook(app, private_key=KEY).on("other", lambda _: "Other.")
+    return app
+
+
+def test_step_that_nobody_handles(steps: Path) -> None:
+    """A step with actions that nobody handles runs as its builder made it."""
+    shown = talk(built(), f"/step {FAIL}", "/step Ask", options=("--steps", steps))
+    assert "bot  Bye." in shown
+    assert shown[-1].startswith("bot  404 no_handler: ")
+
+
+def test_fallback_of_the_bot(steps: Path) -> None:
+    """The bot's own fallback gets what nobody handles."""
+    app = built()
+    webhook: ClustaarWebhook = app.extensions["clustaar"]["clustaar"]
+    webhook.fallback(lambda _: "Sorry.")
+    assert talk(app, "/step Bye", options=("--steps", steps))[-1] == "bot  Sorry."
+
+
+def test_application_that_ran_already(steps: Path) -> None:
+    """An application that takes no more handlers is left as it is."""
+    app = built()
+    talk(app, "Hi")
+    shown = talk(app, "/step Bye", options=("--steps", steps))
+    assert shown[-1].startswith("bot  404 no_handler: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("{", "Standard input is not JSON: "),
+        ("[" * 100_000, "It is nested too deeply."),
+        ("[NaN]", "Standard input is not JSON: it has no 'NaN'."),
+        ("{}", "Standard input has no list of steps, such as "),
+        ("[]", "Standard input has no list of steps, such as "),
+        ("[1]", "Step 1 in '-' has no 'id'."),
+        ('[{"id": "a"}, {"id": ""}]', "Step 2 in '-' has no 'id'."),
+        ('[{"id": 1}]', "Step 1 in '-' has something else than text as 'id'."),
+        (
+            '[{"id": "a", "actions": {}}]',
+            "Step 1 in '-' has something else than a list",
+        ),
+        ('[{"id": "a", "actions": [1]}]', "Step 1 in '-' has something else than obj"),
+        ('[{"id": "a", "title": ""}]', "Step 1 in '-' has 'title', which is none of"),
+    ],
+)
+def test_no_steps(content: str, error: str) -> None:
+    """A file that has no steps is a sentence."""
+    result = run(small_bot(), "chat", "--steps", "-", input=content)
+    assert sentence(result).startswith(error)
+
+
+# -- commands ------------------------------------------------------------------------
+
+
+def test_help() -> None:
+    """'/help' tells of all commands."""
+    shown = "\n".join(talk(small_bot(), "/help"))
+    for name in ("help", "session", "step", "event", "url", "json", "reset", "quit"):
+        assert f"· /{name} " in shown
+
+
+def test_session() -> None:
+    """'/session' shows the session values."""
+    options = ("--session", 'name="Zoë"')
+    assert talk(small_bot(), "/session", options=options)[-1] == (
+        '     · session {"name": "Zoë"}'
+    )
+
+
+def test_json() -> None:
+    """'/json' shows the last answer as JSON."""
+    shown = talk(small_bot(), "/json", "Hi", "/json")
+    assert shown[2] == "     There is no reply yet."
+    start = shown.index("{")
+    assert "actions" in json.loads("\n".join(shown[start:]))
+
+
+def test_inputs() -> None:
+    """The website's events and URLs, and what begins with '/', can be said."""
+    app = bot()
+    shown = talk(
+        app,
+        "/event bought",
+        "/url https://example.com/",
+        "//x",
+        options=("--step", ANSWER),
+    )
+    assert [line for line in shown if line.startswith("bot")] == [
+        f"bot  custom_event  at {ANSWER}",
+        f"bot  url_loaded_event  at {ANSWER}",
+        f"bot  message /x at {ANSWER}",
+    ]
+
+
+def test_reset() -> None:
+    """'/reset' begins again, with nothing to click on and the first session."""
+    shown = talk(small_bot(), "Hi", "1", "/reset", "/session", "1")
+    assert shown[-6:] == [
+        f"     · at step {ASK} (A step)",
+        "you  /session",
+        "     · session {}",
+        "you  1",
+        "bot  Which colour, John?",
+        "     (1) Red  (2) Blue",
+    ]
+
+
+@pytest.mark.parametrize("command", ["/quit", "/exit"])
+def test_quit(command: str) -> None:
+    """'/quit' ends it."""
+    assert talk(small_bot(), command, "Hi")[-1] == f"you  {command}"
+
+
+def test_unknown_command() -> None:
+    """A command that does not exist is told."""
+    shown = talk(small_bot(), "/jump")
+    assert shown[-1] == "     There is no '/jump'. '/help' tells what there is."
+
+
+@settings(max_examples=30)
+@given(rubbish=st.binary())
+def test_rubbish(rubbish: bytes) -> None:
+    """Whatever is typed, the conversation goes on."""
+    ok(run(small_bot(), "chat", input=rubbish))
+
+
+@settings(max_examples=30)
+@given(
+    line=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"))
+)
+def test_any_text(line: str) -> None:
+    """Whatever is written comes to an end, as an answer or as a sentence."""
+    ok(
+        run(
+            small_bot(),
+            "chat",
+            input=f"Hi\n{line}\n/step {line}\n/event {line}\n/url {line}",
+        )
+    )

@@ -1,0 +1,737 @@
+"""``flask clustaar check``: what is wrong with a bot, or with a reply."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from operator import truth
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_bots import ANSWER, ASK, KEY, PASSWORD, USERNAME, ok, run, sentence
+from click.testing import Result
+from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flask_clustaar import ClustaarWebhook, HandlerGroup, Notification, events
+from flask_clustaar.cli.channels import _SUPPORT, CHANNELS
+from flask_clustaar.cli.check_handlers import covers
+from flask_clustaar.filters import (
+    BotID,
+    Channel,
+    Filter,
+    InputType,
+    SessionValue,
+    StepID,
+    TextEquals,
+)
+from flask_clustaar.models import Action, ButtonAction
+from flask_clustaar.testing import make_notification
+
+TOPIC = events.CONVERSATION_STEP_REACHED
+
+#: With these settings there is nothing to complain about.
+GOOD: dict[str, Any] = {
+    "private_key": KEY,
+    "auth_username": USERNAME,
+    "auth_password": PASSWORD,
+    "replay_store": "redis://localhost/",
+}
+
+
+def handler(notification: Notification) -> None:
+    """Is never run."""
+
+
+def other(notification: Notification) -> None:
+    """Is never run."""
+
+
+def webhook_of(**settings: Any) -> tuple[Flask, ClustaarWebhook]:
+    app = Flask("bot")
+    return app, ClustaarWebhook(app, **GOOD | settings)
+
+
+def found(app: Flask | Callable[[], Flask]) -> list[str]:
+    """Return what is found in an application, as 'level: message'."""
+    rows = json.loads(run(app, "check", "--json").output)
+    return [f"{row['level']}: {row['message']}" for row in rows]
+
+
+def found_in_settings(**settings: Any) -> list[str]:
+    app, webhook = webhook_of(**settings)
+    webhook.on(TOPIC, handler)
+    return found(app)
+
+
+# -- how it is told ------------------------------------------------------------------
+
+
+def test_nothing() -> None:
+    """A bot that is as it should be passes, also strictly."""
+    app, webhook = webhook_of()
+    webhook.on(TOPIC, handler)
+    assert ok(run(app, "check", "--strict")) == "Nothing to complain about.\n"
+
+
+def test_told() -> None:
+    """The worst comes first, and the number of each kind last."""
+    app, webhook = webhook_of(replay_store="memory", request_max_age=None)
+    webhook.on(TOPIC, handler, filter=StepID("a") & StepID("b"))
+    ClustaarWebhook(app, name="sales", **GOOD | {"replay_store": "off"})
+
+    result = run(app, "check")
+
+    lines = result.output.splitlines()
+    assert [line.split(": ")[:2] for line in lines[:-1]] == [
+        ["error", "clustaar"],
+        ["warning", "clustaar"],
+        ["warning", "sales"],
+        ["warning", "sales"],
+        ["hint", "clustaar"],
+    ]
+    assert lines[-1] == "1 error, 3 warnings, 1 hint."
+    assert result.exit_code == 1
+
+
+def test_strict() -> None:
+    """Warnings fail the check if it is strict; hints never do."""
+    app, webhook = webhook_of(replay_store="memory")
+    webhook.on(TOPIC, handler)
+    ok(run(app, "check", "--strict"))
+    app, webhook = webhook_of(replay_store="off")
+    webhook.on(TOPIC, handler)
+    ok(run(app, "check"))
+    assert run(app, "check", "--strict").exit_code == 1
+
+
+def test_json() -> None:
+    """'--json' has the same for programs."""
+    app, webhook = webhook_of(replay_store="memory")
+    webhook.on(TOPIC, handler)
+    (finding,) = json.loads(ok(run(app, "check", "--json")))
+    assert finding["level"] == "hint"
+    assert finding["where"] == "clustaar"
+    assert set(finding) == {"level", "where", "message"}
+
+
+# -- settings ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "finding"),
+    [
+        ({"private_key": None}, "warning: Requests are not signed"),
+        ({"auth_username": None, "auth_password": None}, "hint: Requests need no pass"),
+        ({"private_key": "short"}, "warning: A private key has fewer than 12 char"),
+        ({"auth_password": "short"}, "warning: A password has fewer than 12 charac"),
+        ({"private_key": f"{KEY}\n"}, "warning: A private key begins or ends with w"),
+        ({"auth_username": " me"}, "warning: A user name begins or ends with white"),
+        ({"request_max_age": None}, "warning: 'CLUSTAAR_REQUEST_MAX_AGE' is None"),
+        ({"request_max_age": 61}, "warning: 'CLUSTAAR_REQUEST_MAX_AGE' is 61 sec"),
+        ({"clock_skew": 90}, "warning: 'CLUSTAAR_CLOCK_SKEW' is 90 seconds"),
+        ({"signature_algorithms": "sha1, sha256"}, "hint: 'CLUSTAAR_SIGNATURE_ALGO"),
+        ({"replay_store": None}, "warning: 'CLUSTAAR_REPLAY_STORE' is off"),
+        ({"replay_store": "memory"}, "hint: Deliveries are recorded in memory."),
+        (
+            {"replay_on_store_error": "allow"},
+            "warning: 'CLUSTAAR_REPLAY_ON_STORE_ERROR' is 'allow'",
+        ),
+    ],
+)
+def test_weak_setting(settings: dict[str, Any], finding: str) -> None:
+    """A setting that weakens the webhook is found, and nothing else is."""
+    (one,) = found_in_settings(**settings)
+    assert one.startswith(finding)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"request_max_age": 60, "clock_skew": 60},
+        {"signature_algorithms": "sha256"},
+        {"auth_username": "me"},
+        {"replay_store": "off", "private_key": None},
+    ],
+)
+def test_setting_that_weakens_nothing(settings: dict[str, Any]) -> None:
+    """Values at the bound pass, and so does what has no effect."""
+    assert len(found_in_settings(**settings)) == ("private_key" in settings)
+
+
+def test_open_webhook() -> None:
+    """A webhook that anybody can call is an error."""
+
+    def make() -> Flask:
+        app = Flask("open")
+        ClustaarWebhook(app).on(TOPIC, handler)
+        return app
+
+    (one,) = found(make)
+    assert one.startswith("error: It answers anybody.")
+
+
+def test_misspelt_setting() -> None:
+    """A setting that does not exist is found."""
+
+    def make() -> Flask:
+        app = Flask("misspelt")
+        app.config["CLUSTAAR_REQUEST_MAXAGE"] = 5
+        ClustaarWebhook(app, **GOOD).on(TOPIC, handler)
+        return app
+
+    (one,) = found(make)
+    assert one.startswith("warning: The configuration has 'CLUSTAAR_REQUEST_MAXAGE'")
+
+
+def test_debugger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A debugger that is on is found."""
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+    (one,) = found_in_settings()
+    assert one.startswith("warning: The debugger is on")
+
+
+def test_no_secret() -> None:
+    """No secret is shown, also not one that is found fault with."""
+    app, _ = webhook_of(private_key="s3cret ", auth_password="pa55 ")
+    output = run(app, "check").output
+    assert "begins or ends" in output
+    assert "s3cret" not in output
+    assert "pa55" not in output
+
+
+# -- the endpoint --------------------------------------------------------------------
+
+
+def test_hidden_endpoint() -> None:
+    """An endpoint that another route takes is an error."""
+    app = Flask("hidden")
+    app.add_url_rule("/clustaar", "page", lambda: "", methods=["GET", "POST"])
+    ClustaarWebhook(app, **GOOD).on(TOPIC, handler)
+    assert found(app) == [
+        "error: 'POST /clustaar' goes to 'page', and never gets here. Change "
+        "'CLUSTAAR_URL_PREFIX', or the other route."
+    ]
+
+
+def test_endpoint_of_two_webhooks() -> None:
+    """Of two webhooks at one place the second one is hidden."""
+    app, webhook = webhook_of(url_prefix="/bots")
+    webhook.on(TOPIC, handler)
+    ClustaarWebhook(app, name="b", **GOOD | {"url_prefix": "/bots"}).on(TOPIC, other)
+    assert len(found(app)) == 2
+    assert "goes to 'clustaar.receive'" in found(app)[0]
+
+
+def test_endpoint_that_redirects() -> None:
+    """An endpoint at which a redirection comes first is hidden, too."""
+    app = Flask("redirects")
+    app.add_url_rule("/clustaar", "old", redirect_to="/new", methods=["POST"])
+    ClustaarWebhook(app, **GOOD).on(TOPIC, handler)
+    (one,) = found(app)
+    assert one.startswith("error: 'POST /clustaar' is answered with ")
+
+
+@pytest.mark.parametrize("prefix", ["/", "/a/b", "/<tenant>/bots"])
+def test_endpoint_that_is_not_hidden(prefix: str) -> None:
+    """Routes for other methods, and variables, hide nothing."""
+    app = Flask("shown", static_url_path="")
+    app.add_url_rule("/a/b", "page", lambda: "")
+    ClustaarWebhook(app, **GOOD | {"url_prefix": prefix}).on(TOPIC, handler)
+    assert found(app) == []
+
+
+def test_endpoint_of_a_subdomain() -> None:
+    """Subdomains are taken into account."""
+    app = Flask("sub", subdomain_matching=True)
+    app.config["SERVER_NAME"] = "example.com"
+    webhook = ClustaarWebhook(**GOOD)
+    app.register_blueprint(webhook.blueprint, subdomain="bots")
+    webhook.on(TOPIC, handler)
+    assert found(app) == []
+
+
+def test_endpoint_without_a_host() -> None:
+    """Where routes are told apart by their host, one without a host is never found."""
+    app = Flask("host", host_matching=True, static_host="example.com")
+    ClustaarWebhook(app, **GOOD).on(TOPIC, handler)
+    assert app.test_client().post("/clustaar").status_code == 404
+    assert "is answered with 'Not Found'" in found(app)[0]
+
+
+# -- handlers ------------------------------------------------------------------------
+
+
+def found_in_handlers(
+    *filters: Filter | Callable[[Any], Any] | None, dispatch: str = "first"
+) -> list[str]:
+    """Return what is found if the handlers have these filters."""
+    app, webhook = webhook_of(dispatch=dispatch)
+    for index, each in enumerate(filters):
+        webhook.on(
+            TOPIC, functools.partial(handler, *[]) if index else other, filter=each
+        )
+    return found(app)
+
+
+A, B = StepID(ASK), StepID(ANSWER)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        (None, None),
+        (None, A),
+        (A, A),
+        (StepID([ASK, ANSWER]), A),
+        (A | B, B),
+        (A, A & Channel("facebook")),
+        (A & Channel(["facebook", "intercom"]), A & Channel("facebook") & truth),
+        (Channel("facebook"), Channel("facebook")),
+        (truth, truth),
+        (truth, A & truth),
+        (Channel("facebook") | truth, truth),
+        (Channel(["a", "b"]), Channel("a") | Channel("b")),
+        (A, B, A | B),
+        (~A, ~A),
+    ],
+)
+def test_handler_that_never_runs(filters: tuple[Any, ...]) -> None:
+    """Under 'first' a handler never runs if an earlier one gets all that it could."""
+    (one,) = found_in_handlers(*filters)
+    assert one.startswith("error: 'test_cli_check.handler' (test_cli_check.py:")
+    assert " can never run: 'test_cli_check.other' (test_cli_check.py:" in one or (
+        len(filters) == 3
+    )
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        (A, None),
+        (A, B),
+        (A & truth, A),
+        (A & truth, B & truth),
+        (Channel("facebook"), Channel(["facebook", "intercom"])),
+        (Channel("a"), InputType("a")),
+        (~A, A),
+        (A, truth),
+        (Channel("a"), Channel("a") | truth),
+    ],
+)
+def test_handler_that_may_run(filters: tuple[Any, ...]) -> None:
+    """A handler that can run is not complained about."""
+    assert found_in_handlers(*filters) == []
+
+
+def test_step_that_never_arrives() -> None:
+    """Of several steps of a handler those are told that an earlier one gets."""
+    assert found_in_handlers(A, A | B) == [
+        f"warning: 'test_cli_check.handler' ({handler_place()}) can never run for the "
+        f"step '{ASK}': 'test_cli_check.other' ({place(other)}) always does, before."
+    ]
+
+
+def place(function: Any) -> str:
+    return f"test_cli_check.py:{function.__code__.co_firstlineno}"
+
+
+def handler_place() -> str:
+    return place(handler)
+
+
+@pytest.mark.parametrize("dispatch", ["all", "first"])
+def test_step_that_cannot_be(dispatch: str) -> None:
+    """No step has two ids."""
+    (one,) = found_in_handlers(A & B, dispatch=dispatch)
+    assert one.endswith("can never run: no step has two ids.")
+
+
+def test_other_topics() -> None:
+    """Handlers of other topics do not come first."""
+    app, webhook = webhook_of(dispatch="first")
+    webhook.on(TOPIC, handler)
+    webhook.on("other", other)
+    assert found(app) == []
+
+
+@pytest.mark.parametrize("filters", [(A, A), (None, A), (A, None), (A, A & truth)])
+def test_function_that_runs_twice(filters: tuple[Any, ...]) -> None:
+    """Under 'all' a function that is registered twice for the same runs twice."""
+    app, webhook = webhook_of()
+    for each in filters:
+        webhook.on(TOPIC, handler, filter=each)
+    assert found(app) == [
+        f"warning: 'test_cli_check.handler' ({place(handler)}) is registered twice, so "
+        "it runs twice."
+    ]
+
+
+def test_functions_that_run_once() -> None:
+    """Two functions, and one for two steps, are no mistake under 'all'."""
+    app, webhook = webhook_of()
+    webhook.on(TOPIC, handler, filter=A)
+    webhook.on(TOPIC, handler, filter=B)
+    webhook.on(TOPIC, other)
+    assert found(app) == []
+
+
+def test_fallback_that_never_runs() -> None:
+    """A fallback never runs beside a handler for everything."""
+    app, webhook = webhook_of()
+    webhook.on(TOPIC, handler)
+    webhook.fallback(TOPIC, other)
+    (one,) = found(app)
+    assert one.startswith("error: The fallback 'test_cli_check.other'")
+    assert "can never run: 'test_cli_check.handler'" in one
+
+
+def test_fallbacks_that_may_run() -> None:
+    """A fallback for all events, or beside filters, may run."""
+    app, webhook = webhook_of()
+    group = HandlerGroup(filter=Channel("facebook"))
+    group.fallback(TOPIC, other)
+    webhook.on(TOPIC, handler, filter=A)
+    webhook.include(group)
+    webhook.fallback(handler)
+    assert found(app) == []
+
+
+def test_no_handlers() -> None:
+    """A bot without handlers is found."""
+    app, _ = webhook_of()
+    (one,) = found(app)
+    assert one.startswith("warning: It has no handlers")
+
+
+def test_many_handlers() -> None:
+    """Thousands of handlers are looked through, too."""
+    app, webhook = webhook_of(dispatch="first")
+    for number in range(3_000):
+        webhook.on(TOPIC, handler, filter=StepID(f"{number:024}"))
+    assert found(app) == []
+
+
+#: A few filters, of which many cover each other.
+FILTERS = st.recursive(
+    st.sampled_from(
+        [
+            *(StepID(each) for each in ("a", "b", ["a", "b"])),
+            *(Channel(each) for each in ("x", ["x", "y"])),
+            TextEquals("hi"),
+            SessionValue("n", 1),
+            BotID("a"),
+        ]
+    ),
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map(lambda both: both[0] & both[1]),
+        st.tuples(inner, inner).map(lambda both: both[0] | both[1]),
+        inner.map(lambda one: ~one),
+    ),
+    max_leaves=5,
+)
+NOTIFICATIONS = [
+    make_notification(
+        step=step, channel=channel, text=text, session={"n": n}, bot_id=bot
+    )
+    for step in "abc"
+    for channel in "xyz"
+    for text in ("hi", "ho")
+    for n in (1, 2)
+    for bot in "ab"
+]
+
+
+@settings(max_examples=300)
+@given(wide=FILTERS, narrow=FILTERS)
+def test_covers(wide: Filter, narrow: Filter) -> None:
+    """What is said to match whatever another one matches does so."""
+    if covers(wide, narrow):
+        for notification in NOTIFICATIONS:
+            assert wide(notification) or not narrow(notification)
+
+
+# -- what only the source shows ------------------------------------------------------
+
+
+def check_source(tmp_path: Path, source: str) -> list[str]:
+    """Return what is found in a program."""
+    file = tmp_path / "program.py"
+    file.write_text(source)
+    names: dict[str, Any] = {}
+    exec(compile(source, str(file), "exec"), names)
+    app, webhook = webhook_of()
+    webhook.on(TOPIC, names["handle"], filter=StepID("a"))
+    return found(app)
+
+
+HANDLE = """
+from flask_clustaar import filters
+from flask_clustaar.filters import StepID
+
+def handle(notification): ...
+
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "StepID('a', 'b', 'a')",
+        "StepID(['a', 'b', 'a'])",
+        "filters.StepID(('a', 'a'))",
+        "[StepID({'a', 'b', 'a'})]",
+    ],
+)
+def test_step_that_is_listed_twice(source: str, tmp_path: Path) -> None:
+    """A step id that stands twice in one filter is found, with its place."""
+    assert check_source(tmp_path, HANDLE + source) == [
+        "warning: A 'StepID' has 'a' twice (program.py:7)."
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "StepID('a', 'b')",
+        "StepID('a'), StepID('a')",
+        "print('a', 'a', end='')",
+        "N = 1",
+    ],
+)
+def test_steps_that_are_listed_once(source: str, tmp_path: Path) -> None:
+    """The same step in two filters is no mistake."""
+    assert (
+        check_source(tmp_path, f"{HANDLE}{source}\n(lambda *_: 0)(StepID, 1, 1)") == []
+    )
+
+
+def test_no_source(tmp_path: Path) -> None:
+    """Handlers without a source are passed over."""
+    app, webhook = webhook_of()
+    names: dict[str, Any] = {}
+    exec(compile("def handle(_): ...", str(tmp_path / "gone.py"), "exec"), names)
+    webhook.on(TOPIC, names["handle"], filter=A)
+    webhook.on(TOPIC, functools.partial(handler), filter=B)
+    webhook.on(TOPIC, str)
+    assert found(app) == []
+
+
+# -- a reply -------------------------------------------------------------------------
+
+
+def check_reply(reply: Any, *arguments: str) -> Result:
+    text = reply if isinstance(reply, str) else json.dumps(reply)
+    return run(None, "check", "-", *arguments, input=text)
+
+
+def lines(reply: Any, *arguments: str) -> list[str]:
+    return check_reply(reply, *arguments).output.splitlines()[:-1]
+
+
+def text(length: int = 1) -> dict[str, Any]:
+    said = "x" * length
+    return {"type": "send_text_action", "alternatives": [said], "text": said}
+
+
+def quick_replies(*titles: str) -> dict[str, Any]:
+    action = {"type": "go_to_action", "target": {"type": "step", "id": ASK}}
+    buttons = [{"title": title, "action": action} for title in titles]
+    return {"type": "send_quick_replies_action", "message": "?", "buttons": buttons}
+
+
+def jump(target: Any) -> dict[str, Any]:
+    return {"type": "jump_to_action", "defaultTarget": target, "connections": []}
+
+
+STEP = {"type": "step", "id": ASK}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"actions": []},
+        {
+            "actions": [text(), quick_replies("Red", "Blue"), jump(STEP)],
+            "session": None,
+        },
+        [text()],
+        text(),
+        "\ufeff[]",
+    ],
+)
+def test_good_reply(reply: Any) -> None:
+    """A reply passes, and so does what else a handler can return."""
+    assert ok(check_reply(reply, "--strict")) == "Nothing to complain about.\n"
+
+
+def test_violations() -> None:
+    """What the platform would refuse is an error at its path."""
+    reply = {"actions": [text(1001), {"type": "wait_action", "duration": 9}], "x": 1}
+    assert [line.split(": ")[:2] for line in lines(reply)] == [
+        ["error", "actions.0.alternatives.0"],
+        ["error", "actions.0.text"],
+        ["error", "actions.1.duration"],
+        ["error", "x"],
+        ["hint", "actions.0.text"],
+        ["hint", "actions.0.alternatives.0"],
+    ]
+    assert check_reply(reply).exit_code == 1
+    assert lines({}) == ["error: actions: Missing data for required field."]
+    untitled = quick_replies("Red") | {"buttons": [{"title": 5}, 6]}
+    assert lines([untitled, {"type": []}], "--channel", "facebook") != []
+
+
+@pytest.mark.parametrize(
+    ("actions", "dead"),
+    [
+        ([jump(STEP), text(), jump(STEP)], [1, 2]),
+        ([text(), jump(STEP), text()], [2]),
+        ([jump(None), text()], []),
+        ([text(), jump(STEP)], []),
+    ],
+)
+def test_after_a_jump(actions: list[Any], dead: list[int]) -> None:
+    """What stands after a jump that always fires is never executed."""
+    found = [line for line in lines(actions) if "never executed" in line]
+    assert [line.split(": ")[1] for line in found] == [f"actions.{i}" for i in dead]
+
+
+def test_same_titles() -> None:
+    """Quick replies with one title cannot be told apart."""
+    assert lines([quick_replies("Red", "Blue", "Red")]) == [
+        "hint: actions.0.buttons.2.title: It is the title of buttons.0.title, too, and "
+        "the webchat cannot tell the two apart."
+    ]
+
+
+LONG = {
+    "type": "send_cards_action",
+    "cards": [{"type": "card", "title": "x"} for _ in range(11)],
+}
+
+
+@pytest.mark.parametrize(
+    ("action", "path"),
+    [
+        (text(501), "actions.0.text"),
+        (quick_replies("x" * 21), "actions.0.buttons.0.title"),
+        (quick_replies("x") | {"message": "x" * 501}, "actions.0.message"),
+        (LONG, "actions.0.cards"),
+    ],
+)
+def test_too_long_for_messenger(action: dict[str, Any], path: str) -> None:
+    """What the platform takes and Messenger does not is told."""
+    assert lines([action])[0].startswith(f"hint: {path}: Messenger takes ")
+    assert "Messenger" in "".join(lines([action], "--channel", "messenger"))
+    assert "Messenger" not in "".join(lines([action], "--channel", "webchat"))
+
+
+def test_just_fits_messenger() -> None:
+    """What Messenger takes is not complained about."""
+    cards = LONG | {"cards": LONG["cards"][:10]}
+    assert lines([text(500), quick_replies("x" * 20), cards]) == []
+
+
+@pytest.mark.parametrize(
+    ("channel", "line"),
+    [
+        ("webchat", None),
+        ("facebook", None),
+        (
+            "Intercom",
+            "warning: actions.0: A 'send_cards_action' is lost on Intercom: it",
+        ),
+        (
+            "google assistant",
+            "warning: actions.0: A 'send_cards_action' is lost on Goog",
+        ),
+    ],
+)
+def test_channel(channel: str, line: str | None) -> None:
+    """What a channel cannot show is told, if the channel is."""
+    told = lines([LONG | {"cards": LONG["cards"][:1]}], "--channel", channel)
+    assert told == [] if line is None else told[0].startswith(line)
+
+
+def test_channel_of_which_nothing_is_known() -> None:
+    """What no source tells of is a hint."""
+    action = {"type": "send_image_action", "imageURL": "https://example.com/x.png"}
+    assert lines([action], "--channel", "twilio") == [
+        "hint: actions.0: Nobody knows if Twilio can show a 'send_image_action'."
+    ]
+
+
+def test_button_that_does_nothing() -> None:
+    """Buttons are looked at, too."""
+    action = quick_replies("Share")
+    action["buttons"][0]["action"] = {"type": "share_action"}
+    assert lines([action], "--channel", "clustaar-web-chat") == [
+        "warning: actions.0.buttons.0.action: A 'share_action' is lost on the webchat: "
+        "the button is there, and does nothing."
+    ]
+
+
+def test_table_of_channels() -> None:
+    """The table has a mark for each channel, of actions that there are."""
+    assert {len(row) for row in _SUPPORT.values()} == {len(CHANNELS)}
+    assert set("".join(_SUPPORT.values())) == set("y-?")
+    assert set(_SUPPORT) <= {*Action._members, *ButtonAction._members}
+
+
+def test_options_of_replies() -> None:
+    """A channel has to be known, and is a reply's."""
+    error = sentence(run(None, "check", "-", "--channel", "fax", input="[]"), 2)
+    assert "'fax' is none of 'clustaar_web_chat', 'facebook'," in error
+    error = sentence(run(None, "check", "--channel", "facebook"), 2)
+    assert error == "'--channel' is about the reply in a FILE. Name one."
+
+
+@pytest.mark.parametrize("reply", ["5", "null", "[1]", "true"])
+def test_no_reply(reply: str) -> None:
+    """JSON that is no reply is a sentence."""
+    assert sentence(check_reply(reply)).startswith("The file is no reply: ")
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        ("{", "Standard input is not JSON: "),
+        ("[" * 100_000, "It is nested too deeply."),
+        ('[{"a":' * 450 + "0" + "}]" * 450, ""),
+        ("NaN", "Standard input is not JSON: it has no 'NaN'."),
+        ("1" * 5_000, "Standard input is not JSON: "),
+    ],
+)
+def test_no_json(reply: str, error: str) -> None:
+    """What is no JSON, or is beyond reason, is a sentence."""
+    result = check_reply(reply)
+    assert isinstance(result.exception, SystemExit)
+    assert error in result.output
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(
+        st.sampled_from(["type", "actions", "buttons", "cards", "title"]), inner
+    ),
+)  # fmt: skip
+
+
+@settings(max_examples=100)
+@given(reply=JSON, channel=st.sampled_from([[], ["--channel", "intercom"]]))
+def test_any_json(reply: Any, channel: list[str]) -> None:
+    """No JSON makes it a traceback."""
+    result = check_reply(json.dumps(reply), *channel)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+@settings(max_examples=30)
+@given(rubbish=st.binary())
+def test_rubbish(rubbish: bytes) -> None:
+    """No bytes make it a traceback."""
+    result = run(None, "check", "-", input=rubbish)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
