@@ -169,12 +169,33 @@ def check_freshness(date: str, now: float, max_age: float | None, skew: float) -
     :raises RequestTooOld: if it is longer ago.
     :raises RequestFromFuture: if it is further ahead.
     """
-    ahead = _read_date(date, now) - now
+    ahead = read_date(date, now) - now
     if max_age is None or -max_age <= ahead <= skew:
         return
     error = RequestTooOld() if ahead < 0 else RequestFromFuture()
     error.skew = ahead
     raise error
+
+
+def read_date(text: str, now: float) -> int:
+    """Return the seconds since the epoch of an HTTP date.
+
+    :param text: one of the three forms of RFC 9110, in any case.
+    :param now: the present, to tell the century of a year of two digits.
+    :raises DateMalformed: if it is something else.
+    """
+    for form in _DATES:
+        if match := form.fullmatch(text):
+            break
+    else:
+        raise DateMalformed
+    day, month, year, h, m, s = match.group("day", "month", "year", "h", "m", "s")
+    try:
+        date = datetime.date(_full_year(year, now), _MONTHS[month.lower()], int(day))
+    except ValueError:
+        raise DateMalformed from None
+    days = date.toordinal() - _EPOCH
+    return ((days * 24 + int(h)) * 60 + int(m)) * 60 + int(s)
 
 
 # Strings, so that a build without SHA-1 fails only when SHA-1 is asked for.
@@ -232,22 +253,6 @@ _DATES: Final = [
 ]
 
 _EPOCH: Final = datetime.date(1970, 1, 1).toordinal()
-
-
-def _read_date(text: str, now: float) -> int:
-    """Return the seconds since the epoch of an HTTP date."""
-    for form in _DATES:
-        if match := form.fullmatch(text):
-            break
-    else:
-        raise DateMalformed
-    day, month, year, h, m, s = match.group("day", "month", "year", "h", "m", "s")
-    try:
-        date = datetime.date(_full_year(year, now), _MONTHS[month.lower()], int(day))
-    except ValueError:
-        raise DateMalformed from None
-    days = date.toordinal() - _EPOCH
-    return ((days * 24 + int(h)) * 60 + int(m)) * 60 + int(s)
 
 
 def _full_year(digits: str, now: float) -> int:

@@ -629,9 +629,7 @@ def _outside_of_a_loop(function: Callable[[], T]) -> T:
     In a test that is a coroutine a loop runs, beside which Flask cannot run the one
     that an asynchronous handler needs.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if asyncio._get_running_loop() is None:
         return function()
     context = contextvars.copy_context()
     with ThreadPoolExecutor(1) as executor:

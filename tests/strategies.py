@@ -38,16 +38,22 @@ json_values = st.recursive(
 # -- valid documents -----------------------------------------------------------------
 
 
-@functools.cache
 def documents(model: type[Model]) -> Strategy:
     """Documents of *model*, or of a family's members, as they may leave."""
-    members: dict[str, type[Model]] | None = vars(model).get("_members")
-    if members is None:
-        return _objects(model)
-    return st.sampled_from(list(members.values())).flatmap(_objects)
+    if model not in _documents:
+        members: dict[str, type[Model]] | None = vars(model).get("_members")
+        if members is None:
+            _documents[model] = _objects(model)
+        else:
+            _documents[model] = st.sampled_from(list(members.values())).flatmap(
+                documents
+            )
+    return _documents[model]
 
 
-@functools.cache
+_documents: dict[type[Model], Strategy] = {}
+
+
 def _objects(model: type[Model]) -> Strategy:
     required: dict[str, Strategy] = {}
     optional: dict[str, Strategy] = {}
@@ -257,7 +263,8 @@ def mutated(draw: st.DrawFn, valid: Strategy) -> Any:
 def _drawn_place(draw: st.DrawFn, document: Any) -> tuple[Any, Any]:
     """Draw where something stands in a document: ``(object or list, key)``."""
     places = list(_places(document))[1:]
-    return places[draw(st.integers(0, len(places) - 1))]
+    parent, key = places[draw(st.integers(0, len(places) - 1))]
+    return parent, key
 
 
 def _places(value: Any, parent: Any = None, key: Any = None) -> Iterator[Any]:

@@ -89,7 +89,7 @@ def test_what_is_no_object_is_untyped(value: Any) -> None:
 # -- out -----------------------------------------------------------------------------
 
 
-@settings(modest, max_examples=300)
+@modest
 @given(hostile_notifications())
 def test_anything_goes_back_as_it_came(document: Any) -> None:
     """Looked at, or not; echoed by nobody, by a handler, or with a text; and what came
@@ -110,7 +110,7 @@ def test_anything_goes_back_as_it_came(document: Any) -> None:
     assert document == came
 
 
-@settings(modest, max_examples=300)
+@modest
 @given(hostile_notifications(), st.data())
 def test_anything_can_be_changed(document: Any, data: Any) -> None:
     """Whatever came, what a handler changes leaves, or is refused with a sentence."""
@@ -186,6 +186,20 @@ def test_attributes_that_were_deleted() -> None:
     del image.image_url
     _, found = fast.dump(StepReachedResponse(actions=[image]))
     assert [violation.path for violation in found] == ["actions.0.imageURL"]
+
+
+def test_attributes_that_are_set_on_an_envelope() -> None:
+    """One that is not there is refused, as for every model."""
+    session: Any = fast.load(ConversationSession, {"values": {}})
+    session.valeus = {}
+    _, found = fast.dump(StepReachedResponse(session=session))
+    assert [violation.path for violation in found] == ["session.valeus"]
+
+
+def test_a_pattern_that_is_no_string() -> None:
+    """It cannot be typed."""
+    with pytest.raises(fast.Untyped):
+        fast.load(MatchRegexpCondition, {"type": "match_regexp", "pattern": 5})
 
 
 def test_an_unknown_value_that_was_changed() -> None:

@@ -16,6 +16,7 @@ from marshmallow.validate import Length, Range
 from strategies import accepts, text_of_size
 
 from flask_clustaar import fast, models
+from flask_clustaar.errors import InvalidReply
 from flask_clustaar.limits import Pattern
 from flask_clustaar.models import (
     AITaskBehavior,
@@ -132,7 +133,7 @@ CONNECTION = FlowConnection(
         ConnectionPredicate(condition=IsSetCondition(), value_getter=MessageGetter())
     ],
 )
-CONNECTION_JSON = {
+CONNECTION_JSON: dict[str, Any] = {
     "type": "flow_connection",
     "target": STEP_JSON,
     "predicates": [
@@ -839,7 +840,7 @@ def test_received(model: type[Model], arguments: Any, document: Any) -> None:
 def test_constructor(model: type[Model], arguments: Any, document: Any) -> None:
     """A misspelt argument is a TypeError, and so is one without its name."""
     with pytest.raises(TypeError, match="imageUrl_"):
-        model(**arguments, imageUrl_=1)
+        model(**arguments | {"imageUrl_": 1})
     with pytest.raises(TypeError, match="positional"):
         model(*range(9))
 
@@ -895,8 +896,8 @@ def values_near(shape: Shape, example: Any) -> Iterator[tuple[Any, bool]]:
         if isinstance(limit, Range):
             yield limit.min, True
             yield limit.max, True
-            yield limit.min - 1, False  # type: ignore[operator]
-            yield limit.max + 1, False  # type: ignore[operator]
+            yield limit.min - 1, False
+            yield limit.max + 1, False
 
 
 LIMITS = list(limits())
@@ -1381,7 +1382,7 @@ def test_what_is_told_by_its_id_keeps_the_rest() -> None:
     """An intent is a string for handlers; the object that it came as is not lost."""
     intent = {"type": "intent", "id": ID, "name": "n", "new": 1}
     condition = {"type": "match_intent", "intent": intent}
-    predicate = CONNECTION_JSON["predicates"][0] | {"condition": condition}  # type: ignore[index,operator]
+    predicate = CONNECTION_JSON["predicates"][0] | {"condition": condition}
     connection = CONNECTION_JSON | {"predicates": [predicate]}
     notification = arrived(
         {"type": "jump_to_action", "defaultTarget": None, "connections": [connection]}
@@ -1403,6 +1404,20 @@ def test_what_is_told_by_its_id_keeps_the_rest() -> None:
         "id": "b" * 24,
         "name": "",
     }
+
+
+@each_action
+def test_a_misspelt_attribute_of_what_came(
+    model: type[Model], arguments: Any, document: Any
+) -> None:
+    """What a handler sets and the model does not have is refused, not lost."""
+    notification = arrived(document)
+    action: Any = notification.step.actions[0]
+    action.imageUrl_ = 1
+    with pytest.raises(InvalidReply) as caught:
+        sent(notification, action)
+    paths = [violation.path for violation in caught.value.violations]
+    assert paths == ["actions.0.imageUrl_"]
 
 
 def test_a_change_of_kind_is_a_change() -> None:

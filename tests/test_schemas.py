@@ -36,9 +36,11 @@ from flask_clustaar.models import (
     Section,
     SendCardsAction,
     SendChoicesListAction,
+    SendImageAction,
     SendQuickRepliesAction,
     SendTextAction,
     ShareAction,
+    Step,
     StepReachedResponse,
 )
 from flask_clustaar.schemas import json_violations, judge, schema_for, violations
@@ -82,7 +84,7 @@ def test_valid_documents(document: Any) -> None:
     assert list(REPLY_SCHEMA.iter_errors(wire)) == []
 
 
-@settings(modest, max_examples=600)
+@settings(modest, max_examples=300)
 @given(mutated(replies))
 def test_documents_with_one_thing_changed(document: Any) -> None:
     """What is refused by one is refused by all."""
@@ -95,7 +97,7 @@ def test_documents_with_one_thing_changed(document: Any) -> None:
     assert REPLY_SCHEMA.is_valid(as_it_leaves) == (not found), found
 
 
-@settings(modest, max_examples=300)
+@modest
 @given(mutated(replies))
 def test_models_with_one_thing_changed(document: Any) -> None:
     """The same, of what is built from models; the quick way never passes too much."""
@@ -218,6 +220,10 @@ def test_several_sections_need_titles() -> None:
 
     needs = "With several sections each needs a title."
     assert errors_of(choices(untitled)) == errors_of(choices(titled, titled)) == {}
+    as_dict = judge(choices(titled, untitled, empty))[0]
+    assert list(errors_of(as_dict)) == [
+        *("actions.0.sections.1.title", "actions.0.sections.2.title"),
+    ]
     assert errors_of(choices(titled, untitled, empty)) == {
         "actions.0.sections.1.title": needs,
         "actions.0.sections.2.title": needs,
@@ -318,6 +324,25 @@ def test_a_list_is_not_a_tuple_but_may_be_one() -> None:
     for wrong in ("ab", {"a": 1}, {"a"}):
         text.alternatives = wrong  # type: ignore[assignment]
         assert errors_of(text) == {"actions.0.alternatives": "Not a valid list."}
+
+
+@pytest.mark.parametrize("url", ["http://e.co\u2100b", "http://[1]/"])
+def test_urls_are_split_as_python_splits_them(url: str) -> None:
+    """What urllib refuses is no URL (PROTOCOL 5); a pattern cannot say all of it."""
+    image = SendImageAction(image_url=url)
+    assert list(errors_of(image)) == ["actions.0.imageURL"]
+
+
+def test_what_is_added_to_what_came_is_judged() -> None:
+    """Only what came is excused, not what stands beside it."""
+    button = {"title": "t" * 99, "action": {"type": "share_action"}}
+    came = {"type": "send_quick_replies_action", "message": "", "buttons": [button]}
+    (action,) = fast.load(Step, {"actions": [came]}).actions
+    assert isinstance(action, SendQuickRepliesAction)
+    action.buttons.append(QuickReply(title="", action=ShareAction()))
+    assert list(errors_of(action)) == ["actions.0.buttons.1.title"]
+    action.buttons.pop()
+    assert errors_of(action) == {}
 
 
 @pytest.mark.parametrize("body", [{}, {"topic": None}, {"topic": 5}, {"topic": []}])

@@ -23,7 +23,7 @@ from ..errors import (
 )
 from ..extension import ClustaarWebhook
 from ..security import (
-    _read_date,
+    read_date,
     check_credentials,
     check_freshness,
     check_signature,
@@ -184,7 +184,7 @@ def _key_number(request: _Request, settings: Settings) -> int:
 
 def _clock(text: str) -> float:
     try:
-        return _read_date(text, time.time())
+        return read_date(text, time.time())
     except DateMalformed as error:
         raise click.BadParameter(
             f"'{text}' is no date such as 'Thu, 13 Sep 2018 11:48:23 GMT'.",
@@ -202,7 +202,7 @@ def _window(settings: Settings) -> str:
 
 
 def _age(date: str, clock: float) -> str:
-    seconds = clock - _read_date(date, clock)
+    seconds = clock - read_date(date, clock)
     side = "ago" if seconds >= 0 else "ahead"
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if abs(seconds) >= 2 * size:

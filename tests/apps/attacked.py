@@ -61,6 +61,7 @@ lenient = ClustaarWebhook(
 )
 insider = ClustaarWebhook(app, name="insider", private_key=KEYS["insider"], **PAIR)
 insecure = ClustaarWebhook(app, name="insecure")  # warns, once, when it starts
+heavy = ClustaarWebhook(app, name="heavy")
 passing = ClustaarWebhook(app, name="passing", on_error="passthrough")
 
 
@@ -105,21 +106,48 @@ def echo(notification: Notification) -> Any:
     )
 
 
+def back(notification: Notification) -> Any:
+    """Answer with all actions that came, as JSON."""
+    actions = [action.received for action in notification.step.actions]
+    return [action for action in actions if isinstance(action, dict)]
+
+
 def change(notification: Notification) -> Any:
     """Change what came, and leave the rest to the reply."""
     notification.session["seen"] = [dict(notification.session.values)]
-    notification.interlocutor.custom_attributes["seen"] = "yes"
-    return [PauseBotAction(), *(a for a in notification.received_actions)]
+    if notification.interlocutor.id is not None:
+        notification.interlocutor.custom_attributes["seen"] = "yes"
+    return PauseBotAction()
 
 
-FILTERS = [
+def spoil(notification: Notification) -> Any:
+    """Answer with what cannot be sent."""
+    change(notification)
+    return {"actions": [{"type": "wait_action", "duration": notification.text}]}
+
+
+FILTERS: list[Any] = [
     None,
     StepID("507f191e810c19729de860ea"),
-    JSONKeyEquals("data.session.values.name", ["John", {"a": [1]}]) | StepName("A step"),
+    JSONKeyEquals("data.session.values.name", ["John", {"a": [1]}])
+    | StepName("A step"),
     JSONKeyIn("data.step.actions.0.type", ["send_text_action", None, [1]]),
     SessionValue("name") & UserAttribute("age", "25") ^ TestConsole(),
     ~TextEquals("hello") & BotID("507f191e810c19729de860ea"),
-    TextMatches("^(h|e)+l*o") | Channel("facebook") & InputType("message", "click"),
+    TextMatches("^[he]+l*o") | Channel("facebook") & InputType("message", "click"),
     UserDataContains("x") | UserDataEquals("a.b", 1) | UserDataHas("c"),
     JMESPath("data.step.actions[?duration > `1`] || sort_by(data.step.actions, &type)"),
 ]
+
+for webhook in (insider, insecure):
+    for filter in FILTERS:
+        webhook.on(events.CONVERSATION_STEP_REACHED, look, filter=filter)
+    webhook.on(events.CONVERSATION_STEP_REACHED, echo)
+    webhook.on(events.CONVERSATION_STEP_REACHED, change)
+insecure.fallback(echo)
+for handler in (echo, back):
+    for filter in FILTERS:
+        heavy.on(events.CONVERSATION_STEP_REACHED, handler, filter=filter)
+passing.on(events.CONVERSATION_STEP_REACHED, look)
+passing.fallback(spoil)
+passing.on(events.CONVERSATION_STEP_REACHED, spoil)
