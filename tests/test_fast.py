@@ -13,6 +13,7 @@ from strategies import actions, documents, hostile_notifications, json_values
 from test_models import touch
 
 from flask_clustaar import fast
+from flask_clustaar.fast import emitters
 from flask_clustaar.errors import InvalidReply
 from flask_clustaar.models import (
     Action,
@@ -159,7 +160,7 @@ def test_what_is_changed_in_what_came(pair: list[Any]) -> None:
 
 def test_the_quick_way_is_taken() -> None:
     """What is built or came does not need marshmallow; what is wrong does."""
-    emit = fast._emitter_of(StepReachedResponse)
+    emit = emitters.emitter_of(StepReachedResponse)
     text, pause = SendTextAction("Hello"), {"type": "pause_bot_action"}
     came = fast.load(Step, {"actions": [{"type": "new"}, pause]}).actions
     session = fast.load(ConversationSession, {"values": {"a": 1}})

@@ -1,29 +1,15 @@
-"""The quick way in and out: the same as the schemas, at a fraction of the cost.
-
-Marshmallow is the judge, and it takes its time: it looks up hooks, makes error stores
-and walks every object several times. Nearly all documents are valid, so here each
-model gets two closures, made once from the same :class:`~flask_clustaar.wire.Attribute`
-rows as its schemas. A *reader* loads what was received; an *emitter* cleans, checks and
-dumps what leaves, in one walk. Neither explains: at the first thing that is not plainly
-right an emitter raises :class:`Detour`, and the schemas say what is wrong, or that
-nothing is. Envelopes are not even read: :func:`load` only keeps the JSON, and each of
-their attributes is loaded when a handler looks at it. A property test holds that both
-ways accept the same documents, load equal objects and dump the same JSON.
-"""
+"""Functions that clean, check and dump what leaves."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from marshmallow import ValidationError, validate
 
-from . import schemas
-from .errors import Violation
-from .limits import Pattern
-from .wire import (
+from ..limits import Pattern
+from ..wire import (
     JSON,
     MISSING,
     RECEIVED,
@@ -33,12 +19,9 @@ from .wire import (
     Shape,
     Unknown,
     attributes_of,
-    copy_json,
-    untyped,
 )
+from .readers import reader_of
 
-M = TypeVar("M", bound=Model)
-Reader = Callable[[Any], Any]
 Emitter = Callable[[Any], Any]
 
 
@@ -46,196 +29,11 @@ class Detour(Exception):
     """The quick way does not know; ask the schemas."""
 
 
-class Untyped(Exception):
-    """A received value is not of the shape that its model says."""
-
-
-def load(model: type[M], raw: Any) -> M:
-    """Load a received JSON value.
-
-    :raises Untyped: when *raw* is not of the model's shape; never for an envelope.
-    """
-    return cast(M, _reader_of(model)(raw))
-
-
-def dump(model: Model) -> tuple[JSON, list[Violation]]:
-    """Return *model* as it leaves, and what is wrong with that."""
-    try:
-        return _emitter_of(type(model))(model), []
-    except (Detour, KeyError):  # KeyError: an attribute was deleted.
-        return schemas.judge(model)
-
-
-def is_changed(envelope: Model) -> bool:
-    """Tell if an envelope is no longer what it was loaded as, or was built."""
-    state, load = envelope.__dict__, envelope._loaders
-    if RECEIVED not in state:
-        return envelope != type(envelope)()
-    raw = state[RECEIVED]
-    return any(name in load and state[name] != load[name](raw) for name in state)
-
-
-# -- in ------------------------------------------------------------------------------
-
-_readers: dict[type[Model], Reader] = {}
-
-
-def _reader_of(model: type[Model]) -> Reader:
-    reader = _readers.get(model)
-    if reader is None:
-        make = _envelope_reader if model._envelope else _model_reader
-        reader = _readers[model] = make(model)
-    return reader
-
-
-def _model_reader(model: type[Model]) -> Reader:
-    plan = [
-        (a.name, a.key, _reader(a.shape), a.default, a.nullable)
-        for a in attributes_of(model)
-    ]
-    new = model.__new__
-    complete = getattr(model, "__post_init__", None)
-
-    def read(raw: Any) -> Model:
-        if type(raw) is not dict:
-            raise Untyped
-        instance = new(model)
-        state = instance.__dict__
-        for name, key, read_value, default, nullable in plan:
-            value = raw.get(key, MISSING)
-            if value is None and nullable:
-                state[name] = None
-            elif value is None or value is MISSING:
-                if default is None:
-                    raise Untyped
-                state[name] = default()
-            else:
-                state[name] = read_value(value)
-        if complete:
-            complete(instance)
-        state[RECEIVED] = raw
-        return instance
-
-    return read
-
-
-def _envelope_reader(model: type[Model]) -> Reader:
-    model._loaders = {a.name: _lazy(a) for a in attributes_of(model)}
-    new = model.__new__
-
-    def read(raw: Any) -> Model:
-        if type(raw) is not dict:
-            raise Untyped
-        instance = new(model)
-        instance.__dict__[RECEIVED] = raw
-        return instance
-
-    return read
-
-
-def _lazy(attribute: Attribute) -> Callable[[JSON], Any]:
-    """Return what loads one attribute of an envelope from the envelope's JSON."""
-    key, read, default = attribute.key, _reader(attribute.shape), attribute.default
-
-    def load_attribute(raw: JSON) -> Any:
-        value = raw.get(key)
-        if value is None:
-            return default() if default else None
-        try:
-            return read(value)
-        except Untyped:
-            return untyped(attribute, value)
-
-    return load_attribute
-
-
-def _reader(shape: Shape) -> Reader:
-    if shape.kind == "list":
-        assert shape.item is not None
-        return _list_reader(_reader(shape.item))
-    if shape.kind == "model":
-        return _one_reader(shape)
-    return _READERS[shape.kind]
-
-
-def _list_reader(read_item: Reader) -> Reader:
-    def read(raw: Any) -> list[Any]:
-        if type(raw) is not list:
-            raise Untyped
-        return [read_item(item) for item in raw]
-
-    return read
-
-
-def _one_reader(shape: Shape) -> Reader:
-    model = cast("type[Model]", shape.model)
-    members, unknown, via = shape.members, model._unknown, shape.via
-
-    def read(raw: Any) -> Any:
-        if members is None:
-            return _reader_of(model)(raw)
-        try:
-            return _reader_of(members[raw["type"]])(raw)
-        except (Untyped, TypeError, KeyError, IndexError):
-            if unknown is None:
-                raise Untyped from None
-            instance = unknown(data=raw)
-            instance.__dict__[RECEIVED] = raw
-            return instance
-
-    if via:
-        return lambda raw: via.part(read(raw))
-    return read
-
-
-def _scalar_reader(*types: type) -> Reader:
-    def read(raw: Any) -> Any:
-        if type(raw) not in types:
-            raise Untyped
-        return raw
-
-    return read
-
-
-def _read_number(raw: Any) -> Any:
-    if type(raw) is int or (type(raw) is float and math.isfinite(raw)):
-        return raw
-    raise Untyped
-
-
-def _read_object(raw: Any) -> Any:
-    if type(raw) is not dict:
-        raise Untyped
-    return copy_json(raw)
-
-
-def _read_regexp(raw: Any) -> Any:
-    if type(raw) is not str:
-        raise Untyped
-    try:
-        return re.compile(raw)
-    except (re.error, OverflowError, RecursionError):
-        return raw
-
-
-_READERS: dict[str, Reader] = {
-    "string": _scalar_reader(str),
-    "regexp": _read_regexp,
-    "number": _read_number,
-    "integer": _scalar_reader(int),
-    "boolean": _scalar_reader(bool),
-    "json": _read_object,
-    "strings": _read_object,
-    "any": lambda raw: raw,
-}
-
-
-# -- out -----------------------------------------------------------------------------
-
 _emitters: dict[type[Model], Emitter] = {}
 
 
-def _emitter_of(model: type[Model]) -> Emitter:
+def emitter_of(model: type[Model]) -> Emitter:
+    """Return what dumps an object of *model*, or raises :class:`Detour`."""
     emitter = _emitters.get(model)
     if emitter is None:
         if issubclass(model, Unknown):
@@ -250,7 +48,7 @@ def _emitter_of(model: type[Model]) -> Emitter:
 
 def _envelope_emitter(model: type[Model]) -> Emitter:
     emit_built = _model_emitter(model)
-    _reader_of(model)
+    reader_of(model)
     plan = [
         (a.name, a.key, _emitter(a.shape), a.required) for a in attributes_of(model)
     ]
@@ -407,7 +205,7 @@ def _unchanged(value: Model) -> Any:
     :raises Detour: when it is not, or if it was built and has attributes too many.
     """
     raw = value.received
-    if raw is None or _reader_of(type(value))(raw) != value:
+    if raw is None or reader_of(type(value))(raw) != value:
         raise Detour
     return raw
 
@@ -495,12 +293,12 @@ def _one_emitter(shape: Shape) -> Emitter:
     model = cast("type[Model]", shape.model)
     members, via = shape.members, shape.via
     if via:
-        emit_whole = _emitter_of(model)
+        emit_whole = emitter_of(model)
         return lambda value: emit_whole(
             value if type(value) is dict else via.whole(value)
         )
     if members is None:
-        return _emitter_of(model)
+        return emitter_of(model)
     by_class: dict[type, Emitter] = {}
 
     def emit(value: Any) -> Any:
@@ -512,10 +310,10 @@ def _one_emitter(shape: Shape) -> Emitter:
             member = members.get(tag) if type(tag) is str else None
             if member is None:
                 raise Detour
-            return _emitter_of(member)(value)
+            return emitter_of(member)(value)
         if not isinstance(value, model):
             raise Detour
-        known = by_class[type(value)] = _emitter_of(type(value))
+        known = by_class[type(value)] = emitter_of(type(value))
         return known(value)
 
     return emit
