@@ -27,6 +27,7 @@ from .wire import (
     Unknown,
     attributes_of,
     copy_json,
+    same,
     untyped,
 )
 
@@ -62,25 +63,31 @@ def judge(model: Model) -> tuple[JSON, list[Violation]]:
     try:
         schema_for(type(model)).load(wire)
     except ma.ValidationError as error:
-        found = violations(error)
-    else:
-        return wire, []
-    received = dict(_received_parts(model, ()))
-    return wire, [v for v in found if not _excused(v, wire, received)]
+        received = dict(_received_parts(model, ()))
+        return wire, [
+            Violation(".".join(path), sentence)
+            for path, sentence in _flat(error.messages, ())
+            if not _excused(path, wire, received)
+        ]
+    return wire, []
 
 
 def violations(error: ma.ValidationError) -> list[Violation]:
     """Return the messages of a marshmallow error, each with its dotted path."""
-    return list(_flat(error.messages, ()))
+    found = _flat(error.messages, ())
+    return [Violation(".".join(path), sentence) for path, sentence in found]
 
 
-def _flat(messages: Any, path: tuple[str, ...]) -> Iterator[Violation]:
+Path = tuple[str, ...]
+
+
+def _flat(messages: Any, path: Path) -> Iterator[tuple[Path, str]]:
     if isinstance(messages, Mapping):
         for key, inner in messages.items():
             yield from _flat(inner, path if key == "_schema" else (*path, str(key)))
         return
     for message in messages:
-        yield Violation(".".join(path), str(message))
+        yield path, str(message)
 
 
 def _tree(found: list[tuple[str, str]]) -> JSON:
@@ -93,9 +100,6 @@ def _tree(found: list[tuple[str, str]]) -> JSON:
             node = node.setdefault(key, {})
         node.setdefault(last, []).append(sentence)
     return root
-
-
-Path = tuple[str, ...]
 
 
 def _received_parts(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
@@ -113,10 +117,9 @@ def _received_parts(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
             yield from _received_parts(inner, (*path, attribute.key))
 
 
-def _excused(violation: Violation, wire: JSON, received: dict[Path, Any]) -> bool:
-    """Tell if *violation* is about something that came like this."""
-    path = tuple(violation.path.split("."))
-    for length in range(len(path), 0, -1):
+def _excused(path: Path, wire: JSON, received: dict[Path, Any]) -> bool:
+    """Tell if what stands at *path* came like this."""
+    for length in range(len(path), -1, -1):
         if path[:length] in received:
             raw = _value_at(received[path[:length]], path[length:])
             return _alike(_value_at(wire, path), raw)
@@ -139,7 +142,7 @@ def _alike(now: Any, raw: Any) -> bool:
     """Tell if a value is as it came; of a list, if it is as long as it came."""
     if isinstance(now, list) and isinstance(raw, list):
         return len(now) == len(raw)
-    return bool(now == raw)
+    return same(now, raw)
 
 
 def json_violations(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -199,11 +202,13 @@ class ModelSchema(ma.Schema):
                 data[attribute.key] = ""
             elif attribute.none == "omit":
                 del data[attribute.key]
+        state: JSON = original.__dict__
+        if RECEIVED in state:
+            data = _merged(original, data)
         # What the program set on the model by a name that it does not have.
         known = {RECEIVED, *(attribute.name for attribute in attributes)}
-        state: JSON = original.__dict__
-        data |= {name: state[name] for name in state if name not in known}
-        return _merged(original, data) if RECEIVED in state else data
+        unknown = {name: state[name] for name in state if name not in known}
+        return data | unknown if unknown else data
 
     def handle_error(self, error: ma.ValidationError, data: Any, **_: Any) -> None:
         if not isinstance(error.messages, dict):
@@ -224,12 +229,13 @@ def _merged(model: Model, wire: JSON) -> Any:
     """
     raw = model.received
     pristine = schema_for(type(model), received=True).load(raw)
-    if pristine == model:
+    if same(pristine, model):
         return raw
     merged = dict(raw)
     for attribute in attributes_of(type(model)):
         key = attribute.key
-        changed = getattr(model, attribute.name) != getattr(pristine, attribute.name)
+        now, then = (getattr(which, attribute.name) for which in (model, pristine))
+        changed = not same(now, then)
         completed = attribute.required and key not in raw
         if changed or (completed and (attribute.nullable or wire[key] is not None)):
             merged.pop(key, None)
@@ -413,11 +419,16 @@ class One(ma.fields.Field[Any]):
         self.model = typing.cast("type[Model]", shape.model)
         self.received = received
 
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if value is None and self.received and not self.allow_none:
+            return self._deserialize(None, None, None)  # Of a list: it is unknown.
+        return super().deserialize(value, *args, **kwargs)
+
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
         try:
             loaded = self._load(value)
         except ma.ValidationError:
-            unknown = self.model._unknown
+            unknown = self.shape.unknown
             if not self.received or unknown is None:
                 raise
             loaded = unknown(data=value)

@@ -73,7 +73,8 @@ class Settings:
         """Read the settings of a webhook.
 
         A keyword argument wins over the configuration. There, for a webhook with the
-        name ``support``, ``CLUSTAAR_SUPPORT_X`` wins over ``CLUSTAAR_X``; but for ``URL_PREFIX`` there is only its own.
+        name ``support``, ``CLUSTAAR_SUPPORT_X`` wins over ``CLUSTAAR_X``; but for
+        ``URL_PREFIX`` there is only its own.
 
         :param config: the application's configuration.
         :param name: the name of the webhook.

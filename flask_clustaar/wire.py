@@ -119,7 +119,7 @@ class Rule:
 class Model:
     """The base of everything that travels.
 
-    :param type: the ``type`` on the wire; empty for objects that have none.
+    :param type: the ``type`` on the wire; that of the parent, if left out.
     :param type_required: False where the platform accepts the object without it.
     :param family: True for a base whose children are told apart by their ``type``.
     :param envelope: True for what wraps a notification: nothing in it can make a
@@ -139,19 +139,17 @@ class Model:
     def __init_subclass__(
         cls,
         *,
-        type: str = "",
+        type: str | None = None,
         type_required: bool = True,
         family: bool = False,
         envelope: bool = False,
         rule: Rule | None = None,
     ) -> None:
         super().__init_subclass__()
-        cls._tag = type
-        cls._tag_required = type_required
-        cls._rule = rule
         if family:
             cls._members = {}
-        if type:
+        if type is not None:  # A child without a type is its parent on the wire.
+            cls._tag, cls._tag_required, cls._rule = type, type_required, rule
             for base in cls.__mro__:
                 vars(base).get("_members", {})[type] = cls
         dataclasses.dataclass(kw_only=True)(cls)
@@ -256,6 +254,12 @@ class Shape:
         The dict is the family's own, so a member that is defined later is in it.
         """
         found: dict[str, type[Model]] | None = vars(self.model).get("_members")
+        return found
+
+    @property
+    def unknown(self) -> type[Unknown] | None:
+        """What stands for a member of a family that cannot be typed."""
+        found: type[Unknown] | None = vars(self.model).get("_unknown")
         return found
 
 
@@ -385,3 +389,19 @@ def copy_json(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [copy_json(item) for item in value]
     return value
+
+
+def same(one: Any, other: Any) -> bool:
+    """Tell if two values are the same on the wire, where 1 is neither true nor 1.0."""
+    if isinstance(one, str) and isinstance(other, str):
+        return one == other
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, Model):
+        names = [attribute.name for attribute in attributes_of(type(one))]
+        return all(same(getattr(one, name), getattr(other, name)) for name in names)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)

@@ -1406,6 +1406,16 @@ def test_what_is_told_by_its_id_keeps_the_rest() -> None:
     }
 
 
+@pytest.mark.parametrize("key", ["new", "a.b", ".", "", "0", "type.x"])
+def test_unknown_keys_survive_a_change(key: str) -> None:
+    """Whatever they are called."""
+    came = {"type": "send_text_action", "alternatives": ["a"], key: 1}
+    notification = arrived(came)
+    action: Any = notification.step.actions[0]
+    action.alternatives = ["b"]
+    assert sent(notification, action)["actions"] == [came | {"alternatives": ["b"]}]
+
+
 @each_action
 def test_a_misspelt_attribute_of_what_came(
     model: type[Model], arguments: Any, document: Any

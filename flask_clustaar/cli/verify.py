@@ -23,10 +23,10 @@ from ..errors import (
 )
 from ..extension import ClustaarWebhook
 from ..security import (
-    read_date,
     check_credentials,
     check_freshness,
     check_signature,
+    read_date,
 )
 from ..settings import Settings
 from .common import (

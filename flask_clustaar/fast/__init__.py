@@ -1,14 +1,15 @@
 """The quick way in and out: the same as the schemas, at a fraction of the cost.
 
 Marshmallow is the judge, and it takes its time: it looks up hooks, makes error stores
-and walks every object several times. Nearly all documents are valid, so here each
-model gets two functions, made once from the same rows as its schemas
+and walks every object several times. Nearly all documents are valid, so here each model
+gets two functions, made once from the same rows as its schemas
 (:class:`~flask_clustaar.wire.Attribute`). A *reader* loads what was received; an
-*emitter* cleans, checks and dumps what leaves, in one walk. Neither explains: at the first thing that is not plainly
-right an emitter raises :class:`Detour`, and the schemas say what is wrong, or that
-nothing is. Envelopes are not even read: :func:`load` only keeps the JSON, and each of
-their attributes is loaded when a handler looks at it. A property test holds that both
-ways accept the same documents, load equal objects and dump the same JSON.
+*emitter* cleans, checks and dumps what leaves, in one walk. Neither explains: at the
+first thing that is not plainly right an emitter raises :class:`Detour`, and the schemas
+say what is wrong, or that nothing is. Envelopes are not even read: :func:`load` only
+keeps the JSON, and each of their attributes is loaded when a handler looks at it. A
+property test holds that both ways accept the same documents, load equal objects and
+dump the same JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, TypeVar, cast
 
 from .. import schemas
 from ..errors import Violation
-from ..wire import JSON, RECEIVED, Model
+from ..wire import JSON, RECEIVED, Model, same
 from .emitters import Detour, emitter_of
 from .readers import Untyped, reader_of
 
@@ -46,6 +47,6 @@ def is_changed(envelope: Model) -> bool:
     """Tell if an envelope is no longer what it was loaded as, or was built."""
     state, load = envelope.__dict__, envelope._loaders
     if RECEIVED not in state:
-        return envelope != type(envelope)()
+        return not same(envelope, type(envelope)())
     raw = state[RECEIVED]
-    return any(name in load and state[name] != load[name](raw) for name in state)
+    return not all(same(state[name], load[name](raw)) for name in state if name in load)

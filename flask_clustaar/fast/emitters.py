@@ -19,6 +19,7 @@ from ..wire import (
     Shape,
     Unknown,
     attributes_of,
+    same,
 )
 from .readers import reader_of
 
@@ -64,7 +65,7 @@ def _envelope_emitter(model: type[Model]) -> Emitter:
             raise Detour
         out = dict(raw)
         for name, key, emit_value, required in plan:
-            if name in state and state[name] != model._loaders[name](raw):
+            if name in state and not same(state[name], model._loaders[name](raw)):
                 out[key] = emit_value(state[name])
             elif required and key not in raw:
                 raise Detour
@@ -205,7 +206,10 @@ def _unchanged(value: Model) -> Any:
     :raises Detour: when it is not, or if it was built and has attributes too many.
     """
     raw = value.received
-    if raw is None or reader_of(type(value))(raw) != value:
+    if raw is None:
+        raise Detour
+    fresh = reader_of(type(value))(raw)
+    if len(fresh.__dict__) != len(value.__dict__) or not same(fresh, value):
         raise Detour
     return raw
 

@@ -119,7 +119,7 @@ def _list_reader(read_item: Reader) -> Reader:
 
 def _one_reader(shape: Shape) -> Reader:
     model = cast("type[Model]", shape.model)
-    members, unknown, via = shape.members, model._unknown, shape.via
+    members, unknown, via = shape.members, shape.unknown, shape.via
 
     def read(raw: Any) -> Any:
         if members is None:

@@ -13,7 +13,7 @@ from .buttons import LegacyReplyToMessageAction
 from .inputs import Input, Message
 
 
-class Coordinates(Model, envelope=True):
+class Coordinates(Model):
     """A place on Earth, in degrees."""
 
     lat: float

@@ -42,7 +42,7 @@ RUNS = os.environ["ATTACKED_RUNS"]
 HOLD = f"{RUNS}.hold"
 
 #: Whoever attacks ``secure`` and ``lenient`` knows none of it, but for ``insider``.
-PAIR = {"auth_username": "platform", "auth_password": "wonder:land"}
+PAIR = ("platform", "wonder:land")
 KEYS = {
     "secure": "the key of secure",
     "lenient": "the key of lenient",
@@ -51,15 +51,19 @@ KEYS = {
 
 app = Flask(__name__)
 app.config.from_prefixed_env()
-secure = ClustaarWebhook(app, name="secure", private_key=KEYS["secure"], **PAIR)
+secure = ClustaarWebhook(
+    app, name="secure", private_key=KEYS["secure"], credentials=PAIR
+)
 lenient = ClustaarWebhook(
     app,
     name="lenient",
     private_key=KEYS["lenient"],
     replay_on_store_error="allow",
-    **PAIR,
+    credentials=PAIR,
 )
-insider = ClustaarWebhook(app, name="insider", private_key=KEYS["insider"], **PAIR)
+insider = ClustaarWebhook(
+    app, name="insider", private_key=KEYS["insider"], credentials=PAIR
+)
 insecure = ClustaarWebhook(app, name="insecure")  # warns, once, when it starts
 heavy = ClustaarWebhook(app, name="heavy")
 passing = ClustaarWebhook(app, name="passing", on_error="passthrough")

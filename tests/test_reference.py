@@ -1,0 +1,131 @@
+"""The reference of the models, in the documentation."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from marshmallow.validate import Email, Length, Range, Validator
+from test_models import everything_public
+
+from flask_clustaar import models
+from flask_clustaar.models import (
+    Card,
+    GoogleCustomSearchAction,
+    MatchIntentCondition,
+    QuickReply,
+    SendEmailAction,
+    SendTextAction,
+    ShareAction,
+    UnknownAction,
+)
+from flask_clustaar.reference import FAMILIES, Row, models_of, rows, table_rst
+from flask_clustaar.wire import Model
+
+TABLE = Path(__file__).parent.parent / "docs" / "models_table.rst"
+
+
+def test_the_table_in_the_documentation_is_current() -> None:
+    """Else: 'python -m flask_clustaar.reference > docs/models_table.rst'."""
+    assert TABLE.read_text(encoding="utf-8") == table_rst()
+
+
+def test_the_module_prints_the_table() -> None:
+    """Run as a program, it writes what the documentation includes."""
+    program = [sys.executable, "-X", "utf8", "-m", "flask_clustaar.reference"]
+    done = subprocess.run(
+        program, capture_output=True, check=True, cwd=TABLE.parents[1]
+    )
+    assert done.stdout.decode() == table_rst()
+
+
+def test_every_model_is_in_the_table() -> None:
+    """And no base of a family, nor what stands for unknown values."""
+    found = [model for family in FAMILIES for model in models_of(family)]
+    assert set(everything_public()) <= set(found)
+    assert len(found) == len(set(found))
+    assert UnknownAction not in found
+    assert models.Action not in found
+    for model in found:
+        assert f"``{model.__name__}``" in table_rst()
+
+
+def test_rows() -> None:
+    """An attribute is told with its key and its limits."""
+    text = "string of 1 to 60 characters; sanitised, normalised"
+    assert rows(QuickReply) == [
+        Row("quick_reply", "QuickReply", "title", "title", True, False, text),
+        Row(
+            *("quick_reply", "QuickReply", "action", "action", True, False),
+            "``ButtonAction``",
+        ),
+    ]
+    assert rows(ShareAction) == [
+        Row("share_action", "ShareAction", "", "", False, False, "")
+    ]
+
+
+class Prime(Validator):
+    """Says nothing."""
+
+    def __call__(self, value: int) -> int:
+        return value
+
+
+class Odd(Model):
+    prime: Annotated[int, Prime()]
+    any_length: Annotated[str, Length(0)]
+    exact: Annotated[list[dict[str, str]], Length(equal=2)]
+    mail: Annotated[str | None, Email()] = None
+    least: Annotated[float, Range(min=3)] = 4
+
+
+@pytest.mark.parametrize(
+    ("model", "attribute", "limits"),
+    [
+        (
+            SendTextAction,
+            "alternatives",
+            "list of 1 to 10: string of 1 to 1000 characters; sanitised, normalised",
+        ),
+        (GoogleCustomSearchAction, "limit", "whole number, 1 to 10"),
+        (
+            GoogleCustomSearchAction,
+            "custom_engine_id",
+            "string of 1 or more characters; stripped",
+        ),
+        (
+            Card,
+            "url",
+            "string of at most 500 characters, a URL with a scheme and a host, "
+            'or ``""``; stripped; sent as ``""`` if there is none',
+        ),
+        (
+            SendEmailAction,
+            "from_email",
+            "string of at most 150 characters, not an address of the platform "
+            "('@clustaar.'); sanitised, stripped",
+        ),
+        (MatchIntentCondition, "intent_id", "``Intent``, by its ``id``"),
+        (models.StepTarget, "step_id", "string, an object id: 24 letters and digits"),
+        (models.MatchRegexpCondition, "regexp", "string, a regular expression"),
+        (
+            models.CustomerSatisfactionChoice,
+            "kind",
+            "string, one of ``positive``, ``neutral``, ``negative``",
+        ),
+        (models.Interlocutor, "custom_attributes", "object of strings"),
+        (Odd, "prime", "whole number, Prime"),
+        (Odd, "any_length", "string"),
+        (Odd, "exact", "list of 2: object of strings"),
+        (Odd, "mail", "string, a valid email address"),
+        (Odd, "least", "number, 3 or more"),
+    ],
+)
+def test_limits_in_words(model: Any, attribute: str, limits: str) -> None:
+    """Each kind of limit can be read."""
+    found = {row.attribute: row.limits for row in rows(model)}
+    assert found[attribute] == limits
