@@ -28,7 +28,7 @@ INSTALL_REQUIRES = [
 
 # For users.
 EXTRAS = {
-    "async": ["asgiref>=3.3"],
+    "async": ["asgiref>=3.6"],
     "jmespath": ["jmespath>=1.0"],
     "redis": ["redis>=5.0"],
 }
@@ -60,6 +60,7 @@ DOCS = ["furo>=2024.8.6", "sphinx>=8"]
 BUILD = ["build>=1.2", "check-wheel-contents>=0.6", "twine>=6.1"]
 MUTATION = [*TEST, "mutmut>=3.3"]
 BENCH = [
+    "gunicorn>=22",
     "Flask-GitHubApp>=0.4",
     "line-bot-sdk>=3.14",
     "pywa>=2.0",

@@ -408,22 +408,14 @@ class Endpoint:
 
     def _refuse(self, error: ProblemError) -> Response:
         """Answer with a problem."""
+        code = error.error_code
+        if isinstance(error, RequestRejected):
+            logger.warning("Refused a request: %s%s", code, _skew(error))
         if isinstance(error, (RequestRejected, NoHandler)):
-            if not isinstance(error, NoHandler):
-                logger.warning(
-                    "Refused a request: %s%s", error.error_code, _skew(error)
-                )
-            self._tell(
-                signals.request_rejected, code=error.error_code, status=error.status
-            )
+            self._tell(signals.request_rejected, code=code, status=error.status)
         if _is_restyled(self.app, error):
             raise error
-        return Response(
-            json.dumps(error.problem()),
-            error.status,
-            error.headers,
-            content_type="application/problem+json",
-        )
+        return Response.force_type(error.get_response())
 
     def _tell(self, signal: Signal, **arguments: Any) -> None:
         if signal.receivers:

@@ -13,8 +13,8 @@ from strategies import actions, documents, hostile_notifications, json_values
 from test_models import touch
 
 from flask_clustaar import fast
-from flask_clustaar.fast import emitters
 from flask_clustaar.errors import InvalidReply
+from flask_clustaar.fast import emitters
 from flask_clustaar.models import (
     Action,
     CloseIntercomConversationAction,
