@@ -415,7 +415,7 @@ class Endpoint:
             self._tell(signals.request_rejected, code=code, status=error.status)
         if _is_restyled(self.app, error):
             raise error
-        return Response.force_type(error.get_response())
+        return cast(Response, Response.force_type(error.get_response()))
 
     def _tell(self, signal: Signal, **arguments: Any) -> None:
         if signal.receivers:

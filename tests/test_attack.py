@@ -823,6 +823,7 @@ def test_notification_is_pickled_for_another_process() -> None:
     read = subprocess.run(
         [sys.executable, "-c", READER],
         input=pickles[0],
+        cwd=APPS,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         check=True,

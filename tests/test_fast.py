@@ -19,6 +19,7 @@ from flask_clustaar.models import (
     Action,
     CloseIntercomConversationAction,
     ConversationSession,
+    GoToAction,
     Input,
     Interlocutor,
     MatchRegexpCondition,
@@ -59,6 +60,22 @@ def test_anything_is_loaded_alike(document: Any) -> None:
     """Both ways load equal objects, whatever stands in a notification with a topic."""
     quick = fast.load(Notification, document)
     assert quick == schema_for(Notification, received=True).load(document)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        None,
+        {"type": "ask_location_action", "message": "m", "action": {"type": "x"}},
+        {"type": "ask_location_action", "message": "m", "action": None},
+    ],
+)
+def test_unknown_actions_are_loaded_alike(action: Any) -> None:
+    """An action that cannot be typed is unknown as a whole, in a list of others."""
+    document = {"actions": [action, {"type": "pause_bot_action"}]}
+    wanted = [UnknownAction(data=action), PauseBotAction()]
+    assert fast.load(Step, document).actions == wanted
+    assert schema_for(Step, received=True).load(document) == Step(actions=wanted)
 
 
 @pytest.mark.parametrize("family", [Action, Input])
@@ -203,6 +220,12 @@ def test_a_pattern_that_is_no_string() -> None:
         fast.load(MatchRegexpCondition, {"type": "match_regexp", "pattern": 5})
 
 
+def test_a_member_of_a_family_that_has_no_unknown() -> None:
+    """What holds it cannot be typed either."""
+    with pytest.raises(fast.Untyped):
+        fast.load(GoToAction, {"type": "go_to_action", "target": {"type": "x"}})
+
+
 def test_an_unknown_value_that_was_changed() -> None:
     """What cannot be typed is only excused as it came."""
     (came,) = fast.load(Step, {"actions": [{"type": "new"}]}).actions
@@ -221,6 +244,7 @@ def test_subclasses_of_a_model() -> None:
         def shout(self) -> str:
             return self.alternatives[0].upper()
 
+    assert Greeting("hi").shout() == "HI"
     reply = StepReachedResponse(actions=[Greeting("hi")])
     text = {"type": "send_text_action", "alternatives": ["hi"], "text": "hi"}
     assert judge(reply) == ({"actions": [text]}, [])
