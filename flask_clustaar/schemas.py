@@ -26,7 +26,9 @@ from .wire import (
     Shape,
     Unknown,
     attributes_of,
+    compiles,
     copy_json,
+    pattern_of,
     same,
     untyped,
 )
@@ -213,11 +215,12 @@ class ModelSchema(ma.Schema):
     def handle_error(self, error: ma.ValidationError, data: Any, **_: Any) -> None:
         if not isinstance(error.messages, dict):
             return
-        known = [field.data_key or name for name, field in self.fields.items()]
+        keys = {name: field.data_key or name for name, field in self.fields.items()}
         for key, sentences in error.messages.items():
             if sentences == [self.error_messages["unknown"]]:
-                near = difflib.get_close_matches(str(key), known, 1)
-                hint = f" Did you mean '{near[0]}'?" if near else ""
+                near = difflib.get_close_matches(str(key), keys.values(), 1)
+                meant = keys.get(key, near[0] if near else "")
+                hint = f" Did you mean '{meant}'?" if meant else ""
                 error.messages[key] = [sentences[0] + hint]
 
 
@@ -327,16 +330,19 @@ class Regexp(String):
     """A regular expression: compiled in the program, its pattern on the wire."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        if isinstance(value, re.Pattern):
+            raise ma.ValidationError(
+                "Flags do not travel. Write them into the pattern, as in '(?i)yes'."
+            )
         pattern = super()._deserialize(value, attr, data)
-        try:
+        if compiles(pattern):
             return re.compile(pattern)
-        except (re.error, OverflowError, RecursionError):
-            if self.validators:
-                raise ma.ValidationError("Not a valid regular expression.") from None
-            return pattern
+        if self.validators:
+            raise ma.ValidationError("Not a valid regular expression.")
+        return pattern
 
     def _serialize(self, value: Any, attr: Any, obj: Any, **_: Any) -> Any:
-        return value.pattern if isinstance(value, re.Pattern) else value
+        return pattern_of(value)
 
 
 class Number(ma.fields.Field[float]):

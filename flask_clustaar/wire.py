@@ -405,3 +405,24 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other)
+
+
+def compiles(pattern: str) -> bool:
+    """Tell if a pattern is a regular expression."""
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        return False
+    return True
+
+
+def pattern_of(regexp: Any) -> Any:
+    """Return the pattern of a compiled regular expression, if it says everything.
+
+    Flags do not travel, but for those that are written into the pattern: an expression
+    with others comes back as it is, and so does what is not compiled.
+    """
+    if not isinstance(regexp, re.Pattern):
+        return regexp
+    same_flags = re.compile(regexp.pattern).flags == regexp.flags
+    return regexp.pattern if same_flags else regexp

@@ -1547,3 +1547,41 @@ def test_shortcuts_of_the_notification() -> None:
 def test_the_text_of_a_notification(came: Any, text: str) -> None:
     """What the interlocutor wrote, or clicked to say; empty for anything else."""
     assert arrived(input=came).text == text
+
+
+@pytest.mark.parametrize(
+    ("regexp", "pattern"),
+    [
+        ("(?i)yes", "(?i)yes"),
+        (re.compile("(?i)yes"), "(?i)yes"),
+        (re.compile("a"), "a"),
+    ],
+)
+def test_a_regular_expression_leaves_as_its_pattern(regexp: Any, pattern: str) -> None:
+    """Compiled or not, on both ways."""
+    condition = MatchRegexpCondition(regexp=regexp)
+    wire = {"type": "match_regexp", "pattern": pattern}
+    assert fast.dump(condition) == judge(condition) == (wire, [])
+
+
+@pytest.mark.parametrize(
+    ("regexp", "sentence"),
+    [
+        (re.compile("yes", re.I), "Flags do not travel."),
+        (re.compile(b"yes"), "Not a valid string."),
+        ("[", "Not a valid regular expression."),
+        (5, "Not a valid string."),
+    ],
+)
+def test_a_regular_expression_that_cannot_leave(regexp: Any, sentence: str) -> None:
+    """The platform would match something else, or nothing."""
+    _, [violation] = fast.dump(MatchRegexpCondition(regexp=regexp))
+    assert violation.path == "pattern"
+    assert violation.message.startswith(sentence)
+
+
+def test_an_attribute_s_name_as_a_key_is_told_its_key() -> None:
+    """In a dict the platform's spelling counts."""
+    card = {"type": "card", "title": "Red", "image_url": "https://example.com/a.png"}
+    _, [violation] = fast.dump(SendCardsAction(cards=[card]))  # type: ignore[list-item]
+    assert violation.message == "Unknown field. Did you mean 'imageURL'?"

@@ -19,6 +19,8 @@ from ..wire import (
     Shape,
     Unknown,
     attributes_of,
+    compiles,
+    pattern_of,
     same,
 )
 from .readers import reader_of
@@ -350,7 +352,10 @@ def _emit_boolean(value: Any) -> Any:
 
 
 def _emit_regexp(value: Any) -> Any:
-    raise Detour
+    pattern = pattern_of(value)
+    if type(pattern) is not str or (pattern is value and not compiles(pattern)):
+        raise Detour
+    return pattern
 
 
 def _emit_object(value: Any) -> Any:

@@ -15,6 +15,7 @@ from ..wire import (
     Model,
     Shape,
     attributes_of,
+    compiles,
     copy_json,
     untyped,
 )
@@ -162,10 +163,7 @@ def _read_object(raw: Any) -> Any:
 def _read_regexp(raw: Any) -> Any:
     if type(raw) is not str:
         raise Untyped
-    try:
-        return re.compile(raw)
-    except (re.error, OverflowError, RecursionError):
-        return raw
+    return re.compile(raw) if compiles(raw) else raw
 
 
 _READERS: dict[str, Reader] = {
