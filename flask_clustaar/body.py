@@ -29,7 +29,7 @@ def read_body(environ: dict[str, Any], limit: int) -> bytes:
     wanted = limit + 1 if length is None else length
     try:
         body = _read(environ["wsgi.input"], wanted)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # Each server has its own for what breaks off.
         raise BodyIncomplete from error
     if len(body) > limit:
         raise BodyTooLarge

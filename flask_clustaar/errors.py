@@ -83,7 +83,14 @@ class ProblemError(ClustaarError, HTTPException):
         return self.code or 500
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.description}", *map(str, self.violations)])
+        return "\n".join([f"{self.description}", *map(str, self.shown_violations)])
+
+    @property
+    def shown_violations(self) -> list[Violation]:
+        """The first hundred of the violations, and how many there are besides."""
+        more = len(self.violations) - 100
+        shown = list(self.violations[:100])
+        return [*shown, Violation("", f"And {more} more.")] if more > 0 else shown
 
     def problem(self) -> dict[str, Any]:
         """Return the body of the answer."""
@@ -94,7 +101,7 @@ class ProblemError(ClustaarError, HTTPException):
             "code": self.error_code,
         }
         if self.violations:
-            body["errors"] = [violation._asdict() for violation in self.violations]
+            body["errors"] = [each._asdict() for each in self.shown_violations]
         return body | self.extra
 
     def get_response(self, *_: Any, **__: Any) -> Response:

@@ -52,6 +52,10 @@ from .wire import JSON
 logger = logging.getLogger("flask_clustaar")
 
 
+#: Of how many handlers it is explained, at the most, why they did not match.
+MOST_EXPLAINED = 50
+
+
 class ClustaarWebhook(Router):
     """A webhook of a Flask application::
 
@@ -150,9 +154,10 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
         webhook._enter(state.app)
 
     def prepare(name: str | None, values: Any) -> None:
+        current = cast(Any, request)._get_current_object()
         endpoint = webhook.endpoint()
-        request.environ[_ENDPOINT] = endpoint
-        endpoint.prepare(request.environ)
+        current.environ[_ENDPOINT] = endpoint
+        current.stream = io.BytesIO(endpoint.prepare(current.environ))
 
     def guard() -> Response | None:
         environ = request.environ
@@ -195,7 +200,7 @@ class Endpoint:
 
     # -- the door: nothing in the body is looked at before the signature holds ---------
 
-    def prepare(self, environ: JSON) -> None:
+    def prepare(self, environ: JSON) -> bytes:
         """Read the body, before any ``before_request`` of the application runs.
 
         Whoever wants it after that, here or in the application, finds it in memory.
@@ -210,10 +215,9 @@ class Endpoint:
             body = read_body(environ, self.settings.max_content_length)
         except RequestRejected as error:
             environ[_BODY] = error
-            body = b""
-        else:
-            environ[_BODY] = body
-        cast(Any, request).stream = io.BytesIO(body)
+            return b""
+        environ[_BODY] = body
+        return body
 
     def guard(self, environ: JSON) -> Response | None:
         """Let a request in, or answer it."""
@@ -342,9 +346,9 @@ class Endpoint:
         return found
 
     def _call(self, handler: Handler, notification: Notification) -> Answer | None:
-        notification.__dict__["_match"] = handler.match(notification)
         start = time.perf_counter()
         try:
+            notification.__dict__["_match"] = handler.match(notification)
             function, name = self._callable(handler)
             return answer_of(function(notification), name)
         except ProblemError as error:
@@ -373,7 +377,10 @@ class Endpoint:
     def _unhandled(self, notification: Notification) -> NoHandler:
         explanations = self.webhook.explain(notification, values=self.app.debug)
         suggestion = self.webhook.suggestion(notification)
-        lines = [*map(str, explanations), f"This would handle it: {suggestion}"]
+        lines = [str(explanation) for explanation in explanations[:MOST_EXPLAINED]]
+        if len(explanations) > MOST_EXPLAINED:
+            lines.append(f"And {len(explanations) - MOST_EXPLAINED} more.")
+        lines.append(f"This would handle it: {suggestion}")
         error = NoHandler(
             f"No handler matches {shorten(notification.topic)} "
             f"of the step {shorten(notification.step.id)}."
@@ -418,8 +425,13 @@ class Endpoint:
         return cast(Response, Response.force_type(error.get_response()))
 
     def _tell(self, signal: Signal, **arguments: Any) -> None:
-        if signal.receivers:
+        """Send a signal. Who only listens harms nobody."""
+        if not signal.receivers:
+            return
+        try:
             signal.send(self.app, webhook=self.webhook, **arguments)
+        except Exception:
+            logger.exception("A receiver of a signal failed.")
 
 
 _ENDPOINT = "flask_clustaar.endpoint"

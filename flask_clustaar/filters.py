@@ -895,7 +895,9 @@ def _compiled(pattern: Any, flags: int) -> re.Pattern[str]:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFC", text.casefold())
+    folded = text.casefold()
+    # The time that normalising takes may grow with the square of the length.
+    return unicodedata.normalize("NFC", folded) if len(text) <= 10_000 else folded
 
 
 @functools.lru_cache(maxsize=8)

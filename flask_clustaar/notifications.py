@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import marshmallow
 
@@ -37,9 +37,16 @@ def load_notification(body: bytes) -> Notification:
     raise InvalidNotification  # pragma: no cover (the schema refuses all that is left)
 
 
+#: How many objects and arrays may stand in one another.
+DEEPEST: Final = 100
+
+
 def _parse(body: bytes) -> Any:
     try:
-        return _DECODER.decode(body.decode())
+        document = _DECODER.decode(body.decode())
+        if body.count(b"[") + body.count(b"{") > DEEPEST and _is_deep(document):
+            raise RecursionError
+        return document
     except UnicodeDecodeError as error:
         raise InvalidJSON(f"The body is not UTF-8 at byte {error.start}.") from error
     except RecursionError as error:
@@ -47,6 +54,21 @@ def _parse(body: bytes) -> Any:
     except ValueError as error:
         detail = f"The body is not valid JSON: {_reason(error)}."
         raise InvalidJSON(detail) from error
+
+
+def _is_deep(document: Any) -> bool:
+    """Tell if a document is nested deeper than any program should have to follow."""
+    level = [document] if isinstance(document, (dict, list)) else []
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) is dict or type(inner) is list
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _reason(error: ValueError) -> str:

@@ -83,7 +83,7 @@ class MemoryReplayStore:
     :param capacity: how many deliveries to record at most.
     """
 
-    def __init__(self, capacity: int = 10_000) -> None:
+    def __init__(self, capacity: int = 50_000) -> None:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._tokens = map(str, itertools.count(1))
@@ -361,7 +361,7 @@ class RedisReplayStore:
 
 
 def open_store(
-    value: str | ReplayStore | None, capacity: int = 10_000
+    value: str | ReplayStore | None, capacity: int = 50_000
 ) -> ReplayStore | None:
     """Return the store that ``CLUSTAAR_REPLAY_STORE`` names.
 

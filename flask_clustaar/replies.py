@@ -18,7 +18,8 @@ from .models import (
     StepReachedResponse,
     UnknownAction,
 )
-from .wire import JSON, RECEIVED, attributes_of
+from .schemas import unknown_keys
+from .wire import JSON, RECEIVED, Model, attributes_of
 
 
 class Answer(NamedTuple):
@@ -67,13 +68,16 @@ def _described(value: Any) -> str:
 
 
 def _from_dict(value: JSON, handler: str) -> StepReachedResponse:
-    response = StepReachedResponse()
+    violations = unknown_keys(StepReachedResponse, value)
     if "actions" not in value:
-        missing = Violation("actions", "Missing data for required field.")
-        raise InvalidReply(_whose([handler]), violations=[missing])
-    # A key that a reply does not have becomes an attribute that the model does not
-    # have, and is refused with all else when the reply leaves.
-    response.__dict__.update(value)
+        violations.append(Violation("actions", "Missing data for required field."))
+    response = StepReachedResponse()
+    for name in response.__dict__.keys() & value.keys():
+        setattr(response, name, value[name])
+    if violations:
+        response.interlocutor = None  # It may be a part of one, to be merged.
+        violations += fast.dump(response)[1]
+        raise InvalidReply(_whose([handler]), violations=violations)
     return response
 
 
@@ -91,6 +95,8 @@ def merge(answers: Sequence[Answer], notification: Notification) -> StepReachedR
       name stay. Without one the received travels if a handler changed it.
     """
     responses = [answer.response for answer in answers]
+    for answer in answers:
+        _refuse_unknown_keys(answer, notification)
     reply = StepReachedResponse(
         actions=_merged_actions(responses, notification),
         session=_merged_session(responses, notification),
@@ -101,6 +107,22 @@ def merge(answers: Sequence[Answer], notification: Notification) -> StepReachedR
         for key in response.__dict__.keys() - reply.__dict__.keys():
             reply.__dict__[key] = response.__dict__[key]
     return reply
+
+
+def _refuse_unknown_keys(answer: Answer, notification: Notification) -> None:
+    """Refuse what a session or an interlocutor in a dict does not have, nor came with.
+
+    When they are merged it would be lost.
+    """
+    violations = []
+    for name in ("session", "interlocutor"):
+        theirs = getattr(answer.response, name)
+        if type(theirs) is dict:
+            ours: Model = getattr(notification, name)
+            came = ours.received or ()
+            violations += unknown_keys(type(ours), theirs, path=name, came=came)
+    if violations:
+        raise InvalidReply(_whose([answer.handler]), violations=violations)
 
 
 def dumps(reply: StepReachedResponse, answers: Sequence[Answer]) -> tuple[JSON, bytes]:
@@ -224,7 +246,7 @@ def _merged_interlocutor(
             given = {name: value for name, value in given.items() if value is not None}
         elif isinstance(theirs, dict):
             names = {a.key: a.name for a in attributes_of(Interlocutor)}
-            given = {names.get(str(key), str(key)): theirs[key] for key in theirs}
+            given = {names[key]: theirs[key] for key in names if key in theirs}
         else:
             return theirs
         custom = given.get("custom_attributes")

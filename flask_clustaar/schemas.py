@@ -12,7 +12,7 @@ import difflib
 import math
 import re
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 import marshmallow as ma
@@ -72,6 +72,29 @@ def judge(model: Model) -> tuple[JSON, list[Violation]]:
             if not _excused(path, wire, received)
         ]
     return wire, []
+
+
+def unknown_keys(
+    model: type[Model], document: JSON, *, path: str = "", came: Container[str] = ()
+) -> list[Violation]:
+    """Return the keys of a document that *model* does not have.
+
+    :param path: where the document stands.
+    :param came: keys that were received, and are let through.
+    """
+    keys = {attribute.name: attribute.key for attribute in attributes_of(model)}
+    return [
+        Violation(f"{path}.{key}" if path else str(key), _unknown(key, keys))
+        for key in document
+        if key not in keys.values() and key not in came
+    ]
+
+
+def _unknown(key: Any, keys: Mapping[str, str]) -> str:
+    """Return the sentence for a key that is unknown, given keys by attribute."""
+    near = difflib.get_close_matches(str(key), keys.values(), 1)
+    meant = keys.get(key, near[0] if near else "")
+    return f"Unknown field. Did you mean '{meant}'?" if meant else "Unknown field."
 
 
 def violations(error: ma.ValidationError) -> list[Violation]:
@@ -218,10 +241,7 @@ class ModelSchema(ma.Schema):
         keys = {name: field.data_key or name for name, field in self.fields.items()}
         for key, sentences in error.messages.items():
             if sentences == [self.error_messages["unknown"]]:
-                near = difflib.get_close_matches(str(key), keys.values(), 1)
-                meant = keys.get(key, near[0] if near else "")
-                hint = f" Did you mean '{meant}'?" if meant else ""
-                error.messages[key] = [sentences[0] + hint]
+                error.messages[key] = [_unknown(key, keys)]
 
 
 def _merged(model: Model, wire: JSON) -> Any:
@@ -327,7 +347,7 @@ class String(ma.fields.Field[str]):
 
 
 class Regexp(String):
-    """A regular expression: compiled in the program, its pattern on the wire."""
+    """A regular expression, as its pattern."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
         if isinstance(value, re.Pattern):
@@ -335,9 +355,7 @@ class Regexp(String):
                 "Flags do not travel. Write them into the pattern, as in '(?i)yes'."
             )
         pattern = super()._deserialize(value, attr, data)
-        if compiles(pattern):
-            return re.compile(pattern)
-        if self.validators:
+        if self.validators and not compiles(pattern):
             raise ma.ValidationError("Not a valid regular expression.")
         return pattern
 

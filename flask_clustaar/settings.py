@@ -117,7 +117,7 @@ class Settings:
             return self.replay_ttl
         if self.request_max_age is None:
             return 86_400
-        return 2 * (self.request_max_age + self.clock_skew) + 60
+        return 2 * (self.request_max_age + self.clock_skew) + 10
 
 
 class Setting(NamedTuple):
@@ -513,7 +513,7 @@ SETTINGS: Final = (
         "number above 0, or None",
         "seconds",
         None,
-        "2 * (request_max_age + clock_skew) + 60; a day without request_max_age",
+        "2 * (request_max_age + clock_skew) + 10; a day without request_max_age",
         "How long a delivery that was handled is recorded.",
         _optional_seconds,
     ),
@@ -530,7 +530,7 @@ SETTINGS: Final = (
         "replay_capacity",
         "whole number above 0",
         "deliveries",
-        10_000,
+        50_000,
         "",
         "How many deliveries the store in memory records at once.",
         _count,

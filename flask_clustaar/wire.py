@@ -152,7 +152,8 @@ class Model:
             cls._tag, cls._tag_required, cls._rule = type, type_required, rule
             for base in cls.__mro__:
                 vars(base).get("_members", {})[type] = cls
-        dataclasses.dataclass(kw_only=True)(cls)
+        # One '==' and one 'repr' for all models: to write out two for each takes long.
+        dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
         if envelope or cls._envelope:
             cls._envelope = True
             # An attribute that is not in the instance yet must not be found here.
@@ -163,7 +164,7 @@ class Model:
     if not typing.TYPE_CHECKING:
 
         def __getattr__(self, name):
-            load = self._loaders.get(name)
+            load = type(self)._loaders.get(name)
             if load is None or RECEIVED not in self.__dict__:
                 raise AttributeError(
                     f"'{type(self).__name__}' has no attribute '{name}'",
@@ -175,6 +176,18 @@ class Model:
             except RecursionError as error:
                 raise InvalidJSON("The body is nested too deeply.") from error
             return value
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        names = _names(self)
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in _names(self))
+        return f"{type(self).__qualname__}({shown})"
 
     @property
     def type(self) -> str:
@@ -188,6 +201,11 @@ class Model:
         It is the platform's word: change the attributes, not this.
         """
         return self.__dict__.get(RECEIVED)
+
+
+def _names(model: Model) -> Iterator[str]:
+    """Return the names of a model's attributes."""
+    return iter(typing.cast(Any, model).__dataclass_fields__)
 
 
 class Unknown(Model):

@@ -37,12 +37,21 @@ def test_demo_that_goes_wrong(
     assert "This is not the right reply" in capfd.readouterr().out
 
 
-@pytest.mark.skipif(
+needs_curl = pytest.mark.skipif(
     not (shutil.which("curl") and shutil.which("openssl")),
     reason="The line needs curl and openssl.",
 )
-def test_run() -> None:
-    """The bot goes on running, and the line that is printed asks it something."""
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        pytest.param("curl", "HTTP/1.1 200 OK", marks=needs_curl),
+        pytest.param("clustaar send", "hello", id="send"),
+    ],
+)
+def test_run(program: str, status: str) -> None:
+    """The bot goes on running, and a line that is printed asks it, again and again."""
     with subprocess.Popen(
         [sys.executable, SCRIPT, "--stay"],
         stdout=subprocess.PIPE,
@@ -50,7 +59,7 @@ def test_run() -> None:
         text=True,
     ) as process:
         assert process.stdout
-        line = next(line for line in process.stdout if "curl" in line)
+        line = next(line for line in process.stdout if program in line)
         answers = [
             subprocess.run(["sh", "-c", line], capture_output=True, text=True).stdout
             for _ in range(2)
@@ -60,7 +69,7 @@ def test_run() -> None:
 
     assert 0 == process.returncode
     for answer in answers:
-        assert answer.startswith("HTTP/1.1 200 OK")
+        assert status in answer
         assert "Hello John, welcome to the shop!" in answer
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,10 +30,6 @@ RUNGS = {name: height for height, names in enumerate(LADDER) for name in names}
 
 #: All else takes arguments, and needs no application.
 WITH_FLASK = {"extension", "compat", "testing", "cli", "pytest_plugin"}
-
-#: What a bot that runs does not load: tools, extras, and the parser of HTML.
-LAZY = ["cli", "compat", "json_schema", "pytest_plugin", "reference", "testing"]
-LAZY_OTHERS = ["asgiref", "jmespath", "justhtml", "pytest", "redis"]
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = sorted({file.parent.name for file in FILES} - {PACKAGE.name})
@@ -112,15 +106,3 @@ def test_flask_stays_at_the_top() -> None:
     }
 
     assert with_flask <= WITH_FLASK
-
-
-def test_bot_loads_what_it_needs() -> None:
-    """Importing the package loads neither the tools nor what only some bots need."""
-    program = "import sys, flask_clustaar, flask_clustaar.models; print(*sys.modules)"
-    output = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
-
-    unwanted = {*LAZY_OTHERS, *(f"flask_clustaar.{name}" for name in LAZY)}
-
-    assert set() == unwanted & set(output.split())

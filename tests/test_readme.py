@@ -11,7 +11,7 @@ import demo
 import pytest
 
 from flask_clustaar.testing import ClustaarClient
-from shop import create_app, steps
+from shop import catalogue, create_app, steps
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
@@ -70,6 +70,9 @@ def test_conversation(tmp_path: Path) -> None:
 
     client.at(steps.BASKET, name="Basket").at(steps.WINDOW, name="Window").say("hello")
     client.click("Buy", index=0)
+
+    with app.app_context():
+        catalogue.db.engine.dispose()
 
     assert str(client).strip("\n") == block_after("the platform::").strip("\n")
 

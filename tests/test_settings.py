@@ -55,7 +55,7 @@ def test_defaults() -> None:
         settings.replay_store,
         settings.replay_on_store_error,
     )
-    assert (60, 10_000) == (settings.replay_lease, settings.replay_capacity)
+    assert (60, 50_000) == (settings.replay_lease, settings.replay_capacity)
     assert ("all", "problem") == (settings.dispatch, settings.on_error)
     assert "/clustaar" == settings.url_prefix
 
@@ -448,8 +448,8 @@ def test_algorithm_this_build_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("keywords", "expected"),
     [
-        ({}, 90),
-        ({"request_max_age": 60, "clock_skew": 0}, 180),
+        ({}, 40),
+        ({"request_max_age": 60, "clock_skew": 0}, 130),
         ({"request_max_age": None}, 86_400),
         ({"replay_ttl": 30}, 30),
         ({"replay_ttl": 1, "request_max_age": None}, 1),

@@ -45,7 +45,7 @@ def dump(model: Model) -> tuple[JSON, list[Violation]]:
 
 def is_changed(envelope: Model) -> bool:
     """Tell if an envelope is no longer what it was loaded as, or was built."""
-    state, load = envelope.__dict__, envelope._loaders
+    state, load = envelope.__dict__, type(envelope)._loaders
     if RECEIVED not in state:
         return not same(envelope, type(envelope)())
     raw = state[RECEIVED]

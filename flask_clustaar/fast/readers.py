@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copyreg
 import math
-import re
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -15,7 +15,6 @@ from ..wire import (
     Model,
     Shape,
     attributes_of,
-    compiles,
     copy_json,
     untyped,
 )
@@ -72,6 +71,7 @@ def _model_reader(model: type[Model]) -> Reader:
 
 def _envelope_reader(model: type[Model]) -> Reader:
     model._loaders = {a.name: _lazy(a) for a in attributes_of(model)}
+    copyreg.pickle(model, _pickled)
     new = model.__new__
 
     def read(raw: Any) -> Model:
@@ -82,6 +82,20 @@ def _envelope_reader(model: type[Model]) -> Reader:
         return instance
 
     return read
+
+
+def _pickled(envelope: Model) -> tuple[Any, ...]:
+    """Tell how an envelope is copied and pickled: without what cannot be pickled."""
+    state = envelope.__dict__
+    return _restore, (type(envelope), {k: state[k] for k in state if k != "_match"})
+
+
+def _restore(model: type[Model], state: JSON) -> Model:
+    """Make an envelope again, perhaps in a process that has loaded none yet."""
+    reader_of(model)
+    instance = model.__new__(model)
+    instance.__dict__.update(state)
+    return instance
 
 
 def _lazy(attribute: Attribute) -> Callable[[JSON], Any]:
@@ -160,15 +174,9 @@ def _read_object(raw: Any) -> Any:
     return copy_json(raw)
 
 
-def _read_regexp(raw: Any) -> Any:
-    if type(raw) is not str:
-        raise Untyped
-    return re.compile(raw) if compiles(raw) else raw
-
-
 _READERS: dict[str, Reader] = {
     "string": _scalar_reader(str),
-    "regexp": _read_regexp,
+    "regexp": _scalar_reader(str),
     "number": _read_number,
     "integer": _scalar_reader(int),
     "boolean": _scalar_reader(bool),

@@ -8,7 +8,7 @@ from typing import Annotated
 from marshmallow.validate import Length
 
 from ..limits import NAME, Compiles, ObjectID
-from ..wire import REQUIRED, Key, Model, Via
+from ..wire import REQUIRED, Key, Model, Via, pattern_of
 from .targets import Target
 
 
@@ -63,9 +63,16 @@ class EqualsCondition(Condition, type="equals"):
 
 
 class MatchRegexpCondition(Condition, type="match_regexp"):
-    """A regular expression is found in the value."""
+    """A regular expression is found in the value.
+
+    A compiled one is taken too, and kept as its pattern. What was received is not
+    compiled: that can take long, and is for who wants it.
+    """
 
     regexp: Annotated[re.Pattern[str] | str, Key("pattern"), Compiles()]
+
+    def __post_init__(self) -> None:
+        self.regexp = pattern_of(self.regexp)
 
 
 class Intent(Model, type="intent"):

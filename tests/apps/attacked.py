@@ -149,9 +149,10 @@ for webhook in (insider, insecure):
     webhook.on(events.CONVERSATION_STEP_REACHED, echo)
     webhook.on(events.CONVERSATION_STEP_REACHED, change)
 insecure.fallback(echo)
-for handler in (echo, back):
-    for filter in FILTERS:
-        heavy.on(events.CONVERSATION_STEP_REACHED, handler, filter=filter)
+for filter in FILTERS:
+    heavy.on(events.CONVERSATION_STEP_REACHED, lambda notification: None, filter=filter)
+heavy.on(events.CONVERSATION_STEP_REACHED, echo)
+heavy.on(events.CONVERSATION_STEP_REACHED, back)
 passing.on(events.CONVERSATION_STEP_REACHED, look)
 passing.fallback(spoil)
 passing.on(events.CONVERSATION_STEP_REACHED, spoil)
