@@ -23,18 +23,18 @@ demo: $(VENV)/installed/examples  ## Start the shop bot, ask it something, show 
 run: $(VENV)/installed/examples  ## Start the shop bot and leave it running, with a line of curl to ask it
 	@$(PY) scripts/demo.py --stay
 
-test: $(VENV)/installed/test  ## Run the whole suite, with coverage
+test: $(VENV)/installed/test  ## Run the whole suite, with coverage; or a part: ARGS="-k signature"
 	@$(PY) -X dev -m coverage run -m pytest $(ARGS)
-	@$(PY) -m coverage report
+	$(if $(ARGS),,@$(PY) -m coverage report)
 
 test-min:  ## Run the suite with the lowest supported versions of the dependencies
 	@$(MAKE) suite VENV=.venv-min CONSTRAINTS=requirements/lowest.txt PYTHON=python3.11
 
 test-all:  ## Run the suite on each CPython from 3.11 on that this machine has
-	@scripts/pythons | while read -r python; do \
+	@scripts/pythons | { status=0; while read -r python; do \
 		version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
-		$(MAKE) suite VENV=.venv-$$version PYTHON="$$python" </dev/null || exit 1; \
-	done
+		$(MAKE) suite VENV=.venv-$$version PYTHON="$$python" </dev/null || status=1; \
+	done; exit $$status; }
 
 test-wheel: build  ## Run the suite against the built wheel, outside of the checkout
 	@scripts/test-wheel $(ARGS)
@@ -54,7 +54,10 @@ format: $(VENV)/installed/lint  ## Mend style and formatting
 typing: $(VENV)/installed/typing  ## Check the types, with mypy and pyright
 	@$(PY) -m mypy
 	@$(PY) -m pyright --pythonpath $(PY)
-	@$(PY) -m pyright --pythonpath $(PY) --verifytypes flask_clustaar --ignoreexternal
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH=. $(PY) -m pyright \
+		--verifytypes flask_clustaar --ignoreexternal >$(VENV)/types.log 2>&1 \
+		|| { cat $(VENV)/types.log; exit 1; }
+	@tail -n 3 $(VENV)/types.log
 
 docs: $(VENV)/installed/docs  ## Build the documentation: docs/_build/html
 	@$(PY) -m sphinx -nWq --keep-going docs docs/_build/html
@@ -70,7 +73,7 @@ build: $(VENV)/installed/build  ## Build sdist and wheel, and check them: dist/
 	@$(PY) -m twine check --strict dist/*
 
 mutation: $(VENV)/installed/mutation  ## Break the code on purpose, and see if the suite notices
-	@$(PY) -m mutmut run
+	@$(PY) -m mutmut run >$(VENV)/mutation.log 2>&1 || { tail -c 2000 $(VENV)/mutation.log; exit 1; }
 	@$(PY) -m mutmut results
 
 check:  ## Do all that continuous integration does

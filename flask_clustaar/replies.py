@@ -76,7 +76,7 @@ def _from_dict(value: JSON, handler: str) -> StepReachedResponse:
         setattr(response, name, value[name])
     if violations:
         response.interlocutor = None  # It may be a part of one, to be merged.
-        violations += fast.dump(response)[1]
+        violations = [*fast.dump(response)[1], *violations]
         raise InvalidReply(_whose([handler]), violations=violations)
     return response
 

@@ -75,7 +75,8 @@ def stay(server: Server) -> int:
     """Say how to ask the bot something, until Ctrl+C."""
     print(
         f"\nThe shop bot listens on {server.url}. Ctrl+C stops it.\n"
-        f"Ask it something, from another terminal:\n\n{curl(server.url)}\n",
+        f"Ask it something, from another terminal:\n\n{curl(server.url)}\n\n"
+        f"or, as a conversation:\n\n{send(server.url)}\n",
         flush=True,
     )
     with contextlib.suppress(KeyboardInterrupt):
@@ -97,6 +98,13 @@ def curl(url: str) -> str:
         f' | openssl dgst -sha1 -hmac {PRIVATE_KEY} -r | cut -c 1-40)"'
         f" --data-binary @{file} {url}"
     )
+
+
+def send(url: str) -> str:
+    """Return a line for the shell that does the same with the package's own tool."""
+    arguments = ["--key", PRIVATE_KEY, "--username", USERNAME, "--password", PASSWORD]
+    command = [*FLASK, "clustaar", "send", "--text", "hello", *arguments, "--url", url]
+    return shlex.join(command)
 
 
 # -- a bot as people run it, also for the tests --------------------------------------

@@ -26,7 +26,7 @@ def check_reply(document: Any, channel: str | None) -> Iterator[Finding]:
     try:
         wire, violations = _judged(document)
     except InvalidReply as invalid:
-        wire, violations = {}, list(invalid.violations)
+        wire, violations = document, list(invalid.violations)
     for where, message in violations:
         yield error(message, where)
     actions = _numbered(wire, "actions")

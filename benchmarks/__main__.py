@@ -1,0 +1,94 @@
+"""The command: ``python -m benchmarks``."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import click
+
+from . import answers, machine, report
+from .field import FIELD
+from .parts import FULL, PARTS, QUICK, run
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Take less than a minute; write no page.")
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(list(PARTS)),
+    help="Measure this only; can be repeated. Writes no page.",
+)
+@click.option(
+    "--instructions",
+    is_flag=True,
+    help="Count instructions instead of time, with Valgrind: steady on a busy machine.",
+)
+@click.option(
+    "--json", "json_path", type=Path, help="Write what was found to this file, too."
+)
+@click.option(
+    "--page", type=Path, help="Measure nothing: make the page of such a file anew."
+)
+@click.option(
+    "--answers",
+    "answers_path",
+    type=Path,
+    help="Measure nothing: write the answers to a fixed set of requests to this file, "
+    "or compare with those in it if it is there.",
+)
+def main(
+    quick: bool,
+    only: tuple[str, ...],
+    instructions: bool,
+    json_path: Path | None,
+    page: Path | None,
+    answers_path: Path | None,
+) -> None:
+    """Measure what a notification costs, and write docs/performance.rst."""
+    if answers_path is not None:
+        compare(answers_path)
+        return
+    if page is not None:
+        tell(json.loads(page.read_text()))
+        return
+    names = ["instructions"] if instructions else list(only or PARTS)
+    if quick and not only and not instructions:
+        names.remove("instructions")
+    found = {
+        "machine": machine.describe([subject.name for subject in FIELD]),
+        **run(names, QUICK if quick else FULL),
+    }
+    if json_path is not None:
+        json_path.write_text(json.dumps(found, indent=1) + "\n")
+    click.echo(report.as_text(found))
+    if not quick and not only and not instructions:
+        tell(found)
+
+
+def tell(found: report.JSON) -> None:
+    """Write the page, and say so."""
+    for file in report.write_page(found):
+        click.echo(f"Wrote {file.relative_to(report.DOCS.parent)}.")
+
+
+def compare(path: Path) -> None:
+    """Write the answers, or compare them.
+
+    :raises SystemExit: with 1 when they differ.
+    """
+    found = answers.collect()
+    if not path.exists():
+        answers.write(found, path)
+        click.echo(f"Wrote {len(found)} answers to {path}.")
+        return
+    lines = answers.differences(found, path)
+    click.echo("\n".join([*lines, f"{len(lines)} of {len(found)} answers differ."]))
+    raise SystemExit(bool(lines))
+
+
+if __name__ == "__main__":
+    logging.disable()  # Some of the answers are failures, which are logged.
+    main(prog_name="python -m benchmarks")

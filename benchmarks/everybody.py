@@ -1,0 +1,35 @@
+"""All that is measured, and what of it can be measured here."""
+
+from __future__ import annotations
+
+import functools
+
+from .field import FIELD
+from .ours import OURS, PARTS
+from .payloads import PAYLOADS
+from .subjects import Subject
+from .views import BARE, BY_HAND
+
+SUBJECTS: list[Subject] = [BARE, BY_HAND, OURS, *PARTS, *FIELD]
+
+
+def measured() -> list[Subject]:
+    """Return the subjects that can be measured here."""
+    return [subject for subject in SUBJECTS if subject.name not in missing()]
+
+
+@functools.cache
+def missing() -> dict[str, str]:
+    """Return why subjects cannot be measured here, by their names."""
+    reasons = {subject.name: _why_not(subject) for subject in FIELD}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def _why_not(subject: Subject) -> str | None:
+    if not subject.is_installed():
+        return "not installed"
+    try:
+        subject.build(PAYLOADS["small"])
+    except Exception as error:  # A new version may be another one altogether.
+        return f"does not work as it did: {type(error).__name__}"
+    return None

@@ -1,0 +1,309 @@
+"""The field: other libraries that take webhooks in a Flask application.
+
+Each one does what it does for its own platform, and gets the same notification: signed
+in its way, with the few keys laid over it that it looks for. Each of them answers with
+200; none checks what it answers with.
+"""
+# mypy: disable-error-code="import-not-found,import-untyped,untyped-decorator"
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Response, abort, jsonify, request
+
+from .payloads import Payload, reply
+from .subjects import Contender, Subject, new_app
+
+SECRET = "5f1d7a84db00d2fce00b31a7fc73224f"
+_WEBHOOK_SECRET = f"whsec_{base64.b64encode(SECRET.encode()).decode()}"
+
+
+def _mac(text: bytes) -> Any:
+    return hmac.new(SECRET.encode(), text, hashlib.sha256)
+
+
+def github(payload: Payload) -> Contender:
+    from flask_githubapp import GitHubApp
+
+    app, answer = new_app(), reply(payload)
+    app.config.update(GITHUBAPP_ID=1, GITHUBAPP_KEY="", GITHUBAPP_SECRET=SECRET)
+    handlers = GitHubApp(app)
+
+    @handlers.on("issues.opened")
+    def opened() -> Any:
+        return answer
+
+    def sign(body: bytes) -> dict[str, str]:
+        return {
+            "HTTP_X_GITHUB_EVENT": "issues",
+            "HTTP_X_HUB_SIGNATURE_256": f"sha256={_mac(body).hexdigest()}",
+        }
+
+    return Contender(app, payload.template(action="opened"), sign, "/")
+
+
+def standardwebhooks(payload: Payload) -> Contender:
+    from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+    app, answer = new_app(), reply(payload)
+    webhook = Webhook(_WEBHOOK_SECRET)
+
+    @app.post("/clustaar")
+    def receive() -> Response:
+        try:
+            webhook.verify(request.get_data(), dict(request.headers))
+        except WebhookVerificationError:
+            abort(400)
+        return jsonify(answer)
+
+    def sign(body: bytes) -> dict[str, str]:
+        now = datetime.now(UTC)
+        name = f"msg_{uuid.uuid4().hex}"
+        return {
+            "HTTP_WEBHOOK_ID": name,
+            "HTTP_WEBHOOK_TIMESTAMP": str(int(now.timestamp())),
+            "HTTP_WEBHOOK_SIGNATURE": webhook.sign(name, now, body.decode()),
+        }
+
+    return Contender(app, payload.template(), sign)
+
+
+def svix(payload: Payload) -> Contender:
+    from svix.webhooks import Webhook, WebhookVerificationError
+
+    app, answer = new_app(), reply(payload)
+    webhook = Webhook(_WEBHOOK_SECRET)
+
+    @app.post("/clustaar")
+    def receive() -> Response:
+        try:
+            webhook.verify(request.get_data(), dict(request.headers))
+        except WebhookVerificationError:
+            abort(400)
+        request.get_json()
+        return jsonify(answer)
+
+    def sign(body: bytes) -> dict[str, str]:
+        now = datetime.now(UTC)
+        name = f"msg_{uuid.uuid4().hex}"
+        return {
+            "HTTP_SVIX_ID": name,
+            "HTTP_SVIX_TIMESTAMP": str(int(now.timestamp())),
+            "HTTP_SVIX_SIGNATURE": webhook.sign(name, now, body.decode()),
+        }
+
+    return Contender(app, payload.template(), sign)
+
+
+def pywa(payload: Payload) -> Contender:
+    from pywa import WhatsApp
+
+    app, answer = new_app(), reply(payload)
+    whatsapp = WhatsApp(
+        phone_id="100000000000000",
+        token="token",
+        server=app,
+        webhook_endpoint="/clustaar",
+        verify_token="token",
+        app_secret=SECRET,
+    )
+    heard: list[Any] = []
+
+    @whatsapp.on_message
+    def received(_: Any, message: Any) -> None:
+        heard[:] = [message.text]
+        json.dumps(answer)
+
+    message = {
+        "from": "33123456789",
+        "id": "wamid.HBgLMzMxMjM0NTY3ODk=",
+        "timestamp": "1514998709",
+        "type": "text",
+        "text": {"body": "bonjour"},
+    }
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {
+            "display_phone_number": "33100000000",
+            "phone_number_id": "100000000000000",
+        },
+        "contacts": [
+            {"profile": {"name": "Zoé"}, "wa_id": "33123456789", "user_id": "FR.1"}
+        ],
+        "messages": [message],
+    }
+    changes = [{"value": value, "field": "messages"}]
+    template = payload.template(
+        object="whatsapp_business_account", entry=[{"id": "1", "changes": changes}]
+    )
+
+    def sign(body: bytes) -> dict[str, str]:
+        return {"HTTP_X_HUB_SIGNATURE_256": f"sha256={_mac(body).hexdigest()}"}
+
+    return _proven(Contender(app, template, sign), heard)
+
+
+def line(payload: Payload) -> Contender:
+    from linebot.v3 import WebhookHandler
+    from linebot.v3.exceptions import InvalidSignatureError
+    from linebot.v3.webhooks import MessageEvent, TextMessageContent
+
+    app, answer = new_app(), reply(payload)
+    handler = WebhookHandler(SECRET)
+    heard: list[Any] = []
+
+    @app.post("/clustaar")
+    def receive() -> Response:
+        body = request.get_data(as_text=True)
+        try:
+            handler.handle(body, request.headers["X-Line-Signature"])
+        except InvalidSignatureError:
+            abort(400)
+        return jsonify(answer)
+
+    @handler.add(MessageEvent, message=TextMessageContent)
+    def received(event: Any) -> None:
+        heard[:] = [event.message.text]
+
+    event = {
+        "type": "message",
+        "message": {
+            "type": "text",
+            "id": "468789577898262530",
+            "quoteToken": "q3Plxr4AgKd",
+            "text": "bonjour",
+        },
+        "webhookEventId": "01FZ74A0TDDPYRVKNK77XKC3ZR",
+        "deliveryContext": {"isRedelivery": False},
+        "timestamp": 1514998709000,
+        "source": {"type": "user", "userId": "U8622f62e91ac43428fbeee0c3dff96b1"},
+        "replyToken": "38ef843bde154d9b91c21320ffd17a0f",
+        "mode": "active",
+    }
+
+    def sign(body: bytes) -> dict[str, str]:
+        mac = base64.b64encode(_mac(body).digest()).decode()
+        return {"HTTP_X_LINE_SIGNATURE": mac}
+
+    template = payload.template(destination="xxxxxxxxxx", events=[event])
+    return _proven(Contender(app, template, sign), heard)
+
+
+def slack(payload: Payload) -> Contender:
+    from slack_bolt import App
+    from slack_bolt.adapter.flask import SlackRequestHandler
+    from slack_bolt.authorization import AuthorizeResult
+
+    app, answer = new_app(), reply(payload)
+    bolt = App(
+        signing_secret=SECRET,
+        authorize=lambda: AuthorizeResult(
+            enterprise_id=None, team_id="T1", bot_token="xoxb-1", bot_id="B1"
+        ),
+        process_before_response=True,
+    )
+    handler = SlackRequestHandler(bolt)
+    heard: list[Any] = []
+
+    @bolt.event("app_mention")
+    def mentioned(event: Any) -> None:
+        heard[:] = [event["text"]]
+        json.dumps(answer)
+
+    @app.post("/clustaar")
+    def receive() -> Any:
+        return handler.handle(request)
+
+    def sign(body: bytes) -> dict[str, str]:
+        now = str(int(time.time()))
+        mac = _mac(f"v0:{now}:".encode() + body).hexdigest()
+        return {
+            "HTTP_X_SLACK_REQUEST_TIMESTAMP": now,
+            "HTTP_X_SLACK_SIGNATURE": f"v0={mac}",
+        }
+
+    template = payload.template(
+        type="event_callback",
+        team_id="T1",
+        api_app_id="A1",
+        event={
+            "type": "app_mention",
+            "user": "U1",
+            "text": "bonjour",
+            "ts": "1514998709.000100",
+            "channel": "C1",
+        },
+    )
+    return _proven(Contender(app, template, sign), heard)
+
+
+def stripe(payload: Payload) -> Contender:
+    from stripe import SignatureVerificationError, Webhook
+
+    app, answer = new_app(), reply(payload)
+
+    @app.post("/clustaar")
+    def receive() -> Response:
+        try:
+            signature = request.headers.get("Stripe-Signature")
+            Webhook.construct_event(request.get_data(), signature, SECRET)
+        except SignatureVerificationError:
+            abort(400)
+        return jsonify(answer)
+
+    def sign(body: bytes) -> dict[str, str]:
+        now = int(time.time())
+        mac = _mac(f"{now}.".encode() + body).hexdigest()
+        return {"HTTP_STRIPE_SIGNATURE": f"t={now},v1={mac}"}
+
+    template = payload.template(id="evt_1", object="event", api_version="2024-06-20")
+    return Contender(app, template, sign)
+
+
+def _proven(contender: Contender, heard: list[Any]) -> Contender:
+    """Return a contender whose handler gets what is sent.
+
+    A library that takes a delivery for none of its business says so to nobody, and
+    would look quick.
+    """
+    contender.serve(contender.deliver_many([0]))
+    assert heard == ["bonjour"], heard
+    return contender
+
+
+#: The distribution, what it does, how it is built.
+_LIBRARIES = [
+    (
+        "Flask-GitHubApp",
+        "Signature, JSON; finds the handler by event and action.",
+        github,
+    ),
+    ("standardwebhooks", "Signature, timestamp, JSON.", standardwebhooks),
+    ("svix", "Signature, timestamp; then ``request.get_json()``.", svix),
+    (
+        "pywa",
+        "Signature, duplicates, JSON; one typed message to its handler, which writes "
+        "the reply as JSON: it would have to be sent by a request of its own.",
+        pywa,
+    ),
+    ("line-bot-sdk", "Signature, JSON; one typed event to its handler.", line),
+    (
+        "slack-bolt",
+        "Signature, timestamp, JSON, its middleware; one event to its handler, in the "
+        "mode that answers soonest (``process_before_response``). The reply as pywa's.",
+        slack,
+    ),
+    ("stripe", "Signature, timestamp, JSON; the whole event as objects.", stripe),
+]
+
+FIELD = [
+    Subject(name, does, "field", build, needs=name) for name, does, build in _LIBRARIES
+]

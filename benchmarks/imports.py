@@ -1,0 +1,131 @@
+"""What an import costs on top of Flask's own, in fresh interpreters."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: What a program imports besides Flask, by what people call it. Some packages import
+#: their parts when they are used, so these are the names that the programs here use.
+IMPORTS: Mapping[str, str] = {
+    "flask_clustaar": (
+        "from flask_clustaar import ClustaarWebhook, events, filters, models"
+    ),
+    "marshmallow": "import marshmallow",
+    "Flask-GitHubApp": "from flask_githubapp import GitHubApp",
+    "standardwebhooks": "from standardwebhooks.webhooks import Webhook",
+    "svix": "from svix.webhooks import Webhook",
+    "pywa": "from pywa import WhatsApp",
+    "line-bot-sdk": (
+        "from linebot.v3 import WebhookHandler, webhooks; "
+        "webhooks.MessageEvent, webhooks.TextMessageContent"
+    ),
+    "slack-bolt": (
+        "from slack_bolt import App; "
+        "from slack_bolt.adapter.flask import SlackRequestHandler"
+    ),
+    "stripe": "from stripe import SignatureVerificationError, Webhook",
+}
+
+#: Prints CPU seconds and resident bytes: at the start, with Flask, with all.
+_PROGRAM = """
+import sys, time
+
+def state():
+    try:
+        with open("/proc/self/statm") as statm:
+            pages = int(statm.read().split()[1])
+    except OSError:
+        pages = 0
+    return time.process_time(), pages * 4096
+
+states = [state()]
+import flask
+states.append(state())
+try:
+    {statement}
+except ModuleNotFoundError:
+    sys.exit(3)
+states.append(state())
+print([list(state) for state in states])
+"""
+
+
+class Import(NamedTuple):
+    """What an import adds, and what Flask's took in the same interpreter."""
+
+    milliseconds: float
+    #: As a multiple of Flask's, median.
+    ratio: float
+    megabytes: float
+
+
+def measure(
+    names: Sequence[str] = tuple(IMPORTS),
+    *,
+    rounds: int,
+    tick: Callable[[], object] = lambda: None,
+) -> dict[str, Import]:
+    """Return what imports add, and ``Flask`` itself.
+
+    :param names: of those in :data:`IMPORTS`.
+    :param tick: is called after each round.
+    """
+    states: dict[str, list[list[list[float]]]] = {}
+    shuffle = random.Random(rounds).shuffle
+    with tempfile.TemporaryDirectory() as cache:
+        order = [name for name in names if _run(name, cache) is not None]
+        for _ in range(rounds):
+            shuffle(order)
+            for name in order:
+                states.setdefault(name, []).append(_run(name, cache) or [])
+            tick()
+    flask = [run for runs in states.values() for run in runs]
+    found = {"Flask": _summary(flask, 0)}
+    return found | {
+        name: _summary(states[name], 1)
+        for name in sorted(order, key=list(IMPORTS).index)
+    }
+
+
+def _run(name: str, cache: str) -> list[list[float]] | None:
+    """Return the states of one interpreter; None if the module is not installed.
+
+    :param cache: where the compiled modules are, from the second time on.
+    """
+    program = _PROGRAM.format(statement=IMPORTS[name])
+    environment = os.environ | {"PYTHONPYCACHEPREFIX": cache}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode == 3:
+        return None
+    done.check_returncode()
+    states: list[list[float]] = json.loads(done.stdout)
+    return states
+
+
+def _summary(runs: list[list[list[float]]], step: int) -> Import:
+    def added(run: list[list[float]], step: int, part: int) -> float:
+        return run[step + 1][part] - run[step][part]
+
+    return Import(
+        statistics.median(added(run, step, 0) * 1e3 for run in runs),
+        statistics.median(added(run, step, 0) / added(run, 0, 0) for run in runs),
+        statistics.median(added(run, step, 1) / 1e6 for run in runs),
+    )

@@ -1,0 +1,120 @@
+"""Count instructions instead of time: steady on the noisiest machine.
+
+Valgrind runs one Python for all subjects. In it each subject is warmed up; then two
+children are forked. Both make the same deliveries, and one of them answers them: the
+difference of what the two executed is what the answers take. The counts of two runs
+agree within half a percent.
+
+Instructions are not time, but what costs more of one nearly always costs more of the
+other, and a change of two percent shows.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .payloads import PAYLOADS
+from .subjects import Contender, Subject
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: How many deliveries are counted, of each payload.
+COUNTS = {"small": 100, "typical": 100, "large": 20}
+
+
+def is_available() -> bool:
+    """Tell if Valgrind is installed."""
+    return shutil.which("valgrind") is not None
+
+
+def count(
+    payloads: Sequence[str],
+    subjects: Sequence[str],
+    tick: Callable[[], object] = lambda: None,
+) -> dict[str, dict[str, float]]:
+    """Return the instructions of an answer, by payload and subject.
+
+    :param tick: is called after each subject, with each payload.
+    """
+    found: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as logs:
+        command = [
+            "valgrind",
+            "--tool=cachegrind",
+            "--cache-sim=no",
+            "--cachegrind-out-file=/dev/null",
+            f"--log-file={logs}/%p",
+            sys.executable,
+            "-m",
+            __name__,
+            json.dumps([payloads, subjects]),
+        ]
+        environment = os.environ | {"PYTHONHASHSEED": "0"}
+        with subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        ) as valgrind:
+            assert valgrind.stdout is not None
+            for line in valgrind.stdout:
+                payload, subject, idle, busy = json.loads(line)
+                spent = _total(Path(logs, str(busy))) - _total(Path(logs, str(idle)))
+                found.setdefault(payload, {})[subject] = spent / COUNTS[payload]
+                tick()
+        if valgrind.returncode:
+            raise RuntimeError("Valgrind failed.")
+    return found
+
+
+def _total(log: Path) -> int:
+    match = re.search(r"I +refs: +([0-9,]+)", log.read_text())
+    if match is None:
+        raise RuntimeError(f"No count of instructions in {log}.")
+    return int(match[1].replace(",", ""))
+
+
+# -- below Valgrind ------------------------------------------------------------------
+
+
+def _run(payloads: Sequence[str], names: Sequence[str]) -> None:
+    for payload in payloads:
+        for subject, contender in _contenders(payload, names):
+            contender.serve(contender.deliver_many(range(1, 31)))
+            gc.collect()
+            gc.freeze()
+            idle = _fork(contender, COUNTS[payload], serve=False)
+            busy = _fork(contender, COUNTS[payload], serve=True)
+            print(json.dumps([payload, subject.name, idle, busy]), flush=True)
+
+
+def _contenders(
+    payload: str, names: Sequence[str]
+) -> Iterator[tuple[Subject, Contender]]:
+    from .everybody import SUBJECTS
+
+    for subject in SUBJECTS:
+        if subject.name in names:
+            yield subject, subject.build(PAYLOADS[payload])
+
+
+def _fork(contender: Contender, count: int, *, serve: bool) -> int:
+    child = os.fork()
+    if child:
+        if os.waitpid(child, 0)[1]:
+            raise RuntimeError("A delivery was not answered with 200.")
+        return child
+    environs = contender.deliver_many(range(100, 100 + count))
+    statuses: Any = contender.serve(environs) if serve else ["200 OK"]
+    os._exit(set(statuses) != {"200 OK"})
+
+
+if __name__ == "__main__":
+    _run(*json.loads(sys.argv[1]))

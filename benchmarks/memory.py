@@ -1,0 +1,75 @@
+"""Whether memory stays flat: one process answers deliveries for as long as it takes."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .ours import everything
+from .payloads import PAYLOADS
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Records are kept for as short as the settings allow, so that the store is soon as
+#: full as it gets: it holds what came in the last six seconds.
+SETTINGS: dict[str, Any] = {
+    "request_max_age": 2,
+    "clock_skew": 1,
+    "replay_ttl": 6,
+    "replay_lease": 6,
+    "replay_capacity": 1_000_000,
+}
+
+#: How often the memory is looked at.
+SAMPLES = 21
+
+
+def run(count: int) -> Iterator[tuple[int, float]]:
+    """Yield how many deliveries were answered, and the megabytes that are resident.
+
+    A process of its own does the work.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-m", __name__, str(count)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            answered, megabytes = json.loads(line)
+            yield answered, megabytes
+    if process.returncode:
+        raise RuntimeError("A delivery was not answered with 200.")
+
+
+def _serve(count: int) -> None:
+    contender = everything(PAYLOADS["typical"], **SETTINGS)
+    numbers = itertools.count()
+    step = count // (SAMPLES - 1)
+    for sample in range(SAMPLES):
+        for start in range(0, step if sample else 0, 100):
+            block = itertools.islice(numbers, min(100, step - start))
+            statuses = contender.serve(contender.deliver_many(block))
+            if set(statuses) != {"200 OK"}:
+                sys.exit(1)
+        gc.collect()
+        print(json.dumps([sample * step, _megabytes()]), flush=True)
+
+
+def _megabytes() -> float:
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * 4096 / 1e6
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))

@@ -1,0 +1,178 @@
+"""The extension with everything on, and with one thing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask_clustaar import ClustaarWebhook, Notification, events
+from flask_clustaar.filters import StepID
+from flask_clustaar.models import (
+    Action,
+    Button,
+    Card,
+    GoToAction,
+    QuickReply,
+    SendCardsAction,
+    SendQuickRepliesAction,
+    SendTextAction,
+)
+
+from .payloads import NEXT_STEP_ID, STEP_ID, Payload, reply
+from .subjects import Contender, Subject, new_app
+from .views import PASSWORD, PRIVATE_KEY, USERNAME, signed
+
+Handler = Callable[[Notification], Any]
+
+#: The credentials and the key; all other settings are at their defaults.
+SECRETS: dict[str, Any] = {
+    "private_key": PRIVATE_KEY,
+    "auth_username": USERNAME,
+    "auth_password": PASSWORD,
+}
+
+
+def build(
+    payload: Payload,
+    handler: Handler,
+    *,
+    handlers: int = 1,
+    filtered: bool = True,
+    **settings: Any,
+) -> Contender:
+    """Build a bot.
+
+    :param handler: what handles the step.
+    :param handlers: how many there are, each for a step of its own.
+    :param filtered: False for a handler of whatever step.
+    :param settings: what differs from :data:`SECRETS`.
+    """
+    app = new_app()
+    webhook = ClustaarWebhook(app, **(SECRETS | settings))
+    step = StepID(STEP_ID) if filtered else None
+    for number in range(handlers - 1):
+        other = StepID(f"{number:024d}")
+        webhook.on(events.CONVERSATION_STEP_REACHED, handler, filter=other)
+    webhook.on(events.CONVERSATION_STEP_REACHED, handler, filter=step)
+    return Contender(app, payload.template(), signed)
+
+
+# -- handlers ------------------------------------------------------------------------
+
+
+def offer(notification: Notification, cards: int = 2) -> list[Action]:
+    """Build the reply from models."""
+    name = notification.interlocutor.first_name or "Zoé"
+    return [
+        SendTextAction(f"Voici ce que je peux vous proposer, {name} :"),
+        SendCardsAction(
+            cards=[
+                Card(
+                    title=f"Café n° {number}",
+                    subtitle="Un kilo, torréfié cette semaine",
+                    image_url="https://cdn.example.com/images/cafe.png",
+                    url="https://www.example.com/cafe",
+                    buttons=[
+                        Button(title="Choisir", action=GoToAction.step(NEXT_STEP_ID))
+                    ],
+                )
+                for number in range(1, cards + 1)
+            ]
+        ),
+        SendQuickRepliesAction(
+            message="Souhaitez-vous être livré ?",
+            buttons=[
+                QuickReply(title=title, action=GoToAction.step(NEXT_STEP_ID))
+                for title in ("À la maison", "En boutique")
+            ],
+        ),
+    ]
+
+
+def read_all(notification: Notification) -> list[Action]:
+    """Look at each action of the step first."""
+    for action in notification.step.actions:
+        if action.type == "":
+            return []
+    return offer(notification)
+
+
+def watch(notification: Notification) -> None:
+    """Answer nothing: the step goes back as it came."""
+
+
+def say(notification: Notification) -> str:
+    """Answer with a text."""
+    return "Bonjour !"
+
+
+# -- subjects ------------------------------------------------------------------------
+
+
+def everything(payload: Payload, **settings: Any) -> Contender:
+    """Build the bot with everything on."""
+    return build(payload, offer, **settings)
+
+
+def _with_dicts(payload: Payload) -> Contender:
+    answer = reply(payload)
+    return build(payload, lambda notification: answer)
+
+
+OURS = Subject(
+    "flask_clustaar",
+    "Credentials, signature, freshness, replays in memory, a typed notification, a "
+    "handler found by its step, a reply of three actions built from models in the "
+    "handler, cleaned and validated.",
+    "ours",
+    everything,
+)
+
+
+def _part(name: str, does: str, build: Callable[[Payload], Contender]) -> Subject:
+    return Subject(name, does, "part", build)
+
+
+#: The extension minus each part, and with other handlers.
+PARTS = [
+    _part(
+        "no credentials",
+        "Everything, but anybody may sign.",
+        lambda payload: everything(payload, auth_username=None, auth_password=None),
+    ),
+    _part(
+        "no replay store",
+        "Everything, but a delivery can run twice.",
+        lambda payload: everything(payload, replay_store=None),
+    ),
+    _part(
+        "no signature",
+        "Credentials only: no signature, no freshness, no replay store.",
+        lambda payload: everything(payload, private_key=None),
+    ),
+    _part(
+        "no filter",
+        "Everything, with a handler of all steps.",
+        lambda payload: everything(payload, filtered=False),
+    ),
+    _part(
+        "reply as dicts",
+        "Everything; the handler returns a fixed dict, cleaned and validated, too.",
+        _with_dicts,
+    ),
+    _part(
+        "a text only",
+        "Everything; the handler returns one string.",
+        lambda payload: build(payload, say),
+    ),
+    _part(
+        "only watching",
+        "Everything; the handler returns None, and the step goes back as it came.",
+        lambda payload: build(payload, watch),
+    ),
+    _part(
+        "all actions read",
+        "Everything; the handler looks at each action of the step, typed.",
+        lambda payload: build(payload, read_all),
+    ),
+]

@@ -1,0 +1,118 @@
+"""What is measured: an application, and deliveries that it answers with 200."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+from flask import Flask
+
+from .machine import find
+from .payloads import Payload, Template
+
+Environ = dict[str, Any]
+App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+#: Makes the headers of a delivery from its body, as keys of a WSGI environment.
+Signer = Callable[[bytes], Mapping[str, str]]
+
+Kind = Literal["bare", "floor", "ours", "part", "field"]
+
+
+class Subject(NamedTuple):
+    """Something to measure, before it is known with which notifications."""
+
+    name: str
+    #: For people: what it does with a delivery.
+    does: str
+    kind: Kind
+    build: Callable[[Payload], Contender]
+    #: The distribution that it needs, if it needs one.
+    needs: str | None = None
+
+    def is_installed(self) -> bool:
+        """Tell if it can be built here."""
+        return self.needs is None or find(self.needs) is not None
+
+
+class Contender(NamedTuple):
+    """A subject that is ready for its deliveries."""
+
+    app: App
+    template: Template
+    sign: Signer
+    path: str = "/clustaar"
+
+    def deliver(self, number: int) -> Environ:
+        """Return the WSGI environment of a delivery that was never sent before.
+
+        It is signed now, and answered with 200 for ten seconds.
+        """
+        body = self.template.body(number)
+        return environ_of(body, self.sign(body), self.path)
+
+    def serve(self, environs: Iterator[Environ]) -> list[str]:
+        """Answer deliveries, as a WSGI server does; return the statuses.
+
+        Each delivery is gone after its answer: kept, it would cost memory that is new
+        and cold, which a server does not need.
+        """
+        statuses: list[str] = []
+
+        def start_response(status: str, *_: Any) -> None:
+            statuses.append(status)
+
+        for environ in environs:
+            answer = self.app(environ, start_response)
+            b"".join(answer)
+            answer.close()  # type: ignore[attr-defined]
+        return statuses
+
+    def deliver_many(self, numbers: Iterable[int]) -> Iterator[Environ]:
+        """Make deliveries, all of them now; yield each one, and forget it."""
+        made = deque(self.deliver(number) for number in numbers)
+        return (made.popleft() for _ in range(len(made)))
+
+    def answer(self, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
+        """Answer one delivery; return the status, the headers and the body."""
+        head: list[Any] = []
+        body = b"".join(self.app(environ, lambda *given: head.extend(given)))
+        return head[0], head[1], body
+
+
+def environ_of(
+    body: bytes, headers: Mapping[str, str], path: str = "/clustaar"
+) -> Environ:
+    """Return the WSGI environment of a request."""
+    return {
+        "REQUEST_METHOD": "POST",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "bot.example.com",
+        "SERVER_PORT": "443",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(body)),
+        "HTTP_HOST": "bot.example.com",
+        "HTTP_ACCEPT": "*/*",
+        "HTTP_ACCEPT_ENCODING": "gzip, deflate",
+        "HTTP_CONNECTION": "keep-alive",
+        "HTTP_USER_AGENT": "Clustaar",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "https",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        **headers,
+    }
+
+
+def new_app() -> Flask:
+    """Return an application; all subjects get the same."""
+    return Flask("benchmarks", static_folder=None)
