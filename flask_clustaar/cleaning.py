@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from html import unescape
 from typing import Final
-from unicodedata import normalize
+from unicodedata import is_normalized, normalize
 
 
 def cleaner(
@@ -38,7 +38,7 @@ def cleaner(
     def clean(text: str) -> str:
         if stripped:
             text = text.strip()
-        if text.isascii() and "<" not in text:
+        if "<" not in text and (text.isascii() or _is_normal(text)):
             return text
         normal = stripper(normaliser(text))
         if "<" not in normal:
@@ -84,6 +84,10 @@ def normalise(text: str) -> str:
     if len(text) > _LONGEST:
         return text.translate(_BRACKETS)
     return normalize("NFKC", text)
+
+
+def _is_normal(text: str) -> bool:
+    return len(text) <= _LONGEST and is_normalized("NFKC", text)
 
 
 def strip(text: str) -> str:

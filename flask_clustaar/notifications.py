@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 from typing import Any, Final, NoReturn
@@ -44,7 +45,7 @@ DEEPEST: Final = 100
 def _parse(body: bytes) -> Any:
     try:
         document = _DECODER.decode(body.decode())
-        if body.count(b"[") + body.count(b"{") > DEEPEST and _is_deep(document):
+        if _is_deep(body, document):
             raise RecursionError
         return document
     except UnicodeDecodeError as error:
@@ -56,16 +57,17 @@ def _parse(body: bytes) -> Any:
         raise InvalidJSON(detail) from error
 
 
-def _is_deep(document: Any) -> bool:
-    """Tell if a document is nested deeper than any program should have to follow."""
-    level = [document] if isinstance(document, (dict, list)) else []
+def _is_deep(body: bytes, document: Any) -> bool:
+    """Tell if a document is nested deeper than any program should have to follow.
+
+    The garbage collector knows what contains what, and tells it level by level: a loop
+    over all values takes three times as long. What it does not track contains nothing.
+    """
+    if len(body) < 10_000 and body.count(b"[") + body.count(b"{") <= DEEPEST:
+        return False
+    level = [document]
     for _ in range(DEEPEST):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if type(outer) is dict else outer)
-            if type(inner) is dict or type(inner) is list
-        ]
+        level = list(filter(gc.is_tracked, gc.get_referents(*level)))
         if not level:
             return False
     return True

@@ -11,15 +11,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    NamedTuple,
+    Protocol,
+    runtime_checkable,
+)
 from weakref import WeakSet
 
 from .errors import ConfigurationError, ReplayStoreError
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What a store answers to somebody who wants to handle a delivery."""
 
     delivery: str

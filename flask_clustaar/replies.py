@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -46,14 +47,16 @@ def answer_of(value: Any, handler: str) -> Answer | None:
     if isinstance(value, dict) and ("actions" in value or "type" not in value):
         return Answer(handler, _from_dict(value, handler))
     values = value if isinstance(value, (list, tuple)) else [value]
-    actions = [_action(item, handler) for item in values]
+    actions = [
+        item if isinstance(item, Action) else _action(item, handler) for item in values
+    ]
     return Answer(handler, StepReachedResponse(actions=actions))
 
 
 def _action(value: Any, handler: str) -> Any:
     if isinstance(value, str):
         return SendTextAction(value)
-    if isinstance(value, (Action, dict)):
+    if isinstance(value, dict):
         return value
     raise TypeError(
         f"The handler '{handler}' returned {_described(value)}, which is no answer. "
@@ -115,8 +118,9 @@ def _refuse_unknown_keys(answer: Answer, notification: Notification) -> None:
     When they are merged it would be lost.
     """
     violations = []
+    state = answer.response.__dict__
     for name in ("session", "interlocutor"):
-        theirs = getattr(answer.response, name)
+        theirs = state.get(name)
         if type(theirs) is dict:
             ours: Model = getattr(notification, name)
             came = ours.received or ()
@@ -185,9 +189,31 @@ def _merged_actions(
         theirs: Any = response.actions
         actions += theirs if isinstance(theirs, (list, tuple)) else [theirs]
     if any(type(action) is dict for action in actions):
-        came = _received_actions(notification)
+        came = _AsItCame(_received_actions(notification))
         return [_as_it_came(a) if type(a) is dict and a in came else a for a in actions]
     return actions
+
+
+class _AsItCame:
+    """The actions that came, to find a dict among them in no time, however many."""
+
+    def __init__(self, actions: list[Any]) -> None:
+        self._actions = actions
+        self._ids = frozenset(map(id, actions))
+
+    def __contains__(self, action: JSON) -> bool:
+        if id(action) in self._ids:
+            return True
+        if len(self._actions) <= 100:
+            return action in self._actions
+        try:
+            return json.dumps(action, sort_keys=True) in self._texts
+        except (TypeError, ValueError, RecursionError):
+            return False  # It is no JSON, and so did not come.
+
+    @functools.cached_property
+    def _texts(self) -> frozenset[str]:
+        return frozenset(json.dumps(a, sort_keys=True) for a in self._actions)
 
 
 def _received_actions(notification: Notification) -> list[Any]:

@@ -300,6 +300,9 @@ class Router(HandlerGroup):
         # Of its own: what two webhooks call the same is not the same signal.
         self._signals = Namespace()
         self._fallbacks: list[Handler] = []
+        #: The handlers by topic and step id, as they were found.
+        self._found: dict[tuple[str, str | None], list[Handler]] = {}
+        self._step_ids: set[str] = set()
 
     def signal(self, topic: str) -> Signal:
         """Return the signal whose receivers are the handlers of a topic.
@@ -370,9 +373,14 @@ class Router(HandlerGroup):
         if signal is None:
             return []
         step_id = _step_id(notification)
-        receivers = signal.receivers_for(ANY if step_id is None else step_id)
-        handlers = [each for each in receivers if isinstance(each, Handler)]
-        handlers.sort(key=_INDEX)
+        # Only what handlers were registered for is kept: anybody may send any step.
+        key = notification.topic, step_id if step_id in self._step_ids else None
+        handlers = self._found.get(key)
+        if handlers is None:
+            receivers = signal.receivers_for(ANY if key[1] is None else key[1])
+            handlers = [each for each in receivers if isinstance(each, Handler)]
+            handlers.sort(key=_INDEX)
+            self._found[key] = handlers
         return handlers
 
     def _added(self, handler: Handler) -> None:
@@ -380,8 +388,10 @@ class Router(HandlerGroup):
             self._fallbacks.append(handler)
             self._fallbacks.sort(key=lambda each: (-each.depth, each.topic is None))
             return
+        self._found.clear()
         signal = self.signal(handler.topic)
         step_ids = None if handler.filter is None else handler.filter.step_ids()
+        self._step_ids.update(step_ids or ())
         for sender in [ANY] if step_ids is None else step_ids:
             signal.connect(handler, sender, weak=False)
 

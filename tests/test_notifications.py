@@ -84,3 +84,22 @@ def test_the_text_is_what_the_interlocutor_wrote(received: Any, text: str) -> No
 
     document = {"topic": "x", "data": {"input": received}}
     assert load_notification(json.dumps(document).encode()).text == text
+
+
+@pytest.mark.parametrize("around", ['{"a":%s}', "[%s]", '[{"a":[%s]}]'])
+@pytest.mark.parametrize("padding", ["", " " * 10_000])
+def test_a_notification_may_be_nested_a_hundred_levels(
+    around: str, padding: str
+) -> None:
+    """In one more there is nothing that a bot could mean."""
+    levels = around.count("{") + around.count("[")
+
+    def nested(depth: int) -> bytes:
+        value = "1"
+        for _ in range(depth // levels):
+            value = around % value
+        return f'{{"topic": "x", "data": {value}{padding}}}'.encode()
+
+    load_notification(nested(99 - 99 % levels))
+    with pytest.raises(InvalidJSON, match="nested too deeply"):
+        load_notification(nested(102 + levels))

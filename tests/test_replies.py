@@ -150,6 +150,16 @@ def test_received_actions_returned_as_dicts_are_untouched() -> None:
     )
 
 
+def test_received_actions_are_found_among_very_many() -> None:
+    """Nor does it take long."""
+    actions = [{"type": "hologram", "n": n} for n in range(20_000)]
+    came = notification(step={"id": "s", "actions": actions})
+    echo = [dict(action) for action in actions]
+    assert reply_to(came, {"actions": echo})["actions"] == actions
+    with pytest.raises(InvalidReply, match="actions.0.type: Must be one of"):
+        reply_to(came, {"actions": [{"type": "hologram", "n": {1}}]})
+
+
 def test_received_actions_changed_as_dicts_are_judged() -> None:
     """Then it is no longer the platform's word."""
     with pytest.raises(InvalidReply, match="actions.0.new: Unknown field."):
