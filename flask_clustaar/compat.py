@@ -68,7 +68,7 @@ class Response(flask.Response):
     gets the reply alone, and a problem goes as it is.
     """
 
-    default_mimetype = "application/json"
+    default_mimetype: str | None = "application/json"
 
     #: Replaced by the reply.
     body: str | None = None
@@ -130,7 +130,7 @@ class Webhook(Flask):
     :raises ConfigurationError: for an argument that is wrong.
     """
 
-    request_class = Request
+    request_class: type[flask.Request] = Request
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class Webhook(Flask):
             )
         super().__init__(__name__, static_folder=None)
         #: Takes handlers of one argument, to move one after the other.
-        self.webhook = ClustaarWebhook(
+        self.webhook: ClustaarWebhook = ClustaarWebhook(
             auth_username=auth_username,
             auth_password=auth_password,
             private_key=private_key,

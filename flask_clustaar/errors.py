@@ -70,8 +70,8 @@ class ProblemError(ClustaarError, HTTPException):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        self.violations = tuple(violations)
-        self.headers = headers or {}
+        self.violations: tuple[Violation, ...] = tuple(violations)
+        self.headers: dict[str, str] = headers or {}
         #: More members of the problem's body, for people who develop.
         self.extra: dict[str, Any] = {}
         #: The handler at fault, if it is one.
@@ -116,42 +116,44 @@ class ProblemError(ClustaarError, HTTPException):
 class RequestRejected(ProblemError):
     """The base of what the door answers: no handler runs (PROTOCOL 2)."""
 
-    code = 400
+    code: int | None = 400
 
 
 class BodyTooLarge(RequestRejected):
     """The body is longer than ``CLUSTAAR_MAX_CONTENT_LENGTH`` bytes."""
 
-    code = 413
-    error_code = "body_too_large"
-    title = "Body too large"
-    description = "The body is longer than this endpoint reads."
+    code: int | None = 413
+    error_code: ClassVar[str] = "body_too_large"
+    title: ClassVar[str] = "Body too large"
+    description: str | None = "The body is longer than this endpoint reads."
 
 
 class BodyIncomplete(RequestRejected):
     """The connection ended before the announced body had arrived."""
 
-    error_code = "body_incomplete"
-    title = "Body incomplete"
-    description = "The body ended before its announced length."
+    error_code: ClassVar[str] = "body_incomplete"
+    title: ClassVar[str] = "Body incomplete"
+    description: str | None = "The body ended before its announced length."
 
 
 class UnsupportedContent(RequestRejected):
     """The body is not JSON by its ``Content-Type``, or it is compressed."""
 
-    code = 415
-    error_code = "unsupported_content"
-    title = "Unsupported content"
-    description = "Send the notification as 'application/json', not compressed."
+    code: int | None = 415
+    error_code: ClassVar[str] = "unsupported_content"
+    title: ClassVar[str] = "Unsupported content"
+    description: str | None = (
+        "Send the notification as 'application/json', not compressed."
+    )
 
 
 class CredentialsMissing(RequestRejected):
     """The webhook has a user name and a password, and the request has none."""
 
-    code = 401
-    error_code = "credentials_missing"
-    title = "Credentials missing"
-    description = (
+    code: int | None = 401
+    error_code: ClassVar[str] = "credentials_missing"
+    title: ClassVar[str] = "Credentials missing"
+    description: str | None = (
         "Send the user name and the password of the bot's webhook settings "
         "as HTTP Basic authentication."
     )
@@ -164,17 +166,17 @@ class CredentialsMissing(RequestRejected):
 class CredentialsInvalid(CredentialsMissing):
     """The user name or the password is wrong."""
 
-    error_code = "credentials_invalid"
-    title = "Credentials invalid"
-    description = "The user name or the password is wrong."
+    error_code: ClassVar[str] = "credentials_invalid"
+    title: ClassVar[str] = "Credentials invalid"
+    description: str | None = "The user name or the password is wrong."
 
 
 class SignatureMissing(RequestRejected):
     """The webhook has a private key, and the request has no ``X-Hub-Signature``."""
 
-    error_code = "signature_missing"
-    title = "Signature missing"
-    description = (
+    error_code: ClassVar[str] = "signature_missing"
+    title: ClassVar[str] = "Signature missing"
+    description: str | None = (
         "Sign the request with the bot's private key: "
         "the header 'X-Hub-Signature' is missing."
     )
@@ -183,9 +185,9 @@ class SignatureMissing(RequestRejected):
 class SignatureMalformed(RequestRejected):
     """``X-Hub-Signature`` is not one ``ALGORITHM=HEX`` of the right length."""
 
-    error_code = "signature_malformed"
-    title = "Signature malformed"
-    description = (
+    error_code: ClassVar[str] = "signature_malformed"
+    title: ClassVar[str] = "Signature malformed"
+    description: str | None = (
         "The header 'X-Hub-Signature' must be there once, in the form "
         "'sha1=' and 40 hexadecimal digits."
     )
@@ -194,18 +196,18 @@ class SignatureMalformed(RequestRejected):
 class SignatureAlgorithmRefused(RequestRejected):
     """The algorithm of the signature is not in ``CLUSTAAR_SIGNATURE_ALGORITHMS``."""
 
-    error_code = "signature_algorithm_refused"
-    title = "Signature algorithm refused"
-    description = "The algorithm of 'X-Hub-Signature' is not accepted here."
+    error_code: ClassVar[str] = "signature_algorithm_refused"
+    title: ClassVar[str] = "Signature algorithm refused"
+    description: str | None = "The algorithm of 'X-Hub-Signature' is not accepted here."
 
 
 class SignatureInvalid(RequestRejected):
     """The signature was not made of this Date and this body with the private key."""
 
-    code = 403
-    error_code = "signature_invalid"
-    title = "Signature invalid"
-    description = (
+    code: int | None = 403
+    error_code: ClassVar[str] = "signature_invalid"
+    title: ClassVar[str] = "Signature invalid"
+    description: str | None = (
         "The signature does not match. Check that the bot and the webhook have the "
         "same private key, and that no proxy rewrites the body or the Date header."
     )
@@ -214,17 +216,17 @@ class SignatureInvalid(RequestRejected):
 class DateMissing(RequestRejected):
     """The webhook has a private key, and the request has no ``Date``."""
 
-    error_code = "date_missing"
-    title = "Date missing"
-    description = "The signed header 'Date' is missing."
+    error_code: ClassVar[str] = "date_missing"
+    title: ClassVar[str] = "Date missing"
+    description: str | None = "The signed header 'Date' is missing."
 
 
 class DateMalformed(RequestRejected):
     """``Date`` is not one HTTP date."""
 
-    error_code = "date_malformed"
-    title = "Date malformed"
-    description = (
+    error_code: ClassVar[str] = "date_malformed"
+    title: ClassVar[str] = "Date malformed"
+    description: str | None = (
         "The header 'Date' must be there once, in the form "
         "'Thu, 13 Sep 2018 11:48:23 GMT'."
     )
@@ -236,9 +238,9 @@ class RequestTooOld(RequestRejected):
     #: By how many seconds the sender's clock is ahead; negative, as it is behind.
     skew: float | None = None
 
-    error_code = "request_too_old"
-    title = "Request too old"
-    description = "The request was signed too long ago. Check the clocks."
+    error_code: ClassVar[str] = "request_too_old"
+    title: ClassVar[str] = "Request too old"
+    description: str | None = "The request was signed too long ago. Check the clocks."
 
 
 class RequestFromFuture(RequestRejected):
@@ -247,18 +249,22 @@ class RequestFromFuture(RequestRejected):
     #: By how many seconds the sender's clock is ahead.
     skew: float | None = None
 
-    error_code = "request_from_future"
-    title = "Request from the future"
-    description = "The request is dated ahead of this server's clock. Check the clocks."
+    error_code: ClassVar[str] = "request_from_future"
+    title: ClassVar[str] = "Request from the future"
+    description: str | None = (
+        "The request is dated ahead of this server's clock. Check the clocks."
+    )
 
 
 class DeliveryInProgress(RequestRejected):
     """The same delivery is being handled at this moment."""
 
-    code = 409
-    error_code = "delivery_in_progress"
-    title = "Delivery in progress"
-    description = "The same delivery is being handled. Try again in a moment."
+    code: int | None = 409
+    error_code: ClassVar[str] = "delivery_in_progress"
+    title: ClassVar[str] = "Delivery in progress"
+    description: str | None = (
+        "The same delivery is being handled. Try again in a moment."
+    )
 
     def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
@@ -267,10 +273,12 @@ class DeliveryInProgress(RequestRejected):
 class ReplayStoreUnavailable(RequestRejected):
     """The replay store cannot be reached or is full, so running once is not certain."""
 
-    code = 503
-    error_code = "replay_store_unavailable"
-    title = "Replay store unavailable"
-    description = "The delivery cannot be recorded right now. Try again in a moment."
+    code: int | None = 503
+    error_code: ClassVar[str] = "replay_store_unavailable"
+    title: ClassVar[str] = "Replay store unavailable"
+    description: str | None = (
+        "The delivery cannot be recorded right now. Try again in a moment."
+    )
 
     def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
@@ -279,34 +287,36 @@ class ReplayStoreUnavailable(RequestRejected):
 class InvalidJSON(RequestRejected):
     """The body is not JSON in UTF-8, or has numbers or a depth beyond reason."""
 
-    error_code = "invalid_json"
-    title = "Invalid JSON"
-    description = "The body is not valid JSON."
+    error_code: ClassVar[str] = "invalid_json"
+    title: ClassVar[str] = "Invalid JSON"
+    description: str | None = "The body is not valid JSON."
 
 
 class InvalidNotification(RequestRejected):
     """The body is JSON, but not an object with a topic (PROTOCOL 3)."""
 
-    error_code = "invalid_notification"
-    title = "Invalid notification"
-    description = "The body is not a notification of the platform."
+    error_code: ClassVar[str] = "invalid_notification"
+    title: ClassVar[str] = "Invalid notification"
+    description: str | None = "The body is not a notification of the platform."
 
 
 class NoHandler(ProblemError):
     """No handler matched the notification, and there is no fallback."""
 
-    code = 404
-    error_code = "no_handler"
-    title = "No handler"
-    description = "No handler matches this notification."
+    code: int | None = 404
+    error_code: ClassVar[str] = "no_handler"
+    title: ClassVar[str] = "No handler"
+    description: str | None = "No handler matches this notification."
 
 
 class HandlerFailed(ProblemError):
     """A handler raised an exception."""
 
-    error_code = "handler_failed"
-    title = "Handler failed"
-    description = "A handler of the webhook failed. Its log has the traceback."
+    error_code: ClassVar[str] = "handler_failed"
+    title: ClassVar[str] = "Handler failed"
+    description: str | None = (
+        "A handler of the webhook failed. Its log has the traceback."
+    )
 
     @classmethod
     def by(cls, handler: Any, exception: Exception) -> HandlerFailed:
@@ -327,9 +337,9 @@ class HandlerFailed(ProblemError):
 class InvalidReply(ProblemError):
     """The reply of the handlers breaks the platform's rules (PROTOCOL 4 and 5)."""
 
-    error_code = "invalid_reply"
-    title = "Invalid reply"
-    description = "The reply of the webhook is invalid, and was not sent."
+    error_code: ClassVar[str] = "invalid_reply"
+    title: ClassVar[str] = "Invalid reply"
+    description: str | None = "The reply of the webhook is invalid, and was not sent."
 
     @property
     def tree(self) -> dict[str, Any]:

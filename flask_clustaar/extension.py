@@ -49,7 +49,7 @@ from .settings import Settings, SettingsKeywords, check_keywords
 from .wire import JSON
 
 #: Refusals, failures and explanations are logged here.
-logger = logging.getLogger("flask_clustaar")
+logger: logging.Logger = logging.getLogger("flask_clustaar")
 
 
 #: Of how many handlers it is explained, at the most, why they did not match.
@@ -95,7 +95,7 @@ class ClustaarWebhook(Router):
         self.name = name
         #: For registering the webhook below a blueprint of yours; :meth:`init_app` is
         #: the usual way.
-        self.blueprint = _make_blueprint(self, settings.get("url_prefix"))
+        self.blueprint: Blueprint = _make_blueprint(self, settings.get("url_prefix"))
         self._keywords = settings
         self._endpoints: WeakKeyDictionary[Flask, Endpoint] = WeakKeyDictionary()
         if app is not None:
@@ -187,7 +187,9 @@ class Endpoint:
         self.webhook = webhook
         self.settings = settings
         self._app = weakref.ref(app)
-        self.store = open_store(settings.replay_store, settings.replay_capacity)
+        self.store: ReplayStore | None = open_store(
+            settings.replay_store, settings.replay_capacity
+        )
         self._callables: dict[Handler, tuple[Callable[[Any], Any], str]] = {}
         self._date = "HTTP_" + settings.date_header.upper().replace("-", "_")
 

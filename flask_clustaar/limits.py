@@ -52,7 +52,7 @@ class URL(Pattern):
             error=f"Not {kind}, such as 'https://example.com/a'.",
         )
         self._match = self.question
-        self.question = self._accepts
+        self.question: Callable[[str], object] = self._accepts
 
     def _accepts(self, value: str) -> bool:
         if not self._match(value):

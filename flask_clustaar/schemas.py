@@ -269,7 +269,8 @@ def _merged(model: Model, wire: JSON) -> Any:
 class ReceivedSchema(ModelSchema):
     """The tolerant schema of a model."""
 
-    class Meta(ModelSchema.Meta):
+    class Meta:
+        register = False
         unknown = ma.EXCLUDE
 
     @ma.post_load(pass_original=True)
@@ -321,7 +322,7 @@ class Tag(ma.fields.Field[str]):
 
     def __init__(self, model: type[Model], received: bool) -> None:
         super().__init__(required=model._tag_required and not received)
-        self.tag = model._tag
+        self.tag: str = model._tag
         self.allow_none = received
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> str:
@@ -440,7 +441,7 @@ class One(ma.fields.Field[Any]):
     def __init__(self, shape: Shape, received: bool) -> None:
         super().__init__()
         self.shape = shape
-        self.model = typing.cast("type[Model]", shape.model)
+        self.model: type[Model] = typing.cast("type[Model]", shape.model)
         self.received = received
 
     def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:

@@ -53,6 +53,7 @@ from .models import (
 )
 from .notifications import load_notification
 from .security import basic_auth, sign
+from .settings import Settings
 from .transcript import (
     Line,
     Transcript,
@@ -164,12 +165,12 @@ class ClustaarClient:
         bot_id: str | None = BOT_ID,
     ) -> None:
         self.app = app
-        self.webhook = _find_webhook(app, webhook)
-        self.settings = self.webhook.endpoint(app).settings
+        self.webhook: ClustaarWebhook = _find_webhook(app, webhook)
+        self.settings: Settings = self.webhook.endpoint(app).settings
         #: The session values that the next notification carries.
         self.session: JSON = dict(session)
         #: The user, with what the bot changed.
-        self.user = _interlocutor(user)
+        self.user: Interlocutor = _interlocutor(user)
         self.channel = channel
         self.bot_id = bot_id
         #: The bot's steps by their ids: the actions and the user data they come with.
@@ -178,10 +179,10 @@ class ClustaarClient:
         #: to a story.
         self.stories: dict[str, str] = {}
         #: The step that the conversation is at.
-        self.step = make_notification().step
+        self.step: Step = make_notification().step
         #: The last reply.
         self.reply: Reply | None = None
-        self.transcript = Transcript()
+        self.transcript: Transcript = Transcript()
         self._http = app.test_client()
         self._place: str | None = None
         self._last: tuple[bytes, dict[str, str]] | None = None
@@ -413,9 +414,9 @@ class Reply:
     def __init__(self, response: TestResponse, sent: Notification | None) -> None:
         #: The HTTP response.
         self.response = response
-        self.status_code = response.status_code
+        self.status_code: int = response.status_code
         #: Whether it is a reply, and no problem.
-        self.ok = 200 <= response.status_code < 300
+        self.ok: bool = 200 <= response.status_code < 300
         #: The body; None if it is no JSON.
         self.json: Any = response.get_json(silent=True)
         body = self.json if isinstance(self.json, dict) else {}

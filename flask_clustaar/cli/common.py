@@ -6,6 +6,7 @@ import json
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from typing import Any, NoReturn, TextIO
 
 import click
@@ -19,7 +20,7 @@ from ..models import Notification
 from ..notifications import load_notification
 
 #: For the tools that work on one webhook.
-webhook_option = click.option(
+webhook_option: Callable[[Any], Any] = click.option(
     "--webhook",
     metavar="NAME",
     help="Which webhook, if the application has several.",
