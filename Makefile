@@ -64,7 +64,7 @@ docs: $(VENV)/installed/docs  ## Build the documentation: docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 bench: $(VENV)/installed/bench  ## Measure the speed, next to a hand-written view and other libraries
-	@$(PY) -m benchmarks
+	@$(PY) -m benchmarks $(ARGS)
 
 build: $(VENV)/installed/build  ## Build sdist and wheel, and check them: dist/
 	@rm -rf build dist

@@ -61,6 +61,7 @@ BUILD = ["build>=1.2", "check-wheel-contents>=0.6", "twine>=6.1"]
 MUTATION = [*TEST, "mutmut>=3.3"]
 BENCH = [
     "gunicorn>=22",
+    "gunicorn>=22",
     "Flask-GitHubApp>=0.4",
     "line-bot-sdk>=3.14",
     "pywa>=2.0",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from . import events as events
+    from ._version import __version__ as __version__
     from .errors import ClustaarError as ClustaarError
     from .errors import ConfigurationError as ConfigurationError
     from .errors import InsecureWebhookWarning as InsecureWebhookWarning
@@ -38,6 +39,7 @@ else:
 
 #: The module that each name comes from.
 _HOMES: Final = {
+    "__version__": "_version",
     "ClustaarError": "errors",
     "ClustaarWebhook": "extension",
     "ConfigurationError": "errors",

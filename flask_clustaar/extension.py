@@ -99,7 +99,7 @@ class ClustaarWebhook(Router):
         self._keywords = settings
         self._endpoints: WeakKeyDictionary[Flask, Endpoint] = WeakKeyDictionary()
         if app is not None:
-            self.init_app(app)
+            self._init_app(app)
 
     def init_app(self, app: Flask) -> None:
         """Add the webhook to an application, at the *url_prefix* of its settings.
@@ -107,6 +107,9 @@ class ClustaarWebhook(Router):
         :raises ConfigurationError: for a setting that is wrong, or when the application
             has a webhook of this name.
         """
+        self._init_app(app)
+
+    def _init_app(self, app: Flask) -> None:
         if self.name in app.extensions.get("clustaar", {}):
             raise ConfigurationError(
                 f"A webhook '{self.name}' is already in this application. Import and "

@@ -184,7 +184,7 @@ def _warn_of_misspelt(typed: Iterable[str], prefixes: list[str]) -> None:
             warnings.warn(
                 f"The configuration has '{key}', which is no setting. "
                 f"Did you mean '{prefix}{near}'?",
-                stacklevel=3,
+                stacklevel=6,  # Where the webhook is made, or 'init_app' called.
             )
 
 

@@ -24,8 +24,8 @@ request_rejected: NamedSignal = _signals.signal("request-rejected")
 handler_called: NamedSignal = _signals.signal("handler-called")
 
 #: Sent when a handler raised, or when the reply that the handlers returned is invalid.
-#: Arguments: *webhook*, *notification*, *handler* (None when the reply of several
-#: handlers is at fault), *exception*.
+#: Arguments: *webhook*, *notification*, *handler* (None when it is their reply, or
+#: a filter, that is at fault), *exception*.
 handler_failed: NamedSignal = _signals.signal("handler-failed")
 
 #: Sent when a reply is about to leave. Arguments: *webhook*, *notification*, *reply*

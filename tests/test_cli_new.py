@@ -46,7 +46,7 @@ def test_what_comes_next(tmp_path: Path) -> None:
 
 
 def secrets_of(bot: Path) -> list[str]:
-    return re.findall(r"(?:KEY|PASSWORD)='([\w-]{43})'", (bot / ".env").read_text())
+    return re.findall(r"(?:KEY|PASSWORD)=([\w-]{43})\n", (bot / ".env").read_text())
 
 
 def test_secrets(bot: Path, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_its_test(bot: Path) -> None:
 
 def test_it_runs(bot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything works on it, and nothing is to be said against it."""
-    for name, value in re.findall(r"(\w+)='(.*)'", (bot / ".env").read_text()):
+    for name, value in re.findall(r"(\w+)=(.*)", (bot / ".env").read_text()):
         monkeypatch.setenv(name, value)
 
     talked = flask(bot, "clustaar", "chat", input="Hi\nRed\n")

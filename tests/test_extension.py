@@ -1040,3 +1040,17 @@ def test_importing_the_same_module_twice_is_harmless() -> None:
         one, two = make_app(hello), make_app(lambda n: "other")
     assert actions_of(post(one))[0]["text"] == "Hello John"
     assert actions_of(post(two))[0]["text"] == "other"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_warnings_point_at_the_program(late: bool) -> None:
+    """Where the webhook is made, or 'init_app' called: there the remedy belongs."""
+    app = Flask(__name__)
+    app.config["CLUSTAAR_PRIVAT_KEY"] = "x"
+    with pytest.warns() as caught:
+        if late:
+            ClustaarWebhook().init_app(app)
+        else:
+            ClustaarWebhook(app)
+    assert {warning.filename for warning in caught} == {__file__}
+    assert len(caught) == 2

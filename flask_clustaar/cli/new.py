@@ -70,7 +70,7 @@ def _env() -> str:
     key, password = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     return (
         "# Secrets: the same ones as in the bot's settings in the platform.\n"
-        f"FLASK_CLUSTAAR_PRIVATE_KEY='{key}'\n"
-        "FLASK_CLUSTAAR_AUTH_USERNAME='clustaar'\n"
-        f"FLASK_CLUSTAAR_AUTH_PASSWORD='{password}'\n"
+        f"FLASK_CLUSTAAR_PRIVATE_KEY={key}\n"
+        "FLASK_CLUSTAAR_AUTH_USERNAME=clustaar\n"
+        f"FLASK_CLUSTAAR_AUTH_PASSWORD={password}\n"
     )
