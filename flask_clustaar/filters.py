@@ -900,13 +900,21 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFC", folded) if len(text) <= 10_000 else folded
 
 
-@functools.lru_cache(maxsize=8)
 def _parsed(text: str) -> Any:
-    """Parse userData, once for all the filters that look at it."""
+    """Parse userData: once for all the filters that look at it, unless it is so long
+    that it should not be kept.
+    """
+    return _parsed_once(text) if len(text) <= 10_000 else _parse(text)
+
+
+def _parse(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return _NO_OBJECT
+
+
+_parsed_once = functools.lru_cache(maxsize=8)(_parse)
 
 
 def _jmespath_search(expression: str) -> Callable[[Any], Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,9 @@ from .models import (
 )
 from .schemas import unknown_keys
 from .wire import JSON, RECEIVED, Model, attributes_of
+
+#: What is left out of a reply is logged here.
+logger: logging.Logger = logging.getLogger("flask_clustaar")
 
 
 class Answer(NamedTuple):
@@ -198,14 +202,15 @@ class _AsItCame:
     """The actions that came, to find a dict among them in no time, however many."""
 
     def __init__(self, actions: list[Any]) -> None:
-        self._actions = actions
-        self._ids = frozenset(map(id, actions))
+        self._actions = [action for action in actions if type(action) is dict]
+        self._ids = frozenset(map(id, self._actions))
+        self._types = [action.get("type") for action in self._actions[:100]]
 
     def __contains__(self, action: JSON) -> bool:
         if id(action) in self._ids:
             return True
-        if len(self._actions) <= 100:
-            return action in self._actions
+        if len(self._actions) <= 100 and action.get("type") not in self._types:
+            return False
         try:
             return json.dumps(action, sort_keys=True) in self._texts
         except (TypeError, ValueError, RecursionError):
@@ -259,6 +264,12 @@ def _merged_interlocutor(
     if not brought and "interlocutor" not in notification.event.__dict__:
         return None  # Nobody looked at it, so nobody changed it.
     ours = notification.interlocutor
+    if RECEIVED not in ours.__dict__:
+        brought = [theirs for theirs in brought if theirs is not ours]
+        if not brought:
+            if fast.is_changed(ours):
+                logger.warning("An interlocutor that did not come is not sent.")
+            return None
     if not brought:
         return ours if fast.is_changed(ours) else None
     merged = copy.copy(ours)

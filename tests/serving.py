@@ -142,7 +142,7 @@ def _serving(
     server = Server(process, directory)
     try:
         server.address = "127.0.0.1", until(lambda: _port(server))
-        until(lambda: _answers(server))
+        until(lambda: exchange(server, [b"GET / HTTP/1.0\r\n\r\n"]).statuses)
         yield server
     finally:
         with suppress(ProcessLookupError):
@@ -157,22 +157,12 @@ def _port(server: Server) -> int | None:
     return int(found[1]) if found else None
 
 
-def _answers(server: Server) -> bool:
-    """Tell if there is a worker that answers."""
-    with suppress(OSError):
-        return bool(exchange(server, [b"GET / HTTP/1.0\r\n\r\n"]).statuses)
-    return False
-
-
 def _children(process: int) -> list[int]:
-    with suppress(OSError):
-        tasks = Path(f"/proc/{process}/task")
-        return [
-            int(child)
-            for task in tasks.iterdir()
-            for child in (task / "children").read_text().split()
-        ]
-    return []
+    return [
+        int(child)
+        for task in Path(f"/proc/{process}/task").glob("*")
+        for child in (task / "children").read_text().split()
+    ]
 
 
 # -- the client ----------------------------------------------------------------------

@@ -1015,22 +1015,16 @@ def test_the_signed_date_may_stand_in_another_header() -> None:
 
 def test_the_whole_reply_may_be_given_as_models_or_as_a_dict() -> None:
     """A StepReachedResponse and a dict in the wire's shape are the same."""
-    card = Card(title="Red", buttons=[])
-    replies = [
-        StepReachedResponse(actions=[SendCardsAction(cards=[card])]),
-        {
-            "actions": [
-                {
-                    "type": "send_cards_action",
-                    "cards": [{"type": "card", "title": "Red", "buttons": []}],
-                }
-            ]
-        },
-    ]
-    answers = [post(make_app(lambda n, r=r: r)).get_json() for r in replies]
-    assert answers[0] == answers[1]
-    sent = answers[0]["actions"][0]["cards"][0]
-    assert (sent["imageURL"], sent["url"]) == ("", "")
+    card = {"type": "card", "title": "Red", "buttons": []}
+    action = {"type": "send_cards_action", "cards": [card]}
+    model = SendCardsAction(cards=[Card(title="Red", buttons=[])])
+
+    def sent(reply: Any) -> Any:
+        return post(make_app(lambda notification: reply)).get_json()
+
+    answer = sent(StepReachedResponse(actions=[model]))
+    assert answer == sent({"actions": [action]})
+    assert answer["actions"][0]["cards"] == [card | {"imageURL": "", "url": ""}]
 
 
 def test_importing_the_same_module_twice_is_harmless() -> None:

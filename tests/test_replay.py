@@ -14,6 +14,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -158,6 +159,15 @@ def test_release(store: ReplayStore, delivery: str) -> None:
 
     assert "mine" == second.state
     assert first.token != second.token
+
+
+def test_release_of_what_is_gone(store: ReplayStore, delivery: str) -> None:
+    """Who releases twice does nothing the second time."""
+    claim = store.claim(delivery, lease=60)
+    store.release(claim)
+    store.release(claim)
+
+    assert "mine" == store.claim(delivery, lease=60).state
 
 
 def test_late_completion_is_recorded(store: ReplayStore, delivery: str) -> None:
@@ -351,9 +361,8 @@ def test_memory_is_bounded(end: str) -> None:
             store.release(claim)
         if end == "lifetime":
             store.complete(claim, b"{}", lifetime=0)
-
-    assert len(store._records) <= 4
-    assert len(store._due) <= 3 * 4
+        assert len(store._records) <= 4
+        assert len(store._due) <= 3 * 4
 
 
 # In a file
@@ -396,6 +405,20 @@ def test_sqlite_forgets(tmp_path: Path) -> None:
     database.close()
     assert "live" in names
     assert len(names) < 60
+
+
+@pytest.mark.parametrize(("claims", "left"), [(1, 0), (2, 1), (256, 255), (257, 0)])
+def test_sqlite_forgets_now_and_then(tmp_path: Path, claims: int, left: int) -> None:
+    """What has ended is deleted by the first claim of a store, and by each 256th."""
+    path = tmp_path / "replay.db"
+    SQLiteReplayStore(path).claim("of another process", lease=0)
+    store = SQLiteReplayStore(path)
+    for number in range(claims):
+        store.claim(str(number), lease=0)
+
+    with closing(sqlite3.connect(path)) as database:
+        (count,) = database.execute("SELECT count(*) FROM clustaar_deliveries")
+    assert (left,) == count
 
 
 def test_sqlite_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -560,6 +583,24 @@ def test_redis_odd_option(redis_url: str) -> None:
     """An option that redis-py does not know is an error of the store."""
     with pytest.raises(ReplayStoreError):
         opened(f"{redis_url}?no_such_option=1").claim("a", lease=60)
+
+
+@pytest.mark.parametrize(
+    ("query", "connect", "command"),
+    [
+        ("", 2, 2),
+        ("?socket_timeout=5", 2, 5),
+        ("?socket_connect_timeout=0.5", 0.5, 2),
+    ],
+)
+def test_redis_has_little_time(query: str, connect: float, command: float) -> None:
+    """A sender waits: two seconds unless the URL says otherwise, and no second try."""
+    store = RedisReplayStore(f"redis://localhost{query}")
+    options = store._client.get_connection_kwargs()
+
+    assert connect == options["socket_connect_timeout"]
+    assert command == options["socket_timeout"]
+    assert 0 == options["retry"]._retries
 
 
 def test_redis_stops_and_comes_back(tmp_path: Path) -> None:
@@ -768,4 +809,5 @@ def test_store_by_odd_text(value: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         open_store(value)
     assert caught.value.__cause__ is None
+    assert "replay store" in str(caught.value)
     assert "wonderland" not in str(caught.value)

@@ -91,6 +91,8 @@ def test_a_handler_may_return(value: Any, actions: Any) -> None:
         (("text", 200), "an 'int'"),
         (StepTarget(step_id="x"), "a 'StepTarget'"),
         (SendTextAction, "a 'type'"),
+        (Exception(), "an 'Exception'"),
+        (type("X", (), {})(), "a 'X'"),
     ],
 )
 def test_anything_else_is_a_type_error_that_names_the_handler(
@@ -122,11 +124,12 @@ def test_anything_else_is_a_type_error_that_names_the_handler(
             ["interlocutor.firstName: Not a valid string."],
         ),
         ({"actions": [], "interlocutor": 5}, ["interlocutor: Not a valid object."]),
+        ({"actions": [], "type": "x"}, ["type: Unknown field."]),
     ],
 )
 def test_a_dict_has_the_shape_of_a_reply(value: Any, lines: list[str]) -> None:
-    """What is wrong is told at its path."""
-    with pytest.raises(InvalidReply) as caught:
+    """What is wrong is told at its path, and whose it is."""
+    with pytest.raises(InvalidReply, match="The reply of 'h0' is invalid") as caught:
         reply_to(notification(), value)
     assert list(map(str, caught.value.violations)) == lines
 
@@ -142,7 +145,10 @@ def test_actions_are_concatenated_in_order() -> None:
 
 def test_received_actions_returned_as_dicts_are_untouched() -> None:
     """A dict that came with this notification leaves as it came, known or not."""
-    step = {"id": "s", "actions": [{"type": "send_text_action", "text": "½" * 2000}]}
+    step: dict[str, Any] = {
+        "id": "s",
+        "actions": [{"type": "send_text_action", "text": "½" * 2000}],
+    }
     came = notification(step=step)
     assert (
         reply_to(came, {"actions": [dict(step["actions"][0])]})["actions"]
@@ -181,6 +187,27 @@ def test_the_handlers_at_fault_are_named() -> None:
     bad = StepReachedResponse(session=ConversationSession(values={"x": {1}}))
     with pytest.raises(InvalidReply, match="The reply of 'h0', 'h1' is invalid"):
         reply_to(notification(), "a", bad)
+
+
+def test_actions_that_are_no_list_are_at_fault() -> None:
+    """They count as one action among those of other handlers."""
+    bad = StepReachedResponse(actions=5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidReply, match="The reply of 'h0', 'h1' is") as caught:
+        reply_to(notification(), "a", bad)
+    assert list(map(str, caught.value.violations)) == ["actions.1: Not a valid object."]
+
+
+def test_what_cannot_be_written_is_told_with_its_reason() -> None:
+    """At no path, and of all handlers, since nobody knows whose it is."""
+    loop: dict[str, Any] = {}
+    loop["loop"] = loop
+    came = notification()
+    came.session["loop"] = loop
+    with pytest.raises(InvalidReply, match="The reply of 'h0', 'h1' is") as caught:
+        reply_to(came, "a", "b")
+    (violation,) = caught.value.violations
+    assert violation.path == ""
+    assert violation.message == "Cannot be written as JSON: RecursionError."
 
 
 def test_an_invalid_reply_is_a_tree_too() -> None:
@@ -238,6 +265,13 @@ def test_a_session_and_null() -> None:
 def test_a_received_session_goes_back_as_it_came(session: Any, sent: Any) -> None:
     """Whatever it looks like; what is no session is left out."""
     assert reply_to(notification(session=session), "a").get("session") == sent
+
+
+def test_the_received_session_may_be_returned() -> None:
+    """Then it travels with all that it came with."""
+    came = notification(session={"values": {"a": 1}, "new": 1})
+    reply = reply_to(came, StepReachedResponse(session=came.session))
+    assert reply["session"] == {"values": {"a": 1}, "new": 1}
 
 
 def test_a_session_that_came_as_null_can_be_begun() -> None:
@@ -298,6 +332,16 @@ def test_the_received_interlocutor_may_be_returned() -> None:
     assert sent["interlocutor"] == PERSON
 
 
+def test_the_received_interlocutor_may_be_returned_beside_another() -> None:
+    """The other one is laid over it, whoever comes first."""
+    came = notification()
+    same = StepReachedResponse(interlocutor=came.interlocutor)
+    other = StepReachedResponse(interlocutor=Interlocutor(first_name="Jane"))
+    for answers in ((same, other), (other, same)):
+        sent = reply_to(came, *answers)["interlocutor"]
+        assert sent == PERSON | {"firstName": "Jane"}
+
+
 def test_a_partial_interlocutor_is_completed_when_it_travels() -> None:
     """The platform wants all keys; what was not received and can be null, is null."""
     came = notification(interlocutor={"id": "1", "userID": "2", "new": 5})
@@ -320,6 +364,26 @@ def test_an_interlocutor_that_did_not_come_is_not_sent() -> None:
     came = notification(interlocutor=None)
     assert came.interlocutor.first_name is None
     assert "interlocutor" not in reply_to(came, "a")
+
+
+def test_an_interlocutor_that_did_not_come_cannot_be_changed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The platform would want its id. The log tells; the bot goes on."""
+    came = notification(interlocutor=None)
+    came.interlocutor.first_name = "Jane"
+    assert "interlocutor" not in reply_to(came, "a")
+    own = StepReachedResponse(interlocutor=came.interlocutor)
+    assert "interlocutor" not in reply_to(came, own)
+    assert caplog.text.count("An interlocutor that did not come is not sent.") == 2
+
+
+def test_a_dict_that_is_only_almost_as_it_came_is_judged() -> None:
+    """True is not 1 on the wire."""
+    step = {"id": "s", "actions": [{"type": "wait_action", "duration": 1}]}
+    almost = {"type": "wait_action", "duration": True}
+    with pytest.raises(InvalidReply, match="actions.0.duration: Not a valid number."):
+        reply_to(notification(step=step), [almost])
 
 
 def test_a_changed_place_is_a_change() -> None:

@@ -184,8 +184,12 @@ def keyword_only(notification: Any, *, database: Any) -> None: ...
     ("function", "message"),
     [
         (no_argument, "'no_argument' cannot be called with one argument"),
-        (two_arguments, r"Write it as 'def two_arguments\(notification\): ...'"),
-        (three_arguments, "'flask_clustaar.compat.Webhook'"),
+        (two_arguments, r"Write it as 'def two_arguments\(notification\): ...'.$"),
+        (
+            three_arguments,
+            r"Write it as 'def three_arguments\(notification\): ...'. "
+            r"For '\(request, .*\)' use 'flask_clustaar.compat.Webhook'.$",
+        ),
         (keyword_only, "'keyword_only' cannot be called with one argument"),
         (Greeter, r"Did you mean 'Greeter\(\)'"),
         ("greet", "not a 'str'"),
@@ -255,8 +259,8 @@ def test_frozen(router: Router) -> None:
 
 def test_handler_runs_its_function(router: Router) -> None:
     """A handler can be called as its function."""
-    router.on("x", greet)
-    assert router.handlers[0](None) == "Hello"
+    router.on("x", lambda notification: notification.topic)
+    assert router.handlers[0](Notification({}, "x")) == "x"
 
 
 def test_decorator_line(router: Router) -> None:
@@ -488,6 +492,13 @@ def test_groups_nest(router: Router) -> None:
     groups[2].include(groups[1])
     router.include(groups[2])
     assert repr(router.handlers[0].filter) == "watch & StepID('a') & TextEquals('c')"
+    assert router.handlers[0].depth == 2
+
+
+def test_depth_counts_the_filters_around(router: Router) -> None:
+    """A handler that is in no group with a filter has none."""
+    router.on("x", greet)
+    assert router.handlers[0].depth == 0
 
 
 def test_one_group_in_several_routers() -> None:
@@ -511,8 +522,8 @@ def test_group_that_was_included_takes_no_more() -> None:
 
 def test_what_cannot_be_included(router: Router) -> None:
     """Only a group can be included, and not in itself."""
-    for wrong in (Router(), greet, None):
-        with pytest.raises(TypeError, match="'include' takes a 'HandlerGroup'"):
+    for wrong, name in ((Router(), "Router"), (greet, "function")):
+        with pytest.raises(TypeError, match=f"takes a 'HandlerGroup', not a '{name}'"):
             router.include(wrong)  # type: ignore[arg-type]
     group = HandlerGroup()
     with pytest.raises(ConfigurationError, match="cannot include itself"):
@@ -571,8 +582,10 @@ def test_explain_fallbacks(router: Router) -> None:
 
 
 def test_explain_without_values(router: Router) -> None:
-    """For logs, explanations show no text of the user's."""
+    """For logs, explanations show no text of the user's, if they are told so."""
     router.on(CONVERSATION_STEP_REACHED, greet, filter=TextEquals("x"))
+    (explanation,) = router.explain(reached(text="secret"))
+    assert explanation.sentence.endswith(": data.input.text is 'secret'")
     (explanation,) = router.explain(reached(text="secret"), values=False)
     assert explanation.sentence == (
         "TextEquals('x') did not match: data.input.text is a string"

@@ -34,6 +34,7 @@ from flask_clustaar.security import (
     check_credentials,
     check_freshness,
     check_signature,
+    read_date,
     sign,
 )
 
@@ -319,7 +320,14 @@ def test_date_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "dates", [[DATE, DATE], [DATE, ""], [f"{DATE}, {DATE}"], [f"{DATE},{DATE}"]]
+    "dates",
+    [
+        [DATE, DATE],
+        [DATE, ""],
+        [f"{DATE}, {DATE}"],
+        [f"{DATE},{DATE}"],
+        [f"{DATE}, Thu Sep 13 11:48:23 2018"],
+    ],
 )
 def test_date_twice(dates: list[str]) -> None:
     """Two dates are refused, one by one or joined, even if they were signed so."""
@@ -349,6 +357,14 @@ def test_too_old(age: float) -> None:
     with pytest.raises(RequestTooOld) as caught:
         check_freshness(DATE, NOW + age, 10, 5)
     assert -age == pytest.approx(vars(caught.value)["skew"])
+
+
+def test_less_than_a_second_counts() -> None:
+    """The limits need not be whole seconds, nor does the present."""
+    with pytest.raises(RequestTooOld):
+        check_freshness(DATE, NOW + 0.75, 0.5, 0.5)
+    with pytest.raises(RequestFromFuture):
+        check_freshness(DATE, NOW - 0.75, 0.5, 0.5)
 
 
 @pytest.mark.parametrize("ahead", [5.01, 6, 11, 3600, 1e9])
@@ -400,6 +416,13 @@ def test_date_of_two_digits(digits: str, year: int) -> None:
     sent = in_2026 + vars(caught.value)["skew"]
 
     assert year == time.gmtime(sent).tm_year
+
+
+def test_the_century_is_that_of_the_present() -> None:
+    """The present that is given tells it, not the clock."""
+    date, new_year_2150 = "Wednesday, 31-Dec-49 23:59:59 GMT", 5_680_281_600
+    assert new_year_2150 - 1 == read_date(date, new_year_2150)
+    check_freshness(date, new_year_2150, 10, 5)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import re
@@ -38,10 +39,18 @@ from flask_clustaar.notifications import load_notification
 from flask_clustaar.replies import answer_of, dumps
 from flask_clustaar.schemas import judge, schema_for
 from flask_clustaar.wire import (
+    BLANK,
+    NORMALISED,
+    NOT_NULL,
+    OPTIONAL,
+    REQUIRED,
+    SANITISED,
+    STRIPPED,
     Key,
     Model,
     Shape,
     Text,
+    Via,
     attributes_of,
     copy_json,
     untyped,
@@ -231,6 +240,120 @@ def test_keys_are_in_camel_case() -> None:
 
     keys = [row.key for row in attributes_of(Spelling)]
     assert keys == ["imageURL", "customEngineID", "fromEmail", "isInt", "ODD"]
+
+
+def test_what_annotations_say() -> None:
+    """Of an attribute: its shape, its default, and when its key may be absent."""
+
+    class Letters(Model):
+        needed: str
+        nullable: str | None
+        optional: int | None = None
+        zero: Annotated[int, OPTIONAL] = 0
+        one: int = 1
+        required: Annotated[bool | None, REQUIRED] = None
+        never_null: Annotated[Any, REQUIRED, NOT_NULL] = None
+        absent: Annotated[float | None, NOT_NULL] = None
+        required_not_null: Annotated[str | None, REQUIRED, NOT_NULL] = None
+        blank: Annotated[str | None, BLANK] = None
+        listed: list[Short] = dataclasses.field(default_factory=list)
+
+    rows = attributes_of(Letters)
+
+    assert rows is attributes_of(Letters)
+    assert [
+        (
+            row.name,
+            row.shape.kind,
+            row.required,
+            row.nullable,
+            row.none,
+            row.default and row.default(),
+        )
+        for row in rows
+    ] == [
+        ("needed", "string", True, False, "error", None),
+        ("nullable", "string", True, True, "null", None),
+        ("optional", "integer", False, True, "omit", None),
+        ("zero", "integer", False, False, "omit", 0),
+        ("one", "integer", True, False, "error", 1),
+        ("required", "boolean", True, True, "null", None),
+        ("never_null", "any", True, False, "error", None),
+        ("absent", "number", False, False, "omit", None),
+        ("required_not_null", "string", True, False, "error", None),
+        ("blank", "string", False, True, "blank", None),
+        ("listed", "list", True, False, "error", []),
+    ]
+    assert [row.name for row in rows if row.default is None] == ["needed", "nullable"]
+
+
+def test_what_annotations_say_of_shapes() -> None:
+    """A regular expression, an object, what an object holds, and all marks."""
+
+    class Shapes(Model):
+        regexp: re.Pattern[str] | str
+        target: StepTarget | None
+        via: Annotated[str, Via(StepTarget, "step_id")]
+        text: Annotated[Short, STRIPPED, Length(max=2)]
+
+    regexp, target, via, text = (row.shape for row in attributes_of(Shapes))
+
+    assert regexp == Shape("regexp")
+    assert target == Shape("model", model=StepTarget)
+    assert via == Shape("model", model=StepTarget, via=Via(StepTarget, "step_id"))
+    assert text.marks == {SANITISED, NORMALISED, STRIPPED}
+    assert [(limit.min, limit.max) for limit in text.limits] == [(1, 3), (None, 2)]  # type: ignore[attr-defined]
+
+
+def test_a_family_of_ones_own() -> None:
+    """A base knows its members; arguments have names."""
+
+    class Figure(Model, family=True):
+        pass
+
+    class Circle(Figure, type="circle"):
+        radius: int
+
+    class Square(Figure, type="square", type_required=False):
+        side: int
+
+    members: dict[str, type[Figure]] = {"circle": Circle, "square": Square}
+    assert Figure._members == members
+    assert (Circle(radius=1).type, Square(side=1).type) == ("circle", "square")
+    assert (Circle._tag_required, Square._tag_required) == (True, False)
+    assert "_members" not in vars(Circle)
+    with pytest.raises(TypeError):
+        Circle(1)  # type: ignore[call-arg]
+
+
+def test_models_share_what_they_can() -> None:
+    """To write out an '==' and a 'repr' for each takes long when a bot starts."""
+
+    class Letter(Model):
+        a: str
+
+    assert Letter.__eq__ is Model.__eq__
+    assert Letter.__repr__ is Model.__repr__
+
+
+def test_an_envelope_of_ones_own() -> None:
+    """Its attributes are not in the class, nor are those of its children."""
+
+    class Envelope(Model, envelope=True):
+        needed: str
+        a: str = "x"
+
+    class Child(Envelope):
+        b: str = "y"
+
+    class Letter(Model):
+        a: str = "x"
+
+    assert Letter.a == "x"
+    assert not hasattr(Envelope, "a") and not hasattr(Child, "b")
+    assert Child._envelope is True and not Letter._envelope
+    child = Child(needed="z")
+    assert (child.needed, child.a, child.b) == ("z", "x", "y")
 
 
 def test_the_type_of_what_is_unknown() -> None:
