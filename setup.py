@@ -39,7 +39,7 @@ TEST = [
     *(requirement for extra in EXTRAS.values() for requirement in extra),
     *EXAMPLES,
     "Flask-WTF>=1.2",
-    "coverage[toml]>=7.6",
+    "coverage[toml]>=7.10",
     "gunicorn>=22",
     "hypothesis>=6.100",
     "jsonschema>=4.20",

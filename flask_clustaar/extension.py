@@ -11,9 +11,10 @@ import io
 import json
 import logging
 import time
-import warnings
 import weakref
 from collections.abc import Callable
+from importlib.util import find_spec
+from inspect import iscoroutinefunction
 from itertools import islice
 from typing import Any, Unpack, cast
 from weakref import WeakKeyDictionary
@@ -45,7 +46,7 @@ from .replay import Claim, ReplayStore, open_store
 from .replies import Answer, answer_of
 from .routing import Handler, Router
 from .security import check_credentials, check_freshness, check_signature
-from .settings import Settings, SettingsKeywords, check_keywords
+from .settings import Settings, SettingsKeywords, check_keywords, warn_at_the_program
 from .wire import JSON
 
 #: Refusals, failures and explanations are logged here.
@@ -99,7 +100,7 @@ class ClustaarWebhook(Router):
         self._keywords = settings
         self._endpoints: WeakKeyDictionary[Flask, Endpoint] = WeakKeyDictionary()
         if app is not None:
-            self._init_app(app)
+            self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
         """Add the webhook to an application, at the *url_prefix* of its settings.
@@ -107,9 +108,6 @@ class ClustaarWebhook(Router):
         :raises ConfigurationError: for a setting that is wrong, or when the application
             has a webhook of this name.
         """
-        self._init_app(app)
-
-    def _init_app(self, app: Flask) -> None:
         if self.name in app.extensions.get("clustaar", {}):
             raise ConfigurationError(
                 f"A webhook '{self.name}' is already in this application. Import and "
@@ -133,19 +131,26 @@ class ClustaarWebhook(Router):
             )
         return found
 
+    def _added(self, handler: Handler) -> None:
+        if iscoroutinefunction(handler.function) and not find_spec("asgiref"):
+            raise ConfigurationError(
+                f"The handler '{handler.name}' is 'async def', which Flask runs with "
+                "its extra: pip install Flask-Clustaar[async]"
+            )
+        super()._added(handler)
+
     def _enter(self, app: Flask) -> Endpoint:
         if app not in self._endpoints:
             settings = Settings.from_config(
                 app.config, name=self.name, **self._keywords
             )
             if settings.insecure:
-                warnings.warn(
+                warn_at_the_program(
                     f"The webhook '{self.name}' answers anybody: set "
                     "CLUSTAAR_PRIVATE_KEY, or CLUSTAAR_AUTH_USERNAME and "
                     "CLUSTAAR_AUTH_PASSWORD, as in the bot's webhook settings, or pass "
                     "them as keyword arguments.",
                     InsecureWebhookWarning,
-                    stacklevel=4,
                 )
             self._endpoints[app] = Endpoint(self, app, settings)
             app.extensions.setdefault("clustaar", {})[self.name] = self
@@ -193,6 +198,8 @@ class Endpoint:
         self.store: ReplayStore | None = open_store(
             settings.replay_store, settings.replay_capacity
         )
+        #: What the settings were read from; None from the first request on.
+        self._config: JSON | None = _clustaar_items(app)
         self._callables: dict[Handler, tuple[Callable[[Any], Any], str]] = {}
         self._date = "HTTP_" + settings.date_header.upper().replace("-", "_")
 
@@ -210,9 +217,8 @@ class Endpoint:
 
         Whoever wants it after that, here or in the application, finds it in memory.
         """
-        self.webhook.freeze(
-            "A request was handled already. Register handlers when the program starts"
-        )
+        if self._config is not None:
+            self._begin()
         csrf = self.app.extensions.get("csrf")
         if csrf is not None:
             csrf.exempt(self.webhook.blueprint)
@@ -223,6 +229,20 @@ class Endpoint:
             return b""
         environ[_BODY] = body
         return body
+
+    def _begin(self) -> None:
+        """Close what is only open until the first request."""
+        self.webhook.freeze(
+            "A request was handled already. Register handlers when the program starts"
+        )
+        if self._config != _clustaar_items(self.app):
+            logger.warning(
+                "The CLUSTAAR_... settings were changed after the webhook '%s' had "
+                "read them, and are not in force. Call 'init_app' after the "
+                "configuration is complete.",
+                self.webhook.name,
+            )
+        self._config = None
 
     def guard(self, environ: JSON) -> Response | None:
         """Let a request in, or answer it."""
@@ -442,6 +462,10 @@ class Endpoint:
 _ENDPOINT = "flask_clustaar.endpoint"
 _PASSED = "flask_clustaar.passed"
 _BODY = "flask_clustaar.body"
+
+
+def _clustaar_items(app: Flask) -> JSON:
+    return {key: app.config[key] for key in app.config if key.startswith("CLUSTAAR_")}
 
 
 def _header(environ: dict[str, Any], name: str) -> list[str]:

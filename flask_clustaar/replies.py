@@ -52,18 +52,21 @@ def answer_of(value: Any, handler: str) -> Answer | None:
         return Answer(handler, _from_dict(value, handler))
     values = value if isinstance(value, (list, tuple)) else [value]
     actions = [
-        item if isinstance(item, Action) else _action(item, handler) for item in values
+        item if isinstance(item, Action) else _action(item, value, handler)
+        for item in values
     ]
     return Answer(handler, StepReachedResponse(actions=actions))
 
 
-def _action(value: Any, handler: str) -> Any:
-    if isinstance(value, str):
-        return SendTextAction(value)
-    if isinstance(value, dict):
-        return value
+def _action(item: Any, value: Any, handler: str) -> Any:
+    if isinstance(item, str):
+        return SendTextAction(item)
+    if isinstance(item, dict):
+        return item
+    inside = "" if item is value else f" with {_described(item)} in it"
     raise TypeError(
-        f"The handler '{handler}' returned {_described(value)}, which is no answer. "
+        f"The handler '{handler}' returned {_described(value)}{inside}, which is no "
+        "answer. "
         "Return None, a string, an action, a list of those, a 'StepReachedResponse', "
         "or a dict in the shape of a reply."
     )

@@ -12,7 +12,7 @@ import difflib
 import math
 import re
 import typing
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 import marshmallow as ma
@@ -66,12 +66,15 @@ def judge(model: Model) -> tuple[JSON, list[Violation]]:
         schema_for(type(model)).load(wire)
     except ma.ValidationError as error:
         received = dict(_received_parts(model, ()))
-        return wire, [
-            Violation(".".join(path), sentence)
+        found = [
+            (path, sentence)
             for path, sentence in _flat(error.messages, ())
             if not _excused(path, wire, received)
         ]
-    return wire, []
+    else:
+        found = []
+    found += _misspelt(model, ())
+    return wire, [Violation(".".join(path), sentence) for path, sentence in found]
 
 
 def unknown_keys(
@@ -92,9 +95,14 @@ def unknown_keys(
 
 def _unknown(key: Any, keys: Mapping[str, str]) -> str:
     """Return the sentence for a key that is unknown, given keys by attribute."""
-    near = difflib.get_close_matches(str(key), keys.values(), 1)
-    meant = keys.get(key, near[0] if near else "")
+    meant = keys.get(key) or _nearest(str(key), keys.values())
     return f"Unknown field. Did you mean '{meant}'?" if meant else "Unknown field."
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """Return what *name* is most like; empty if it is like none."""
+    near = difflib.get_close_matches(name, [*names], 1)
+    return near[0] if near else ""
 
 
 def violations(error: ma.ValidationError) -> list[Violation]:
@@ -140,6 +148,25 @@ def _received_parts(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         if attribute.shape.kind in ("list", "model"):
             inner = getattr(value, attribute.name)
             yield from _received_parts(inner, (*path, attribute.key))
+
+
+def _misspelt(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield what the program set on a model in *value* by a name that it has not."""
+    if isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _misspelt(item, (*path, str(index)))
+    if not isinstance(value, Model):
+        return
+    attributes = attributes_of(type(value))
+    names = {attribute.key: attribute.name for attribute in attributes}
+    for name in value.__dict__.keys() - {RECEIVED, *names.values()}:
+        meant = names.get(name) or _nearest(name, names.values())
+        hint = f" Did you mean '{meant}'?" if meant else ""
+        yield (*path, name), f"Unknown attribute.{hint}"
+    for attribute in attributes:
+        if attribute.shape.kind in ("list", "model"):
+            inner = getattr(value, attribute.name, None)
+            yield from _misspelt(inner, (*path, attribute.key))
 
 
 def _excused(path: Path, wire: JSON, received: dict[Path, Any]) -> bool:
@@ -227,13 +254,7 @@ class ModelSchema(ma.Schema):
                 data[attribute.key] = ""
             elif attribute.none == "omit":
                 del data[attribute.key]
-        state: JSON = original.__dict__
-        if RECEIVED in state:
-            data = _merged(original, data)
-        # What the program set on the model by a name that it does not have.
-        known = {RECEIVED, *(attribute.name for attribute in attributes)}
-        unknown = {name: state[name] for name in state if name not in known}
-        return data | unknown if unknown else data
+        return _merged(original, data) if RECEIVED in original.__dict__ else data
 
     def handle_error(self, error: ma.ValidationError, data: Any, **_: Any) -> None:
         if not isinstance(error.messages, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -158,6 +159,15 @@ def _prefixes(name: str) -> list[str]:
     return [f"CLUSTAAR_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_", "CLUSTAAR_"]
 
 
+def warn_at_the_program(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the program that led here: the innermost outside of us."""
+    package = __name__.partition(".")[0]
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
 def check_keywords(keywords: Iterable[str]) -> None:
     """Check that keyword arguments are settings.
 
@@ -181,10 +191,10 @@ def _warn_of_misspelt(typed: Iterable[str], prefixes: list[str]) -> None:
         prefix = next(filter(key.startswith, prefixes))
         rest = key.removeprefix(prefix)
         for near in difflib.get_close_matches(rest, names, n=1, cutoff=0.7):
-            warnings.warn(
+            warn_at_the_program(
                 f"The configuration has '{key}', which is no setting. "
                 f"Did you mean '{prefix}{near}'?",
-                stacklevel=6,  # Where the webhook is made, or 'init_app' called.
+                UserWarning,
             )
 
 

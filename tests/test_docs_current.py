@@ -101,7 +101,7 @@ def test_signals() -> None:
     comments = dict(
         (name, comment)
         for comment, name in re.findall(
-            r"((?:#:[^\n]*\n)+)(\w+) = _signals\.signal", source
+            r"((?:#:[^\n]*\n)+)(\w+): NamedSignal = _signals\.signal", source
         )
     )
 

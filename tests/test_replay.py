@@ -325,6 +325,16 @@ def test_memory_full() -> None:
     assert b"a" == store.claim("a", lease=60).reply
 
 
+def test_memory_without_a_capacity() -> None:
+    """It is fifty thousand, if it is left out."""
+    store = MemoryReplayStore()
+    for number in range(50_000):
+        store.claim(str(number), lease=60)
+
+    with pytest.raises(ReplayStoreError, match="holds 50000 "):
+        store.claim("one more", lease=60)
+
+
 def test_memory_makes_room() -> None:
     """What has ended or was released makes room, and only that."""
     store = MemoryReplayStore(capacity=3)
@@ -489,7 +499,7 @@ def test_sqlite_forks(tmp_path: Path) -> None:
         while not stop.is_set():
             store.release(store.claim(uuid.uuid4().hex, lease=60))
 
-    def in_child(name: str) -> None:
+    def in_child(name: str) -> None:  # pragma: no cover (nothing measures the child)
         signal.alarm(20)
         assert store._connection is None
         assert "running" == store.claim("parent's", lease=60).state
@@ -508,14 +518,14 @@ def test_sqlite_forks(tmp_path: Path) -> None:
 
 def exit_code_of_child(run: Callable[[], None]) -> int:
     child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    code = 1
-    try:
-        run()
-        code = 0
-    finally:
-        os._exit(code)
+    if not child:  # pragma: no cover (nothing measures the child)
+        code = 1
+        try:
+            run()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 # In Redis
@@ -528,7 +538,7 @@ def test_redis_records_end_by_themselves(server: ValkeyServer, redis_url: str) -
     key = f"clustaar:delivery:{name}"
 
     claim = store.claim(name, lease=60)
-    assert 59_000 < client.pttl(key) <= 60_000
+    assert 30_000 < client.pttl(key) <= 60_000
     store.complete(claim, b"{}", lifetime=90)
     assert 60_000 < client.pttl(key) <= 90_000
     client.close()

@@ -86,9 +86,9 @@ def test_a_handler_may_return(value: Any, actions: Any) -> None:
     [
         (5, "an 'int'"),
         (b"text", "a 'bytes'"),
-        ([None], "a 'NoneType'"),
+        ([None], "a 'list' with a 'NoneType' in it"),
         ({"a"}, "a 'set'"),
-        (("text", 200), "an 'int'"),
+        (("text", 200), "a 'tuple' with an 'int' in it"),
         (StepTarget(step_id="x"), "a 'StepTarget'"),
         (SendTextAction, "a 'type'"),
         (Exception(), "an 'Exception'"),
@@ -166,6 +166,14 @@ def test_received_actions_are_found_among_very_many() -> None:
         reply_to(came, {"actions": [{"type": "hologram", "n": {1}}]})
 
 
+def test_received_actions_may_be_returned() -> None:
+    """The very dicts that came leave as they came."""
+    came = notification()
+    assert came.step.received is not None
+    actions = came.step.received["actions"]
+    assert reply_to(came, {"actions": actions})["actions"] == STEP
+
+
 def test_received_actions_changed_as_dicts_are_judged() -> None:
     """Then it is no longer the platform's word."""
     with pytest.raises(InvalidReply, match="actions.0.new: Unknown field."):
@@ -177,6 +185,23 @@ def test_a_step_without_a_list_of_actions_goes_back_empty(actions: Any) -> None:
     """The reply needs a list."""
     came = notification(step={"id": "s", "actions": actions})
     assert reply_to(came)["actions"] == []
+
+
+@pytest.mark.parametrize("step", [None, 5, []])
+def test_a_step_that_is_no_object_goes_back_empty(step: Any) -> None:
+    """Then it has no actions."""
+    assert reply_to(notification(step=step))["actions"] == []
+
+
+def test_an_attribute_that_a_reply_does_not_have_is_refused() -> None:
+    """What was misspelt would be lost without a word."""
+    misspelt: Any = StepReachedResponse(actions=[SendTextAction("a")])
+    misspelt.sesion = ConversationSession(values={"name": "Jane"})
+    with pytest.raises(InvalidReply, match="The reply of 'h0' is") as caught:
+        reply_to(notification(), misspelt)
+    assert list(map(str, caught.value.violations)) == [
+        "sesion: Unknown attribute. Did you mean 'session'?"
+    ]
 
 
 def test_the_handlers_at_fault_are_named() -> None:
@@ -218,6 +243,30 @@ def test_an_invalid_reply_is_a_tree_too() -> None:
     assert set(alternatives) == {"0", "1"}
 
 
+def test_keys_that_would_be_lost_are_refused() -> None:
+    """What is merged has no room for them; all are told, and whose they are."""
+    dicts: dict[str, Any] = {
+        "session": {"values": {}, "new": 1},
+        "interlocutor": {"firstName": "Jane", "nam": "x"},
+    }
+    with pytest.raises(InvalidReply, match="The reply of 'h1' is invalid") as caught:
+        reply_to(notification(), "a", StepReachedResponse(**dicts), "b")
+    assert list(map(str, caught.value.violations)) == [
+        "session.new: Unknown field.",
+        "interlocutor.nam: Unknown field.",
+    ]
+
+
+def test_keys_that_came_are_not_refused() -> None:
+    """They are the platform's own, and a dict may be a copy of what came."""
+    session, person = {"values": {"a": 1}, "new": 1}, PERSON | {"new": 2}
+    came = notification(session=session, interlocutor=person)
+    answer = {"actions": [], "session": dict(session), "interlocutor": dict(person)}
+    reply = reply_to(came, answer, "a")
+    assert reply["session"]["values"] == {"a": 1}
+    assert reply["interlocutor"] == person
+
+
 # -- the session ---------------------------------------------------------------------
 
 
@@ -243,6 +292,13 @@ def test_sessions_are_laid_over_one_another(answers: Any, values: Any) -> None:
         for a in answers
     ]
     assert reply_to(notification(), *responses)["session"] == {"values": values}
+
+
+def test_a_session_that_cannot_be_laid_over_another_is_refused() -> None:
+    """It is judged as it is."""
+    given = {"actions": [], "session": {"values": 5}}
+    with pytest.raises(InvalidReply, match="session.values: Not a valid object."):
+        reply_to(notification(), "a", given)
 
 
 def test_a_session_and_null() -> None:
@@ -366,6 +422,13 @@ def test_an_interlocutor_that_did_not_come_is_not_sent() -> None:
     assert "interlocutor" not in reply_to(came, "a")
 
 
+def test_an_interlocutor_that_did_not_come_can_be_answered() -> None:
+    """If a handler knows all of it."""
+    came = notification(interlocutor=None)
+    sent = reply_to(came, {"actions": [], "interlocutor": PERSON})
+    assert sent["interlocutor"] == PERSON
+
+
 def test_an_interlocutor_that_did_not_come_cannot_be_changed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -384,6 +447,21 @@ def test_a_dict_that_is_only_almost_as_it_came_is_judged() -> None:
     almost = {"type": "wait_action", "duration": True}
     with pytest.raises(InvalidReply, match="actions.0.duration: Not a valid number."):
         reply_to(notification(step=step), [almost])
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("firstName", "first_name"), ("fist_name", "first_name")]
+)
+def test_a_misspelt_attribute_of_the_interlocutor_is_told(
+    name: str, meant: str
+) -> None:
+    """Nothing that a handler sets is lost in silence."""
+    came = notification()
+    setattr(came.interlocutor, name, "Jane")
+    line = f"interlocutor.{name}: Unknown attribute. Did you mean '{meant}'?"
+    with pytest.raises(InvalidReply) as caught:
+        reply_to(came, "a")
+    assert list(map(str, caught.value.violations)) == [line]
 
 
 def test_a_changed_place_is_a_change() -> None:

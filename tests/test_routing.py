@@ -44,16 +44,13 @@ def reached(step: Any = "a", channel: str = "facebook", text: str = "hi") -> Any
     return Notification({"data": data})
 
 
-def greet(notification: Any) -> str:
-    return "Hello"
+def greet(notification: Any) -> None: ...
 
 
-def watch(notification: Any) -> None:
-    return None
+def watch(notification: Any) -> None: ...
 
 
-def sorry(notification: Any) -> str:
-    return "Sorry"
+def sorry(notification: Any) -> None: ...
 
 
 def functions(handlers: list[Handler]) -> list[Callable[[Any], Any]]:
@@ -111,32 +108,26 @@ def test_one_function_for_several_events(router: Router) -> None:
 
 
 class Greeter:
-    def __call__(self, notification: Any) -> str:
-        return "Hello"
+    def __call__(self, notification: Any) -> None: ...
 
-    def method(self, notification: Any) -> str:
-        return "Hello"
+    def method(self, notification: Any) -> None: ...
 
     @staticmethod
-    def static(notification: Any, *, loud: bool = False) -> str:
-        return "Hello"
+    def static(notification: Any, *, loud: bool = False) -> None: ...
 
 
 def with_database(function: Callable[..., Any]) -> Callable[[Any], Any]:
     @functools.wraps(function)
-    def wrapper(notification: Any) -> Any:
-        return function(notification, {})
+    def wrapper(notification: Any) -> None: ...
 
     return wrapper
 
 
 @with_database
-def wrapped(notification: Any, database: Any) -> str:
-    return "Hello"
+def wrapped(notification: Any, database: Any) -> None: ...
 
 
-async def later(notification: Any) -> str:
-    return "Hello"
+async def later(notification: Any) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -314,6 +305,16 @@ def test_unknown_topics_leave_nothing_behind(router: Router) -> None:
     assert "some.topic" not in router._signals
 
 
+def test_what_was_found_is_kept(router: Router) -> None:
+    """For steps that a handler was registered for: anybody may send any other."""
+    router.on(CONVERSATION_STEP_REACHED, greet, filter=StepID("a"))
+    router.on(CONVERSATION_STEP_REACHED, watch)
+    for step in ("a", "b", "c", "d"):
+        found = router._candidates(reached(step))
+        assert router._candidates(reached(step)) is found
+    assert len(router._found) == 2
+
+
 # --- Finding ------------------------------------------------------------------------
 
 
@@ -402,16 +403,13 @@ def test_fallback_as_a_decorator(router: Router) -> None:
     """A fallback is registered with and without parentheses, and with an event."""
 
     @router.fallback
-    def first(notification: Any) -> str:
-        return "x"
+    def first(notification: Any) -> None: ...
 
     @router.fallback("x")
-    def second(notification: Any) -> str:
-        return "y"
+    def second(notification: Any) -> None: ...
 
     @router.fallback("y")
-    def third(notification: Any) -> str:
-        return "z"
+    def third(notification: Any) -> None: ...
 
     def which(topic: str) -> Any:
         handler = router.fallback_for(Notification({}, topic))

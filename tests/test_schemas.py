@@ -8,7 +8,7 @@ from typing import Any
 
 import marshmallow as ma
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from jsonschema import Draft202012Validator
 from strategies import (
     NotBuilt,
@@ -99,6 +99,9 @@ def test_documents_with_one_thing_changed(document: Any) -> None:
 
 @modest
 @given(mutated(replies))
+@example(  # It is completed when it is built.
+    {"actions": [{"type": "send_text_action", "alternatives": [], "text": "a"}]}
+)
 def test_models_with_one_thing_changed(document: Any) -> None:
     """The same, of what is built from models; the quick way never passes too much."""
     try:

@@ -41,10 +41,6 @@ def choice(title: str) -> dict[str, Any]:
     return {"type": "choice", "title": title}
 
 
-def connection(target: dict[str, Any], *predicates: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "flow_connection", "target": target, "predicates": predicates}
-
-
 #: Each action as it goes on the wire, without its type; and how it reads.
 ACTIONS: list[tuple[str, dict[str, Any], str]] = [
     (

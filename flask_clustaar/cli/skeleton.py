@@ -105,5 +105,11 @@ A bot for the Clustaar platform.
 `.env` has the private key and the password that the platform has to know: copy them
 into the settings of the bot there, beside the address of this webhook. Keep the file
 to yourself.
+
+`flask` reads `.env` by itself, other servers do not:
+
+    pip install gunicorn
+    set -a; . ./.env; set +a
+    gunicorn "app:create_app()"
 """,
 }

@@ -49,4 +49,8 @@ def is_changed(envelope: Model) -> bool:
     if RECEIVED not in state:
         return not same(envelope, type(envelope)())
     raw = state[RECEIVED]
-    return not all(same(state[name], load[name](raw)) for name in state if name in load)
+    return not all(
+        name in load and same(state[name], load[name](raw))
+        for name in state
+        if name != RECEIVED
+    )
