@@ -8,7 +8,6 @@ from top to bottom as a notification goes: the door, the handlers, the reply.
 from __future__ import annotations
 
 import io
-import json
 import logging
 import time
 import weakref
@@ -31,7 +30,6 @@ from .errors import (
     DeliveryInProgress,
     HandlerFailed,
     InsecureWebhookWarning,
-    InvalidJSON,
     InvalidReply,
     NoHandler,
     ProblemError,
@@ -422,8 +420,6 @@ class Endpoint:
 
         :raises ProblemError: if the settings do not say so.
         """
-        if isinstance(error.__cause__, RecursionError) and _is_too_deep(notification):
-            raise InvalidJSON("The body is nested too deeply.") from error
         exception = error.__cause__ or error
         self._tell(
             signals.handler_failed,
@@ -479,14 +475,6 @@ def _json(body: bytes) -> Response:
 def _skew(error: ProblemError) -> str:
     skew = getattr(error, "skew", None)
     return "" if skew is None else f" (the sender's clock: {skew:+.0f} s)"
-
-
-def _is_too_deep(notification: Notification) -> bool:
-    try:
-        json.dumps(notification.received)
-    except RecursionError:
-        return True
-    return False
 
 
 def _is_debugged(app: Flask) -> bool:

@@ -257,12 +257,11 @@ class ModelSchema(ma.Schema):
         return _merged(original, data) if RECEIVED in original.__dict__ else data
 
     def handle_error(self, error: ma.ValidationError, data: Any, **_: Any) -> None:
-        if not isinstance(error.messages, dict):
-            return
+        messages = typing.cast(JSON, error.messages)
         keys = {name: field.data_key or name for name, field in self.fields.items()}
-        for key, sentences in error.messages.items():
+        for key, sentences in messages.items():
             if sentences == [self.error_messages["unknown"]]:
-                error.messages[key] = [_unknown(key, keys)]
+                messages[key] = [_unknown(key, keys)]
 
 
 def _merged(model: Model, wire: JSON) -> Any:

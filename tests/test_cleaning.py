@@ -314,8 +314,7 @@ class Checker(HTMLParser):
         scheme = re.match(r"[a-z][a-z0-9+.-]*:", url.lower())
         assert scheme is None or scheme[0] in {"http:", "https:", "mailto:"}
         self.tags += 1
-        if tag != "br":
-            self.open.append(tag)
+        self.open += [tag] * (tag != "br")
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
