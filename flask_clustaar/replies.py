@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import json
 import logging
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from .models import (
     UnknownAction,
 )
 from .schemas import unknown_keys
-from .wire import JSON, RECEIVED, Model, attributes_of
+from .wire import JSON, RECEIVED, Model, attributes_of, same
 
 #: What is left out of a reply is logged here.
 logger: logging.Logger = logging.getLogger("flask_clustaar")
@@ -205,23 +204,30 @@ class _AsItCame:
     """The actions that came, to find a dict among them in no time, however many."""
 
     def __init__(self, actions: list[Any]) -> None:
-        self._actions = [action for action in actions if type(action) is dict]
-        self._ids = frozenset(map(id, self._actions))
-        self._types = [action.get("type") for action in self._actions[:100]]
+        self._ids = frozenset(map(id, actions))
+        self._by_type: dict[str, list[JSON]] = {}
+        for action in actions:
+            if type(action) is dict:
+                self._by_type.setdefault(str(action.get("type")), []).append(action)
+        self._texts: dict[str, frozenset[str]] = {}
 
     def __contains__(self, action: JSON) -> bool:
         if id(action) in self._ids:
             return True
-        if len(self._actions) <= 100 and action.get("type") not in self._types:
-            return False
+        kind = str(action.get("type"))
+        alike = self._by_type.get(kind, [])
+        if len(alike) <= 20:
+            return any(same(action, each) for each in alike)
+        if kind not in self._texts:
+            self._texts[kind] = frozenset(map(_text, alike))
         try:
-            return json.dumps(action, sort_keys=True) in self._texts
+            return _text(action) in self._texts[kind]
         except (TypeError, ValueError, RecursionError):
             return False  # It is no JSON, and so did not come.
 
-    @functools.cached_property
-    def _texts(self) -> frozenset[str]:
-        return frozenset(json.dumps(a, sort_keys=True) for a in self._actions)
+
+def _text(action: JSON) -> str:
+    return json.dumps(action, sort_keys=True)
 
 
 def _received_actions(notification: Notification) -> list[Any]:

@@ -140,10 +140,8 @@ def test_anything_can_be_changed(document: Any, data: Any) -> None:
 
     try:
         reply = reply_to(notification, notification.step.actions)
-    except InvalidReply as error:
-        assert error.violations
-    except TypeError as error:
-        assert "is no answer" in str(error)
+    except (InvalidReply, TypeError) as error:
+        assert getattr(error, "violations", ()) or "is no answer" in str(error)
     else:
         assert reply["session"]["values"]["x"] == 1
 

@@ -156,6 +156,12 @@ def test_received_actions_returned_as_dicts_are_untouched() -> None:
     )
 
 
+def test_received_actions_are_found_among_what_is_none() -> None:
+    """A step may hold anything."""
+    came = notification(step={"id": "s", "actions": [None, 3, STEP[0]]})
+    assert reply_to(came, [dict(STEP[0])])["actions"] == [STEP[0]]
+
+
 def test_received_actions_are_found_among_very_many() -> None:
     """Nor does it take long."""
     actions = [{"type": "hologram", "n": n} for n in range(20_000)]
