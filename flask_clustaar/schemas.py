@@ -244,6 +244,10 @@ class ModelSchema(ma.Schema):
                 raise ma.ValidationError(_tree(found))
         return model
 
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        # Never an item: a session is a mapping, and may have a value named 'values'.
+        return getattr(obj, attr, default)
+
     @ma.post_dump(pass_original=True)
     def _finish(self, data: JSON, original: Any, **_: Any) -> JSON:
         attributes = attributes_of(self.model)

@@ -162,6 +162,17 @@ def test_received_actions_are_found_among_what_is_none() -> None:
     assert reply_to(came, [dict(STEP[0])])["actions"] == [STEP[0]]
 
 
+@pytest.mark.parametrize("number", [3, 30])
+def test_received_actions_are_found_whatever_the_order_of_their_keys(
+    number: int,
+) -> None:
+    """It means nothing in JSON."""
+    actions = [{"type": "hologram", "n": n, "a": 1} for n in range(number)]
+    echo = [dict(reversed(action.items())) for action in actions]
+    came = notification(step={"id": "s", "actions": actions})
+    assert reply_to(came, echo)["actions"] == actions
+
+
 def test_received_actions_are_found_among_very_many() -> None:
     """Nor does it take long."""
     actions = [{"type": "hologram", "n": n} for n in range(20_000)]
@@ -178,6 +189,13 @@ def test_received_actions_may_be_returned() -> None:
     assert came.step.received is not None
     actions = came.step.received["actions"]
     assert reply_to(came, {"actions": actions})["actions"] == STEP
+
+
+@pytest.mark.parametrize("other", [None, 5, "x", []])
+def test_received_actions_are_found_beside_what_is_none(other: Any) -> None:
+    """The platform's list may have anything in it."""
+    came = notification(step={"id": "s", "actions": [other, STEP[1]]})
+    assert reply_to(came, {"actions": [dict(STEP[1])]})["actions"] == [STEP[1]]
 
 
 def test_received_actions_changed_as_dicts_are_judged() -> None:

@@ -99,6 +99,7 @@ def test_documents_with_one_thing_changed(document: Any) -> None:
 
 @modest
 @given(mutated(replies))
+@example({"actions": [], "new": 1})  # No constructor takes it.
 @example(  # It is completed when it is built.
     {"actions": [{"type": "send_text_action", "alternatives": [], "text": "a"}]}
 )
@@ -143,6 +144,13 @@ def test_envelopes_that_leave(interlocutor: Any, session: Any) -> None:
         assert found == []
         assert fast.dump(reply) == (wire, [])
         assert validator(json_schema(model)).is_valid(wire)
+
+
+def test_a_session_value_may_be_named_as_an_attribute() -> None:
+    """A session is a mapping, and its items are not its attributes."""
+    session = ConversationSession(values={"values": 5})
+    assert judge(session) == ({"values": {"values": 5}}, [])
+    assert fast.dump(session) == ({"values": {"values": 5}}, [])
 
 
 # -- what is said --------------------------------------------------------------------
