@@ -45,7 +45,7 @@ DEEPEST: Final = 100
 def _parse(body: bytes) -> Any:
     try:
         document = _DECODER.decode(body.decode())
-        if _is_deep(body, document):
+        if _is_deep(document):
             raise RecursionError
         return document
     except UnicodeDecodeError as error:
@@ -57,20 +57,18 @@ def _parse(body: bytes) -> Any:
         raise InvalidJSON(detail) from error
 
 
-def _is_deep(body: bytes, document: Any) -> bool:
+def _is_deep(document: Any) -> bool:
     """Tell if a document is nested deeper than any program should have to follow.
 
     The garbage collector knows what contains what, and tells it level by level: a loop
-    over all values takes three times as long. What it does not track contains nothing.
+    over all values takes ten times as long.
     """
-    if len(body) < 10_000 and body.count(b"[") + body.count(b"{") <= DEEPEST:
-        return False
     level = [document]
     for _ in range(DEEPEST):
-        level = list(filter(gc.is_tracked, gc.get_referents(*level)))
+        level = gc.get_referents(*level)
         if not level:
             return False
-    return True
+    return any(isinstance(value, (dict, list)) for value in level)
 
 
 def _reason(error: ValueError) -> str:
