@@ -8,6 +8,7 @@ from top to bottom as a notification goes: the door, the handlers, the reply.
 from __future__ import annotations
 
 import io
+import json
 import logging
 import time
 import weakref
@@ -342,8 +343,10 @@ class Endpoint:
         answers: list[Answer],
         notification: Notification,
     ) -> bytes:
-        wire, body = replies.dumps(reply, answers)
-        self._tell(signals.reply_sent, notification=notification, reply=wire)
+        body = replies.dumps(reply, answers)
+        if signals.reply_sent.receivers:
+            wire = json.loads(body)
+            self._tell(signals.reply_sent, notification=notification, reply=wire)
         return body
 
     def _answers(self, notification: Notification) -> list[Answer]:

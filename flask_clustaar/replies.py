@@ -135,29 +135,21 @@ def _refuse_unknown_keys(answer: Answer, notification: Notification) -> None:
         raise InvalidReply(_whose([answer.handler]), violations=violations)
 
 
-def dumps(reply: StepReachedResponse, answers: Sequence[Answer]) -> tuple[JSON, bytes]:
-    """Return the reply as it leaves, cleaned and judged, as a dict and as JSON.
+def dumps(reply: StepReachedResponse, answers: Sequence[Answer]) -> bytes:
+    """Return the reply as it leaves, cleaned and judged.
 
     :param answers: what *reply* was made of; tells whose fault it is.
     :raises InvalidReply: when the platform would refuse it.
     """
     try:
-        wire, violations = fast.dump(reply)
-        if violations:
-            raise InvalidReply(
-                _whose(_owners(answers, violations)), violations=violations
-            )
-        return wire, _ENCODER.encode(wire).encode()
+        text, violations = fast.dumps(reply)
     except (TypeError, ValueError, RecursionError) as error:
         about = Violation("", f"Cannot be written as JSON: {type(error).__name__}.")
         owners = [answer.handler for answer in answers]
         raise InvalidReply(_whose(owners), violations=[about]) from error
-
-
-#: Nothing that contains itself gets here: the emitters recurse first.
-_ENCODER = json.JSONEncoder(
-    separators=(",", ":"), allow_nan=False, check_circular=False
-)
+    if violations:
+        raise InvalidReply(_whose(_owners(answers, violations)), violations=violations)
+    return text.encode()
 
 
 def _owners(answers: Sequence[Answer], violations: Sequence[Violation]) -> list[str]:

@@ -1095,7 +1095,7 @@ def sent(notification: Notification, answer: Any) -> Any:
     """Return the reply when a handler returns *answer*."""
     answered = answer_of(answer, "bot")
     answers = [] if answered is None else [answered]
-    return dumps(merge(answers, notification), answers)[0]
+    return json.loads(dumps(merge(answers, notification), answers))
 
 
 @pytest.mark.parametrize(

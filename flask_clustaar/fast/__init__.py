@@ -4,25 +4,26 @@ Marshmallow is the judge, and it takes its time: it looks up hooks, makes error 
 and walks every object several times. Nearly all documents are valid, so here each model
 gets two functions, made once from the same rows as its schemas
 (:class:`~flask_clustaar.wire.Attribute`). A *reader* loads what was received; an
-*emitter* cleans, checks and dumps what leaves, in one walk. Neither explains: at the
-first thing that is not plainly right an emitter raises :class:`Detour`, and the schemas
-say what is wrong, or that nothing is. Envelopes are not even read: :func:`load` only
-keeps the JSON, and each of their attributes is loaded when a handler looks at it. A
-property test holds that both ways accept the same documents, load equal objects and
-dump the same JSON.
+*emitter* cleans, checks and writes what leaves as JSON, in one walk. Neither explains:
+at the first thing that is not plainly right an emitter raises :class:`Detour`, and the
+schemas say what is wrong, or that nothing is. Envelopes are not even read: :func:`load`
+only keeps the JSON, and each of their attributes is loaded when a handler looks at it.
+A property test holds that both ways accept the same documents, load equal objects and
+write the same JSON.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar, cast
 
 from .. import schemas
 from ..errors import Violation
 from ..wire import JSON, RECEIVED, Model, same
-from .emitters import Detour, emitter_of
+from .emitters import Detour, emitter_of, encode
 from .readers import Untyped, reader_of
 
-__all__ = ["Detour", "Untyped", "dump", "is_changed", "load"]
+__all__ = ["Detour", "Untyped", "dump", "dumps", "is_changed", "load"]
 
 M = TypeVar("M", bound=Model)
 
@@ -35,11 +36,23 @@ def load(model: type[M], raw: Any) -> M:
     return cast(M, reader_of(model)(raw))
 
 
-def dump(model: Model) -> tuple[JSON, list[Violation]]:
-    """Return *model* as it leaves, and what is wrong with that."""
+def dumps(model: Model) -> tuple[str, list[Violation]]:
+    """Return *model* as it leaves, as JSON, and what is wrong with that.
+
+    :raises TypeError, ValueError, RecursionError: when JSON cannot say it.
+    """
     try:
         return emitter_of(type(model))(model), []
     except (Detour, KeyError):  # KeyError: an attribute was deleted.
+        wire, violations = schemas.judge(model)
+        return "" if violations else encode(wire), violations
+
+
+def dump(model: Model) -> tuple[JSON, list[Violation]]:
+    """Return *model* as it leaves, as a dict, and what is wrong with that."""
+    try:
+        return json.loads(emitter_of(type(model))(model)), []
+    except (Detour, KeyError, TypeError, ValueError, RecursionError):
         return schemas.judge(model)
 
 

@@ -1,10 +1,12 @@
-"""Functions that clean, check and dump what leaves."""
+"""Functions that clean and check what leaves, and write it as JSON."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from json.encoder import encode_basestring_ascii as quote
+from typing import Any, Final, cast
 
 from marshmallow import ValidationError, validate
 
@@ -25,7 +27,14 @@ from ..wire import (
 )
 from .readers import reader_of
 
-Emitter = Callable[[Any], Any]
+#: Takes a value, gives its JSON.
+Emitter = Callable[[Any], str]
+
+#: Writes what came and is unchanged, or was checked. Nothing that contains itself gets
+#: here: the emitters recurse first.
+encode: Final = json.JSONEncoder(
+    separators=(",", ":"), allow_nan=False, check_circular=False
+).encode
 
 
 class Detour(Exception):
@@ -36,7 +45,7 @@ _emitters: dict[type[Model], Emitter] = {}
 
 
 def emitter_of(model: type[Model]) -> Emitter:
-    """Return what dumps an object of *model*, or raises :class:`Detour`."""
+    """Return what writes an object of *model*, or raises :class:`Detour`."""
     emitter = _emitters.get(model)
     if emitter is None:
         if issubclass(model, Unknown):
@@ -56,31 +65,38 @@ def _envelope_emitter(model: type[Model]) -> Emitter:
         (a.name, a.key, _emitter(a.shape), a.required) for a in attributes_of(model)
     ]
 
-    def emit(value: Any) -> Any:
+    def emit(value: Any) -> str:
         if type(value) is not model or RECEIVED not in value.__dict__:
             return emit_built(value)
         state = value.__dict__
         raw = state[RECEIVED]
         if len(state) == 1:
-            return raw
+            return encode(raw)
         if not model._loaders.keys() >= state.keys() - {RECEIVED}:
             raise Detour
-        out = dict(raw)
+        changed: dict[str, str] = {}
         for name, key, emit_value, required in plan:
             if name in state and not same(state[name], model._loaders[name](raw)):
-                out[key] = emit_value(state[name])
+                changed[key] = emit_value(state[name])
             elif required and key not in raw:
                 raise Detour
-        return out
+        if not changed:
+            return encode(raw)
+        return _object({key: encode(item) for key, item in raw.items()} | changed)
 
     return emit
 
 
+def _object(items: dict[str, str]) -> str:
+    """Return a JSON object, given the JSON of what is in it."""
+    return f"{{{','.join(f'{quote(key)}:{text}' for key, text in items.items())}}}"
+
+
 def _unknown_emitter(model: type[Model]) -> Emitter:
-    def emit(value: Any) -> Any:
+    def emit(value: Any) -> str:
         if not isinstance(value, Unknown) or value.received is not value.data:
             raise Detour
-        return value.data
+        return encode(value.data)
 
     return emit
 
@@ -92,13 +108,13 @@ def _model_emitter(model: type[Model]) -> Emitter:
     ``__init__``: a loop over the attributes, with a call for each, costs twice as much.
     """
     attributes = attributes_of(model)
-    emit_dict = _dict_emitter(model)
     names: JSON = {
         "Detour": Detour,
         "model": model,
+        "quote": quote,
         "unchanged": _unchanged,
-        "emit_dict": emit_dict,
-        "rule": model._rule,
+        "emit_dict": _dict_emitter(model),
+        "check": _rule_check(model),
     }
     lines = [
         "def emit(value):",
@@ -107,15 +123,35 @@ def _model_emitter(model: type[Model]) -> Emitter:
         "    state = value.__dict__",
         f"    if len(state) != {len(attributes)}:",
         "        return unchanged(value)",
-        f"    out = {{'type': {model._tag!r}}}" if model._tag else "    out = {}",
+        f"    text = {_opening(model)!r}",
     ]
     for number, attribute in enumerate(attributes):
         lines += _statements(attribute, number, names)
+    lines += ["    text = '{' + text[1:] + '}'"]
     if model._rule:
-        lines += ["    for _ in rule.check(out):", "        raise Detour"]
-    lines += ["    return out"]
+        lines += ["    check(text)"]
+    lines += ["    return text"]
     exec("\n".join(lines), names)
     return cast(Emitter, names["emit"])
+
+
+def _opening(model: type[Model]) -> str:
+    """Return how an object begins, with a comma in front of each of its keys."""
+    return _member("type") + quote(model._tag) if model._tag else ""
+
+
+def _member(key: str) -> str:
+    return f",{quote(key)}:"
+
+
+def _rule_check(model: type[Model]) -> Callable[[str], None]:
+    """Return what raises :class:`Detour` for JSON that breaks the rule of *model*."""
+
+    def check(text: str) -> None:
+        for _ in model._rule.check(json.loads(text)) if model._rule else ():
+            raise Detour
+
+    return check
 
 
 def _statements(attribute: Attribute, number: int, names: JSON) -> list[str]:
@@ -123,18 +159,19 @@ def _statements(attribute: Attribute, number: int, names: JSON) -> list[str]:
 
     :param names: takes what the statements call.
     """
-    key, shape = attribute.key, attribute.shape
+    member, shape = _member(attribute.key), attribute.shape
     none = {
         "omit": ["pass"],
-        "blank": [f"out[{key!r}] = ''"],
-        "null": [f"out[{key!r}] = None"],
+        "blank": [f"text += {member + quote('')!r}"],
+        "null": [f"text += {member + 'null'!r}"],
         "error": ["raise Detour"],
     }[attribute.none]
     if shape.kind == "string":
-        some = _string_statements(shape, number, names) + [f"out[{key!r}] = item"]
+        some = _string_statements(shape, number, names)
+        some += [f"text += {member!r} + quote(item)"]
     else:
         names[f"emit_{number}"] = _emitter(shape)
-        some = [f"out[{key!r}] = emit_{number}(item)"]
+        some = [f"text += {member!r} + emit_{number}(item)"]
     return [
         f"    item = state[{attribute.name!r}]",
         "    if item is None:",
@@ -167,21 +204,22 @@ def _string_statements(shape: Shape, number: int, names: JSON) -> list[str]:
 
 def _dict_emitter(model: type[Model]) -> Emitter:
     plan = [
-        (a.key, _emitter(a.shape), a.none, a.required, a.nullable, a.default)
+        (
+            *(a.key, _member(a.key), _emitter(a.shape)),
+            *(a.none, a.required, a.nullable, a.default),
+        )
         for a in attributes_of(model)
     ]
     keys = {row[0] for row in plan} | ({"type"} if model._tag else set())
-    tag, rule = model._tag, model._rule
+    tag, opening, check = model._tag, _opening(model), _rule_check(model)
 
-    def emit(value: Any) -> JSON:
+    def emit(value: Any) -> str:
         if type(value) is not dict or not keys.issuperset(value):
             raise Detour
-        out: JSON = {}
-        if tag:
-            if value.get("type", MISSING if model._tag_required else tag) != tag:
-                raise Detour
-            out["type"] = tag
-        for key, emit_value, none, required, nullable, default in plan:
+        if tag and value.get("type", MISSING if model._tag_required else tag) != tag:
+            raise Detour
+        text = opening
+        for key, member, emit_value, none, required, nullable, default in plan:
             item = value.get(key, MISSING)
             if item is MISSING:
                 if required:
@@ -190,19 +228,20 @@ def _dict_emitter(model: type[Model]) -> Emitter:
             elif item is None and not nullable:
                 raise Detour
             if item is not None:
-                out[key] = emit_value(item)
+                text += member + emit_value(item)
             elif none == "blank":
-                out[key] = ""
+                text += member + '""'
             elif none == "null":
-                out[key] = None
-        for _ in rule.check(out) if rule else ():
-            raise Detour
-        return out
+                text += member + "null"
+        text = f"{{{text[1:]}}}"
+        if model._rule:
+            check(text)
+        return text
 
     return emit
 
 
-def _unchanged(value: Model) -> Any:
+def _unchanged(value: Model) -> str:
     """Return the JSON that *value* came as, if it is still that.
 
     :raises Detour: when it is not, or if it was built and has attributes too many.
@@ -213,7 +252,7 @@ def _unchanged(value: Model) -> Any:
     fresh = reader_of(type(value))(raw)
     if len(fresh.__dict__) != len(value.__dict__) or not same(fresh, value):
         raise Detour
-    return raw
+    return encode(raw)
 
 
 def _emitter(shape: Shape) -> Emitter:
@@ -231,7 +270,7 @@ def _string_emitter(shape: Shape) -> Emitter:
     low, high = _bounds(shape)
     checks = _checks(shape)
 
-    def emit(value: Any) -> Any:
+    def emit(value: Any) -> str:
         if type(value) is not str:
             raise Detour
         if clean:
@@ -241,7 +280,7 @@ def _string_emitter(shape: Shape) -> Emitter:
         for accepts in checks:
             if not accepts(value):
                 raise Detour
-        return value
+        return quote(value)
 
     return emit
 
@@ -252,12 +291,12 @@ def _checked_emitter(shape: Shape) -> Emitter:
     if not checks:
         return emit
 
-    def emit_checked(value: Any) -> Any:
-        value = emit(value)
+    def emit_checked(value: Any) -> str:
+        text = emit(value)
         for accepts in checks:
             if not accepts(value):
                 raise Detour
-        return value
+        return text
 
     return emit_checked
 
@@ -287,10 +326,10 @@ def _list_emitter(shape: Shape) -> Emitter:
     emit_item = _emitter(shape.item)
     low, high = _bounds(shape)
 
-    def emit(value: Any) -> Any:
+    def emit(value: Any) -> str:
         if type(value) is not list or not low <= len(value) <= high:
             raise Detour
-        return [emit_item(item) for item in value]
+        return f"[{','.join(map(emit_item, value))}]"
 
     return emit
 
@@ -307,7 +346,7 @@ def _one_emitter(shape: Shape) -> Emitter:
         return emitter_of(model)
     by_class: dict[type, Emitter] = {}
 
-    def emit(value: Any) -> Any:
+    def emit(value: Any) -> str:
         known = by_class.get(type(value))
         if known:
             return known(value)
@@ -333,36 +372,36 @@ def _bounds(shape: Shape) -> tuple[float, float]:
     return 0, math.inf
 
 
-def _emit_number(value: Any) -> Any:
+def _emit_number(value: Any) -> str:
     if type(value) is int or (type(value) is float and math.isfinite(value)):
-        return value
+        return repr(value)
     raise Detour
 
 
-def _emit_integer(value: Any) -> Any:
+def _emit_integer(value: Any) -> str:
     if type(value) is not int:
         raise Detour
-    return value
+    return repr(value)
 
 
-def _emit_boolean(value: Any) -> Any:
+def _emit_boolean(value: Any) -> str:
     if type(value) is not bool:
         raise Detour
-    return value
+    return "true" if value else "false"
 
 
-def _emit_regexp(value: Any) -> Any:
+def _emit_regexp(value: Any) -> str:
     pattern = pattern_of(value)
     if type(pattern) is not str or (pattern is value and not compiles(pattern)):
         raise Detour
-    return pattern
+    return quote(pattern)
 
 
-def _emit_object(value: Any) -> Any:
+def _emit_object(value: Any) -> str:
     if type(value) is not dict:
         raise Detour
     _check_json(value)
-    return value
+    return encode(value)
 
 
 def _check_json(value: Any) -> None:
@@ -384,13 +423,13 @@ def _check_json(value: Any) -> None:
         raise Detour
 
 
-def _emit_strings(value: Any) -> Any:
+def _emit_strings(value: Any) -> str:
     if type(value) is not dict:
         raise Detour
     for key, item in value.items():
         if type(key) is not str or type(item) is not str:
             raise Detour
-    return value
+    return encode(value)
 
 
 _EMITTERS: dict[str, Emitter] = {
@@ -400,5 +439,5 @@ _EMITTERS: dict[str, Emitter] = {
     "boolean": _emit_boolean,
     "json": _emit_object,
     "strings": _emit_strings,
-    "any": lambda value: value,
+    "any": encode,
 }
