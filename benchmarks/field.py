@@ -4,7 +4,7 @@ Each one does what it does for its own platform, and gets the same notification:
 in its way, with the few keys laid over it that it looks for. Each of them answers with
 200; none checks what it answers with.
 """
-# mypy: disable-error-code="import-not-found,import-untyped,untyped-decorator"
+# mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 

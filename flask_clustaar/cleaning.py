@@ -38,7 +38,9 @@ def cleaner(
     def clean(text: str) -> str:
         if stripped:
             text = text.strip()
-        if "<" not in text and (text.isascii() or _is_normal(text)):
+        if "<" not in text and (
+            text.isascii() or (len(text) <= _LONGEST and is_normalized("NFKC", text))
+        ):
             return text
         normal = stripper(normaliser(text))
         if "<" not in normal:
@@ -84,10 +86,6 @@ def normalise(text: str) -> str:
     if len(text) > _LONGEST:
         return text.translate(_BRACKETS)
     return normalize("NFKC", text)
-
-
-def _is_normal(text: str) -> bool:
-    return len(text) <= _LONGEST and is_normalized("NFKC", text)
 
 
 def strip(text: str) -> str:

@@ -23,10 +23,10 @@ class Pattern(Regexp):
     """
 
     def __init__(self, pattern: str, *, error: str) -> None:
-        super().__init__(rf"^(?:{pattern})$(?!\n)", error=error)
+        whole = rf"^(?:{pattern})$(?!\n)"
+        super().__init__(whole, error=error)
         #: Takes a string; what it gives is true if the string will do.
-        self.question: Callable[[str], object]
-        self.question = re.compile(rf"^(?:{pattern})$(?!\n)").match
+        self.question: Callable[[str], object] = re.compile(whole).match
 
     def __call__(self, value: Any) -> Any:
         if not self.question(value):
@@ -44,8 +44,9 @@ class URL(Pattern):
 
     def __init__(self, *, http: bool, blank: bool = False) -> None:
         scheme = f"{_either_case('http')}[sS]?" if http else _HARMLESS
-        host = r"(?:[^/?#\[\]\t\r\n]*\[[0-9A-Fa-f:.]+\])?[^/?#\[\]\t\r\n]*"
-        pattern = rf"{scheme}://(?=[^/?#]){host}(?:[/?#][\s\S]*)?"
+        name = r"[^/?#\[\]\t\r\n]*"
+        host = rf"(?=[^/?#]){name}(?:\[[0-9A-Fa-f:.]+\]{name})?"
+        pattern = rf"{scheme}://{host}(?:[/?#][\s\S]*)?"
         kind = "an http or https URL" if http else "a URL with a scheme and a host"
         super().__init__(
             f"|{pattern}" if blank else pattern,

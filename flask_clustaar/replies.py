@@ -113,8 +113,8 @@ def merge(answers: Sequence[Answer], notification: Notification) -> StepReachedR
     )
     for response in responses:
         # What a dict had besides, for the judge to refuse.
-        for key in response.__dict__.keys() - reply.__dict__.keys():
-            reply.__dict__[key] = response.__dict__[key]
+        if not response.__dict__.keys() <= reply.__dict__.keys():
+            reply.__dict__.update(response.__dict__ | reply.__dict__)
     return reply
 
 
@@ -186,7 +186,7 @@ def _merged_actions(
     for response in responses:
         theirs: Any = response.actions
         actions += theirs if isinstance(theirs, (list, tuple)) else [theirs]
-    if any(type(action) is dict for action in actions):
+    if dict in map(type, actions):
         came = _AsItCame(_received_actions(notification))
         return [_as_it_came(a) if type(a) is dict and a in came else a for a in actions]
     return actions

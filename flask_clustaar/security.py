@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
+import functools
 import hmac
 import re
 import time
@@ -184,6 +185,12 @@ def read_date(text: str, now: float) -> int:
     :param now: the present, to tell the century of a year of two digits.
     :raises DateMalformed: if it is something else.
     """
+    return _read_date(text, time.gmtime(now).tm_year)
+
+
+@functools.lru_cache(maxsize=64)
+def _read_date(text: str, this_year: int) -> int:
+    """Read a date. What is signed within one second has one, so the last are kept."""
     for form in _DATES:
         if match := form.fullmatch(text):
             break
@@ -191,7 +198,9 @@ def read_date(text: str, now: float) -> int:
         raise DateMalformed
     day, month, year, h, m, s = match.group("day", "month", "year", "h", "m", "s")
     try:
-        date = datetime.date(_full_year(year, now), _MONTHS[month.lower()], int(day))
+        date = datetime.date(
+            _full_year(year, this_year), _MONTHS[month.lower()], int(day)
+        )
     except ValueError:
         raise DateMalformed from None
     days = date.toordinal() - _EPOCH
@@ -255,10 +264,9 @@ _DATES: Final = [
 _EPOCH: Final = datetime.date(1970, 1, 1).toordinal()
 
 
-def _full_year(digits: str, now: float) -> int:
+def _full_year(digits: str, this_year: int) -> int:
     """Return the year; one of two digits is at most fifty years ahead (RFC 9110)."""
     year = int(digits)
     if len(digits) == 4:
         return year
-    this_year = time.gmtime(now).tm_year
     return this_year + (year - this_year + 49) % 100 - 49

@@ -156,26 +156,8 @@ class Model:
         dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
         if envelope or cls._envelope:
             cls._envelope = True
-            # An attribute that is not in the instance yet must not be found here.
             for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-                if field.name in vars(cls):
-                    delattr(cls, field.name)
-
-    if not typing.TYPE_CHECKING:
-
-        def __getattr__(self, name):
-            load = type(self)._loaders.get(name)
-            if load is None or RECEIVED not in self.__dict__:
-                raise AttributeError(
-                    f"'{type(self).__name__}' has no attribute '{name}'",
-                    name=name,
-                    obj=self,
-                )
-            try:
-                value = self.__dict__[name] = load(self.__dict__[RECEIVED])
-            except RecursionError as error:
-                raise InvalidJSON("The body is nested too deeply.") from error
-            return value
+                setattr(cls, field.name, _Lazy(field.name))
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
@@ -201,6 +183,31 @@ class Model:
         It is the platform's word: change the attributes, not this.
         """
         return self.__dict__.get(RECEIVED)
+
+
+class _Lazy:
+    """An attribute of an envelope: loaded when it is first looked at.
+
+    From then on it is in the instance, where Python looks before it asks this one.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, envelope: Model | None, model: type[Model]) -> Any:
+        load = model._loaders.get(self._name)
+        state = {} if envelope is None else envelope.__dict__
+        if load is None or RECEIVED not in state:
+            raise AttributeError(
+                f"'{model.__name__}' has no attribute '{self._name}'",
+                name=self._name,
+                obj=envelope,
+            )
+        try:
+            value = state[self._name] = load(state[RECEIVED])
+        except RecursionError as error:
+            raise InvalidJSON("The body is nested too deeply.") from error
+        return value
 
 
 def _names(model: Model) -> Iterator[str]:
@@ -411,6 +418,8 @@ def copy_json(value: Any) -> Any:
 
 def same(one: Any, other: Any) -> bool:
     """Tell if two values are the same on the wire, where 1 is neither true nor 1.0."""
+    if one is other:
+        return True
     if isinstance(one, str) and isinstance(other, str):
         return one == other
     if type(one) is not type(other):

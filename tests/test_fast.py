@@ -171,6 +171,16 @@ def test_what_is_changed_in_what_came(pair: list[Any]) -> None:
         assert judge(StepReachedResponse(actions=[action])) == (wire, [])
 
 
+@modest
+@given(st.lists(actions, min_size=1, max_size=3))
+def test_both_ways_write_the_same(found: list[Any]) -> None:
+    """Models and dicts alike: key by key, in one order, byte by byte."""
+    built = [schema_for(Action._members[a["type"]]).load(a) for a in found]
+    for each in (built, found):
+        reply = StepReachedResponse(actions=each)
+        assert fast.dumps(reply) == (emitters.encode(judge(reply)[0]), [])
+
+
 def test_the_quick_way_is_taken() -> None:
     """What is built or came does not need marshmallow; what is wrong does."""
     emit = emitters.emitter_of(StepReachedResponse)

@@ -62,8 +62,9 @@ def is_changed(envelope: Model) -> bool:
     if RECEIVED not in state:
         return not same(envelope, type(envelope)())
     raw = state[RECEIVED]
-    return not all(
-        name in load and same(state[name], load[name](raw))
-        for name in state
-        if name != RECEIVED
-    )
+    for name, value in state.items():
+        if name == RECEIVED:
+            continue
+        if name not in load or not same(value, load[name](raw)):
+            return True
+    return False
