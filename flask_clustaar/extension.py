@@ -74,7 +74,7 @@ class ClustaarWebhook(Router):
         (``CLUSTAAR_SALES_PRIVATE_KEY`` for the webhook ``sales``).
     :param settings: the ``CLUSTAAR_...`` settings in lower case, which win over the
         application's configuration.
-    :raises TypeError: for an argument that is not a setting.
+    :raises TypeError: for an argument that is not a setting, or no application.
     :raises ConfigurationError: for a setting that is wrong.
     """
 
@@ -104,9 +104,16 @@ class ClustaarWebhook(Router):
     def init_app(self, app: Flask) -> None:
         """Add the webhook to an application, at the *url_prefix* of its settings.
 
+        :raises TypeError: for what is no application.
         :raises ConfigurationError: for a setting that is wrong, or when the application
             has a webhook of this name.
         """
+        if not isinstance(app, Flask):
+            raise TypeError(
+                "A webhook is added to a Flask application, not to a "
+                f"'{type(app).__name__}'. Write 'app = Flask(__name__)' and "
+                "'ClustaarWebhook(app)'."
+            )
         if self.name in app.extensions.get("clustaar", {}):
             raise ConfigurationError(
                 f"A webhook '{self.name}' is already in this application. Import and "

@@ -155,7 +155,7 @@ class SQLiteReplayStore:
     on a local disk, and not be the application's own database.
 
     :param path: the file, relative to where the process was started.
-    :raises ConfigurationError: if its directory does not exist.
+    :raises ConfigurationError: if it is a directory, or is in one that does not exist.
     """
 
     # SQLite writes one after the other anyway. One lock, for all stores of the
@@ -172,6 +172,11 @@ class SQLiteReplayStore:
             raise ConfigurationError(
                 f"The directory of the replay store '{self._path}' does not exist. "
                 "Create it first."
+            )
+        if os.path.isdir(self._path):
+            raise ConfigurationError(
+                f"The replay store '{self._path}' is a directory. Name a file in it, "
+                "which will be created."
             )
         with self._lock:
             self._stores.add(self)

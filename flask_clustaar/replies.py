@@ -6,15 +6,19 @@ import copy
 import json
 import logging
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from . import fast
 from .errors import InvalidReply, Violation
 from .models import (
     Action,
+    Button,
+    Card,
     ConversationSession,
+    GoToAction,
     Interlocutor,
     Notification,
+    QuickReply,
     SendTextAction,
     StepReachedResponse,
     UnknownAction,
@@ -65,10 +69,21 @@ def _action(item: Any, value: Any, handler: str) -> Any:
     inside = "" if item is value else f" with {_described(item)} in it"
     raise TypeError(
         f"The handler '{handler}' returned {_described(value)}{inside}, which is no "
-        "answer. "
-        "Return None, a string, an action, a list of those, a 'StepReachedResponse', "
-        "or a dict in the shape of a reply."
+        f"answer. {_PARTS.get(type(item), _ANSWERS)}"
     )
+
+
+_ANSWERS: Final = (
+    "Return None, a string, an action, a list of those, a 'StepReachedResponse', "
+    "or a dict in the shape of a reply."
+)
+#: What is taken for an action, and where it belongs.
+_PARTS: Final[dict[type, str]] = {
+    Button: "Put it into the 'buttons' of a 'Card'.",
+    Card: "Put it into a 'SendCardsAction(cards=[...])'.",
+    QuickReply: "Put it into the 'buttons' of a 'SendQuickRepliesAction'.",
+    GoToAction: "It is for a button. To go on at once return a 'JumpToAction'.",
+}
 
 
 def _described(value: Any) -> str:

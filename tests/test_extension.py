@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import logging
+import re
 import threading
 import time
 import warnings
@@ -28,6 +30,7 @@ from flask_clustaar.errors import (
 )
 from flask_clustaar.filters import Channel, StepID, TextMatches
 from flask_clustaar.models import (
+    Button,
     Card,
     GoToAction,
     Notification,
@@ -35,6 +38,7 @@ from flask_clustaar.models import (
     SendCardsAction,
     SendQuickRepliesAction,
     SendTextAction,
+    ShareAction,
     StepReachedResponse,
     UnknownAction,
 )
@@ -492,6 +496,13 @@ def test_without_key_and_credentials_init_app_warns() -> None:
         ClustaarWebhook(Flask(__name__))
 
 
+@pytest.mark.parametrize("other", [__name__, Blueprint("bot", __name__)])
+def test_what_is_no_application_is_told(other: Any) -> None:
+    """A name is what Flask itself takes, and so passed by habit."""
+    with pytest.raises(TypeError, match=f"not to a '{type(other).__name__}'"):
+        ClustaarWebhook(other)
+
+
 def test_a_wrong_setting_fails_in_init_app() -> None:
     """Half a setting is an error when the program starts."""
     app = Flask(__name__)
@@ -704,6 +715,26 @@ def test_what_is_no_answer_is_a_failure(caplog: pytest.LogCaptureFixture) -> Non
     """A handler that returns something odd is told so by name."""
     assert code_of(post(make_app(lambda notification: 5))) == "handler_failed"
     assert "returned an 'int', which is no answer" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("part", "hint"),
+    [
+        (Card(title="t"), r"'SendCardsAction\(cards=\[...\]\)'"),
+        (QuickReply(title="t", action=ShareAction()), "a 'SendQuickRepliesAction'"),
+        (Button(title="t", action=ShareAction()), "the 'buttons' of a 'Card'"),
+        (GoToAction.step("507f191e810c19729de860ea"), "return a 'JumpToAction'"),
+    ],
+)
+def test_what_is_a_part_of_an_action_is_told_where_it_belongs(
+    part: Any, hint: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is easily taken for one."""
+    for answer in (part, ["Hello", part]):
+        caplog.clear()
+        app = make_app(functools.partial(lambda answer, _: answer, answer))
+        assert code_of(post(app)) == "handler_failed"
+        assert re.search(hint, caplog.text)
 
 
 def test_an_invalid_reply_is_not_sent() -> None:

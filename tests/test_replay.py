@@ -463,6 +463,12 @@ def test_sqlite_failure(tmp_path: Path) -> None:
     assert "mine" == store.claim("a", lease=60).state
 
 
+def test_sqlite_directory(tmp_path: Path) -> None:
+    """A directory instead of a file in it is an error at once."""
+    with pytest.raises(ConfigurationError, match="is a directory. Name a file in it"):
+        SQLiteReplayStore(tmp_path)
+
+
 def test_sqlite_directory_gone(tmp_path: Path) -> None:
     """A directory that went away is an error of the store, until it is back."""
     directory = tmp_path / "state"
