@@ -327,6 +327,18 @@ def test_handler_that_may_run(filters: tuple[Any, ...]) -> None:
     assert found_in_handlers(*filters) == []
 
 
+def test_event_that_looks_misspelt() -> None:
+    """It may be a new one, and never comes if it is not."""
+    app, webhook = webhook_of(dispatch="first")
+    for event in (TOPIC, "conversation.step_reachd", "order.paid"):
+        webhook.on(event, handler)
+    webhook.fallback(other)
+    assert found(app) == [
+        f"warning: 'test_cli_check.handler' ({handler_place()}) is for "
+        "'conversation.step_reachd'. Did you mean 'conversation.step_reached'?"
+    ]
+
+
 def test_step_that_never_arrives() -> None:
     """Of several steps of a handler those are told that an earlier one gets."""
     assert found_in_handlers(A, A | B) == [

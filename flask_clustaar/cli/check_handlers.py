@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from itertools import combinations
 from operator import attrgetter
 
+from .. import events
 from ..filters import And, Filter, Or, StepID, _OneOf
 from ..routing import Handler
 from .findings import Finding, error, warning
@@ -23,6 +25,10 @@ def check_handlers(handlers: Sequence[Handler], dispatch: str) -> Iterator[Findi
     for handler in handlers:
         if _step_ids(handler) == frozenset():
             yield error(f"{_name(handler)} can never run: no step has two ids.")
+        for topic in _meant(handler.topic):
+            yield warning(
+                f"{_name(handler)} is for '{handler.topic}'. Did you mean '{topic}'?"
+            )
     by_topic: dict[str | None, list[Handler]] = defaultdict(list)
     for handler in handlers:
         by_topic[handler.topic].append(handler)
@@ -33,6 +39,14 @@ def check_handlers(handlers: Sequence[Handler], dispatch: str) -> Iterator[Findi
             yield from _dead(ordinary)
         else:
             yield from _twice(ordinary)
+
+
+def _meant(topic: str | None) -> list[str]:
+    """Return the event that *topic* is a misspelling of, if it looks like one."""
+    known = [value for name, value in vars(events).items() if name.isupper()]
+    if topic is None or topic in known:
+        return []
+    return get_close_matches(topic, known, 1, cutoff=0.8)
 
 
 def covers(wide: Filter | None, narrow: Filter | None) -> bool:
