@@ -14,7 +14,8 @@ from werkzeug.exceptions import BadRequest
 from . import events as events
 from .errors import ConfigurationError
 from .extension import ClustaarWebhook
-from .filters import And, Custom, Filter, accepts_arguments
+from .filters import And, Custom, Filter
+from .filters.base import accepts_arguments
 from .models import Notification
 
 

@@ -38,7 +38,7 @@ from .errors import (
     ReplayStoreUnavailable,
     RequestRejected,
 )
-from .filters import shorten
+from .filters.shown import shorten
 from .models import Notification, StepReachedResponse
 from .notifications import load_notification
 from .replay import Claim, ReplayStore, open_store

@@ -19,7 +19,9 @@ from typing import Any, Protocol, TypeVar, overload
 from blinker import ANY, Namespace, Signal
 
 from .errors import ConfigurationError
-from .filters import Filter, FilterLike, StepID, accepts_arguments, as_filter, shorten
+from .filters import Filter, FilterLike, StepID, as_filter
+from .filters.base import accepts_arguments
+from .filters.shown import shorten
 
 #: A handler's function takes the notification. What it may return is the matter of
 #: :mod:`flask_clustaar.replies`.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from . import fast
-from .filters import shorten
+from .filters.shown import shorten
 from .wire import JSON, Model
 
 T = TypeVar("T")

@@ -630,7 +630,7 @@ a, b, c = StepID("a"), Channel("b"), TextEquals("c")
 def test_repr_is_the_expression(composed: Filter, expression: str) -> None:
     """The repr of a filter is what one would type, and gives the filter again."""
     assert repr(composed) == expression
-    names = vars(filters) | {"is_long": is_long}
+    names = vars(filters) | {"re": re, "is_long": is_long}
     if "Caller" not in expression:
         assert eval(expression, names) == composed
 

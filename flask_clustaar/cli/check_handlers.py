@@ -9,7 +9,8 @@ from itertools import combinations
 from operator import attrgetter
 
 from .. import events
-from ..filters import And, Filter, Or, StepID, _OneOf
+from ..filters import And, Filter, Or, StepID
+from ..filters.names import OneOf
 from ..routing import Handler
 from .findings import Finding, error, warning
 
@@ -63,7 +64,7 @@ def covers(wide: Filter | None, narrow: Filter | None) -> bool:
         return True
     if isinstance(narrow, And):
         return any(covers(wide, part) for part in narrow._arguments)
-    if isinstance(wide, _OneOf) and type(wide) is type(narrow):
+    if isinstance(wide, OneOf) and type(wide) is type(narrow):
         return bool(narrow._identity() <= wide._identity())
     return False
 

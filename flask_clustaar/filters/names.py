@@ -1,0 +1,108 @@
+"""Filters on ids and names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from typing import Any, Final
+
+from .places import Look
+from .shown import type_name
+from .values import check_text
+
+
+class OneOf(Look):
+    """A filter on a string: that it is one of some."""
+
+    _personal = False
+
+    def __init__(self, name: str | Iterable[str], *more: str) -> None:
+        names = [name, *more] if isinstance(name, str) or more else name
+        if not isinstance(names, (list, tuple, Set)):
+            raise TypeError(
+                f"{type(self).__name__}: pass a string or a list of strings, "
+                f"not {type_name(names)}."
+            )
+        if not names:
+            raise ValueError(f"{type(self).__name__}: the list is empty.")
+        for each in names:
+            check_text(self, each)
+        ordered = sorted(names) if isinstance(names, Set) else dict.fromkeys(names)
+        shown = list(ordered)
+        super().__init__(shown if len(shown) > 1 else shown[0])
+        self._names = frozenset(map(self._on_the_wire, shown))
+
+    def _on_the_wire(self, name: str) -> str:
+        return name
+
+    def _accepts(self, found: Any) -> bool:
+        return isinstance(found, str) and found in self._names
+
+    def _identity(self) -> Any:
+        return self._names
+
+
+class StepID(OneOf):
+    """Match if the step that was reached is one of these.
+
+    Handlers with this filter are found by index, so their number does not matter.
+
+    :param name: the id of the step, or a list, tuple or set of ids.
+    :param more: more ids.
+    """
+
+    _path = "data.step.id"
+
+    def step_ids(self) -> frozenset[str] | None:
+        return self._names
+
+
+class StepName(OneOf):
+    """Match if the step that was reached has one of these names.
+
+    :param name: the name, or a list, tuple or set of names.
+    :param more: more names.
+    """
+
+    _path = "data.step.name"
+
+
+class BotID(OneOf):
+    """Match if the notification is about one of these bots.
+
+    :param name: the id of the bot, or a list, tuple or set of ids.
+    :param more: more ids.
+    """
+
+    _path = "botID"
+
+
+class Channel(OneOf):
+    """Match if the conversation takes place on one of these channels.
+
+    :param name: the channel, such as ``facebook``, or a list, tuple or set of them.
+    :param more: more channels.
+    """
+
+    _path = "data.channel"
+
+
+_INPUT_TYPES: Final = {
+    "click": "go_to_action",
+    "url_loaded": "url_loaded_event",
+    "reply": "legacy_reply_to_message_action",
+}
+
+
+class InputType(OneOf):
+    """Match if an input of one of these types led to the step.
+
+    :param name: ``message``, ``click``, ``custom_event``, ``url_loaded`` or ``reply``;
+        or any type by its name on the wire, such as ``go_to_action`` (PROTOCOL 3); or
+        a list, tuple or set of them.
+    :param more: more types.
+    """
+
+    _path = "data.input.type"
+
+    def _on_the_wire(self, name: str) -> str:
+        return _INPUT_TYPES.get(name, name)

@@ -1,0 +1,97 @@
+"""Filters on the user's text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+from .places import Look
+from .shown import shorten, type_name
+from .values import ABSENT, check_text, find, json_of
+
+
+class _Text(Look):
+    """A filter on the text that the user wrote, or sent with a «reply» button."""
+
+    def _look(self, received: Any) -> tuple[str, Any]:
+        kind = find(received, ("data", "input", "type"))
+        if kind == "legacy_reply_to_message_action":
+            return "data.input.message", find(received, ("data", "input", "message"))
+        if kind == "message":
+            return "data.input.text", find(received, ("data", "input", "text"))
+        return "data.input.text", ABSENT
+
+
+class TextEquals(_Text):
+    """Match if the user's text is *text*.
+
+    :param text: the whole text, white space included.
+    :param ignore_case: whether ``Hello`` is ``hello``, and an accented letter is the
+        same however it was typed.
+    """
+
+    def __init__(self, text: str, *, ignore_case: bool = True) -> None:
+        check_text(self, text, may_be_empty=True)
+        super().__init__(text, **({} if ignore_case else {"ignore_case": False}))
+        self._fold = folded if ignore_case else str
+        self._text = self._fold(text)
+
+    def _accepts(self, found: Any) -> bool:
+        return isinstance(found, str) and self._fold(found) == self._text
+
+
+class TextMatches(_Text):
+    """Match if *pattern* is found in the user's text.
+
+    Anybody may send any text: beware of patterns that take for ever on some, such as
+    ``(a+)+$``.
+
+    :param pattern: a regular expression, compiled or not. Begin it with ``^`` and end
+        it with ``$`` if it has to match the whole text.
+    :param flags: flags of :mod:`re` for a pattern that is not compiled.
+    """
+
+    def __init__(self, pattern: str | re.Pattern[str], flags: int = 0) -> None:
+        self._pattern = _compiled(pattern, flags)
+        if not isinstance(pattern, str):
+            flags = pattern.flags & ~re.UNICODE
+        shown = [re.RegexFlag(flags)] if flags else []
+        super().__init__(self._pattern.pattern, *shown)
+
+    def _accepts(self, found: Any) -> bool:
+        return isinstance(found, str) and self._pattern.search(found) is not None
+
+    def match(self, target: Any, /) -> re.Match[str] | None:
+        _, found = self._look(json_of(target))
+        return self._pattern.search(found) if isinstance(found, str) else None
+
+    def _identity(self) -> Any:
+        return self._pattern.pattern, self._pattern.flags
+
+
+def _compiled(pattern: Any, flags: int) -> re.Pattern[str]:
+    if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
+        if flags:
+            raise ValueError(
+                "TextMatches: the pattern is compiled already. Pass 'flags' to "
+                "'re.compile', or pass the pattern as a string."
+            )
+        return pattern
+    if not isinstance(pattern, str):
+        raise TypeError(
+            "TextMatches: pass a string or a compiled pattern of strings, "
+            f"not {type_name(pattern)}."
+        )
+    try:
+        return re.compile(pattern, flags)
+    except (re.error, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(
+            f"TextMatches: {shorten(pattern)} is no regular expression: {error}."
+        ) from error
+
+
+def folded(text: str) -> str:
+    folded = text.casefold()
+    # The time that normalising takes may grow with the square of the length.
+    return unicodedata.normalize("NFC", folded) if len(text) <= 10_000 else folded

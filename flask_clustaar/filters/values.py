@@ -1,0 +1,122 @@
+"""JSON values: where they stand, and which are the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Set
+from typing import Any, Final
+
+from .shown import Nothing, shorten, type_name
+
+#: What stands where nothing is.
+ABSENT: Final = Nothing("absent")
+
+_KEY: Final = re.compile(r"[^.\[\]]+")
+_POSITION: Final = re.compile(r"-?[0-9]{1,9}")
+_POSITION_IN_BRACKETS: Final = re.compile(r"\[(-?[0-9]+)\]")
+
+
+def json_of(target: Any) -> Any:
+    """Return the JSON object of what a filter is called with."""
+    return target if type(target) is dict else getattr(target, "received", target)
+
+
+def checked_path(owner: object, path: Any) -> str:
+    """Return a path as keys joined by dots.
+
+    :param owner: whose it is, here and below; for messages.
+    """
+    check_text(owner, path)
+    checked = _POSITION_IN_BRACKETS.sub(r".\1", path)
+    if not all(map(_KEY.fullmatch, checked.split("."))):
+        raise ValueError(
+            f"{type(owner).__name__}: {shorten(path)} is no path. Write keys joined "
+            "by dots, such as 'data.step.actions.0.type', or use 'JMESPath(...)'."
+        )
+    return checked
+
+
+def find(node: Any, keys: Iterable[str]) -> Any:
+    """Return what stands at the path, or ABSENT."""
+    for key in keys:
+        if isinstance(node, (dict, Mapping)):
+            node = node.get(key, ABSENT)
+        elif isinstance(node, (list, tuple)) and _POSITION.fullmatch(key):
+            position = int(key)
+            inside = -len(node) <= position < len(node)
+            node = node[position] if inside else ABSENT
+        else:
+            return ABSENT
+    return node
+
+
+def equal(found: Any, expected: Any) -> bool:
+    """Return whether two JSON values are equal.
+
+    It goes only as deep as *expected*: what was found may be of any depth.
+    """
+    if isinstance(found, bool) or isinstance(expected, bool):
+        return found is expected
+    if isinstance(expected, dict):
+        return (
+            isinstance(found, Mapping)
+            and found.keys() == expected.keys()
+            and all(equal(found[key], value) for key, value in expected.items())
+        )
+    if isinstance(expected, list):
+        return (
+            isinstance(found, (list, tuple))
+            and len(found) == len(expected)
+            and all(map(equal, found, expected))
+        )
+    return bool(found == expected)
+
+
+def is_scalar(value: Any) -> bool:
+    """Return whether a JSON value contains no others."""
+    return value is None or isinstance(value, (str, int, float))
+
+
+def frozen(value: Any) -> Any:
+    """Return what can be hashed, and is equal for equal JSON values only."""
+    if isinstance(value, bool):
+        return bool, value
+    if isinstance(value, Mapping):
+        return dict, frozenset((key, frozen(value[key])) for key in value)
+    if isinstance(value, (list, tuple)):
+        return list, tuple(map(frozen, value))
+    return value
+
+
+def json_value(owner: object, value: Any) -> Any:
+    """Return a copy of what somebody passed as a JSON value."""
+    if is_scalar(value):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [json_value(owner, item) for item in value]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: json_value(owner, item) for key, item in value.items()}
+    raise TypeError(
+        f"{type(owner).__name__}: {type_name(value)} is no JSON value, and equals "
+        "none. Pass a string, a number, a boolean, None, a list or a dict of those."
+    )
+
+
+def listed(owner: object, values: Any) -> list[Any]:
+    """Return the values that somebody passed, at least one, in an order."""
+    name = type(owner).__name__
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name}: pass a list of values, not {type_name(values)}.")
+    ordered = sorted(values, key=repr) if isinstance(values, Set) else list(values)
+    if not ordered:
+        raise ValueError(f"{name}: the list of values is empty.")
+    return ordered
+
+
+def check_text(owner: object, text: Any, *, may_be_empty: bool = False) -> None:
+    """Check what somebody passed as a string."""
+    name = type(owner).__name__
+    if not isinstance(text, str):
+        raise TypeError(f"{name}: pass a string, not {type_name(text)}.")
+    if not text and not may_be_empty:
+        raise ValueError(f"{name}: the string is empty.")
