@@ -351,7 +351,7 @@ class Endpoint:
         notification: Notification,
     ) -> bytes:
         body = replies.dumps(reply, answers)
-        if signals.reply_sent.receivers:
+        if signals.reply_sent.receivers:  # To parse it for nobody would take long.
             wire = json.loads(body)
             self._tell(signals.reply_sent, notification=notification, reply=wire)
         return body

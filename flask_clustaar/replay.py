@@ -20,6 +20,7 @@ from typing import (
     Protocol,
     runtime_checkable,
 )
+from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from .errors import ConfigurationError, ReplayStoreError
@@ -312,6 +313,11 @@ class RedisReplayStore:
                 "Install it with: pip install Flask-Clustaar[redis]"
             ) from error
         try:
+            # One that is never used: what is wrong in the URL would tell at the first
+            # delivery, and a database that is no number never.
+            redis.ConnectionPool.from_url(url).make_connection()
+            if url.startswith("redis") and urlsplit(url).path.strip("/"):
+                int(urlsplit(url).path.strip("/"))
             # No second try: a sender waits, and the pool sees to what closed when idle.
             client: Any = redis.Redis.from_url(
                 url,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from . import fast
@@ -50,7 +50,7 @@ def answer_of(value: Any, handler: str) -> Answer | None:
     if value is None:
         return None
     if isinstance(value, StepReachedResponse):
-        return Answer(handler, value)
+        return Answer(handler, _with_texts(value))
     if isinstance(value, dict) and ("actions" in value or "type" not in value):
         return Answer(handler, _from_dict(value, handler))
     values = value if isinstance(value, (list, tuple)) else [value]
@@ -59,6 +59,18 @@ def answer_of(value: Any, handler: str) -> Answer | None:
         for item in values
     ]
     return Answer(handler, StepReachedResponse(actions=actions))
+
+
+def _with_texts(response: StepReachedResponse) -> StepReachedResponse:
+    """Return a response with actions for its strings, as in a list of actions."""
+    actions: Any = response.actions
+    if type(actions) is not list or str not in map(type, actions):
+        return response
+    with_texts = copy.copy(response)
+    with_texts.actions = [
+        SendTextAction(item) if isinstance(item, str) else item for item in actions
+    ]
+    return with_texts
 
 
 def _action(item: Any, value: Any, handler: str) -> Any:
@@ -210,29 +222,39 @@ def _merged_actions(
 class _AsItCame:
     """The actions that came, to find a dict among them in no time, however many."""
 
+    #: As many comparisons take less time than to write everything as text.
+    _FEW: Final = 20
+
     def __init__(self, actions: list[Any]) -> None:
         self._ids = frozenset(map(id, actions))
         self._by_type: dict[str, list[JSON]] = {}
         for action in actions:
             if type(action) is dict:
                 self._by_type.setdefault(str(action.get("type")), []).append(action)
-        self._texts: dict[str, frozenset[str]] = {}
+        self._by_text: dict[str, dict[str, JSON]] = {}
         self._asked = 0
 
     def __contains__(self, action: JSON) -> bool:
         if id(action) in self._ids:
             return True
         kind = str(action.get("type"))
-        alike = self._by_type.get(kind, [])
-        self._asked += 1
-        if self._asked <= 20:  # Comparing some with all is quicker than writing all.
-            return any(action == each and same(action, each) for each in alike)
-        if kind not in self._texts:
-            self._texts[kind] = frozenset(map(_text, alike))
+        alike: Iterable[JSON] = self._by_type.get(kind, [])
         try:
-            return _text(action) in self._texts[kind]
-        except (TypeError, ValueError, RecursionError):
-            return False  # It is no JSON, and so did not come.
+            if len(self._by_type.get(kind, [])) > self._FEW:
+                alike = self._candidates(kind, action)
+            return any(action == each and same(action, each) for each in alike)
+        except Exception:
+            return False  # Only what is no JSON raises, and that did not come.
+
+    def _candidates(self, kind: str, action: JSON) -> Iterable[JSON]:
+        """Return which of many actions of a type are to be compared."""
+        self._asked += 1
+        if self._asked <= self._FEW:
+            return self._by_type[kind]
+        if kind not in self._by_text:
+            self._by_text[kind] = {_text(each): each for each in self._by_type[kind]}
+        found = self._by_text[kind].get(_text(action))
+        return [] if found is None else [found]
 
 
 def _text(action: JSON) -> str:

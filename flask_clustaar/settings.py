@@ -405,7 +405,7 @@ def _either(*choices: str) -> str:
 def _prefix(value: Any) -> str | None:
     if value is not None and not (isinstance(value, str) and value.startswith("/")):
         raise _Wrong(f"must be text that begins with '/', and is {value!r:.40}.")
-    return value
+    return value and (value.rstrip("/") or "/")
 
 
 # What the name of a header is made of (RFC 9110, 5.6.2).

@@ -577,7 +577,7 @@ def _interlocutor(user: Interlocutor | Mapping[str, Any]) -> Interlocutor:
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise TypeError(
                 f"A user has no '{name}'.{hint} What your site adds is in "
-                "'custom_attributes'."
+                f"'custom_attributes', as {{'{name}': '...'}}."
             )
     return Interlocutor(**{**_JOHN_DOE, **user})
 

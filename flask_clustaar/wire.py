@@ -157,7 +157,9 @@ class Model:
         if envelope or cls._envelope:
             cls._envelope = True
             for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-                setattr(cls, field.name, _Lazy(field.name))
+                inherited = any(field.name in vars(base) for base in cls.__mro__[1:])
+                if field.name in vars(cls) or not inherited:
+                    setattr(cls, field.name, _Lazy(field.name))
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
@@ -194,15 +196,15 @@ class _Lazy:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __get__(self, envelope: Model | None, model: type[Model]) -> Any:
-        load = model._loaders.get(self._name)
-        state = {} if envelope is None else envelope.__dict__
-        if load is None or RECEIVED not in state:
+    def __get__(self, envelope: Model | None, model: Any = None) -> Any:
+        if envelope is None or RECEIVED not in envelope.__dict__:
+            owner = model if envelope is None else type(envelope)
             raise AttributeError(
-                f"'{model.__name__}' has no attribute '{self._name}'",
+                f"'{owner.__name__}' has no attribute '{self._name}'",
                 name=self._name,
-                obj=envelope,
+                obj=model if envelope is None else envelope,
             )
+        state, load = envelope.__dict__, type(envelope)._loaders[self._name]
         try:
             value = state[self._name] = load(state[RECEIVED])
         except RecursionError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -123,6 +124,7 @@ def test_wrong_settings() -> None:
     """A wrong setting is the sentence that the webhook has for it."""
     error = sentence(run(lambda: small_bot(private_key=""), "routes"))
     assert error.startswith("'private_key' is empty")
+    assert re.search(r" See .*cli_bots.py, line \d+\.$", error)
 
 
 def test_program_that_fails() -> None:
@@ -134,6 +136,32 @@ def test_program_that_fails() -> None:
     error = sentence(run(make, "routes"))
     assert error.startswith("The application cannot be loaded: ZeroDivisionError: no")
     assert "test_cli.py, line" in error
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'webhook.on("a", filter="b")',
+        'webhook.on("a", lambda: None)',
+        "webhook.on(len)",
+        'StepID("a") and StepID("b")',
+        "json.loads('{')",
+    ],
+)
+def test_program_that_makes_a_mistake(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told where the program makes it, not where a library notices."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    head = "import json\nfrom flask_clustaar.filters import *\n"
+    head += "from flask_clustaar import ClustaarWebhook\nwebhook = ClustaarWebhook()\n"
+    program = tmp_path / f"bot_with_{abs(hash(line))}.py"
+    program.write_text(f"{head}{line}\n")
+
+    info = ScriptInfo(app_import_path=str(program))
+    error = sentence(CliRunner().invoke(clustaar, ["routes"], obj=info))
+
+    assert f"({program}, line 5)" in error
 
 
 def test_program_that_imports_what_is_not_there(

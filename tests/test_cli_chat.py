@@ -322,6 +322,14 @@ def test_step_that_nobody_handles(steps: Path) -> None:
     assert shown[-1].startswith("bot  404 no_handler: ")
 
 
+def test_step_that_is_not_there() -> None:
+    """A name that no step has is a sentence, and no step to go to."""
+    shown = talk(small_bot(), "/step Nowhere", "hi")
+    assert "     There is no step 'Nowhere'. '/step' tells which are known; any" in (
+        "\n".join(shown)
+    )
+
+
 def test_fallback_of_the_bot(steps: Path) -> None:
     """The bot's own fallback gets what nobody handles."""
     app = built()

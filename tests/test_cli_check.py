@@ -339,6 +339,14 @@ def test_event_that_looks_misspelt() -> None:
     ]
 
 
+def test_step_that_looks_like_a_name() -> None:
+    """No step will have that id."""
+    assert found_in_handlers(StepID("Menu")) == [
+        f"hint: 'test_cli_check.other' ({place(other)}) is for the step 'Menu', and "
+        "ids have 24 letters and digits. Is it a name, for 'StepName'?"
+    ]
+
+
 def test_step_that_never_arrives() -> None:
     """Of several steps of a handler those are told that an earlier one gets."""
     assert found_in_handlers(A, A | B) == [
@@ -476,7 +484,7 @@ def check_source(tmp_path: Path, source: str) -> list[str]:
     names: dict[str, Any] = {}
     exec(compile(source, str(file), "exec"), names)
     app, webhook = webhook_of()
-    webhook.on(TOPIC, names["handle"], filter=StepID("a"))
+    webhook.on(TOPIC, names["handle"], filter=A)
     return found(app)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import re
@@ -324,6 +325,20 @@ def test_repetition_of_one_delivery() -> None:
     assert len(seen.notifications) == 1
 
 
+def test_repetition_that_runs_more_than_once() -> None:
+    """Replies that differ tell of it, as without a store that all workers share."""
+    app, numbers = Flask("numbers"), itertools.count()
+    webhook = ClustaarWebhook(app, private_key=KEY, replay_store="off")
+    webhook.on(TOPIC, lambda _: str(next(numbers)))
+
+    result = run(app, "send", "--repeat", "3", "--same")
+
+    assert result.exit_code == 1
+    assert "3 x 200" in result.output
+    assert "3 different replies: the delivery ran more than once." in result.output
+    assert ok(run(app, "send", "--repeat", "3")).startswith("3 x 200")
+
+
 def test_repetition_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     """All answers are counted, and a message is logged once."""
     result = run(small_bot(replay_capacity=3), "send", "--repeat", "5")
@@ -443,9 +458,10 @@ def unused_port() -> int:
 
 def test_url_that_does_not_answer() -> None:
     """A server that is not there is a sentence."""
-    url = f"http://127.0.0.1:{unused_port()}/"
-    error = sentence(run(both(), "send", "--url", url))
-    assert error == f"'{url}' does not answer: Connection refused."
+    server = f"http://127.0.0.1:{unused_port()}"
+    for url in (server, f"{server}/", f"{server}/clustaar"):
+        error = sentence(run(both(), "send", "--url", url))
+        assert error == f"'{server}/clustaar' does not answer: Connection refused."
 
 
 def test_url_that_http_cannot_send() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -179,6 +180,22 @@ def test_both_ways_write_the_same(found: list[Any]) -> None:
     for each in (built, found):
         reply = StepReachedResponse(actions=each)
         assert fast.dumps(reply) == (emitters.encode(judge(reply)[0]), [])
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        WaitAction(duration=10**5000),
+        {"type": "wait_action", "duration": 10**5000},
+        WaitAction(duration=Decimal("sNaN")),  # type: ignore[arg-type]
+    ],
+)
+def test_what_cannot_be_written_is_explained(action: Any) -> None:
+    """At its path, beside what else is wrong."""
+    reply = StepReachedResponse(actions=[action, SendTextAction("")])
+    assert fast.dumps(reply) == ("", judge(reply)[1])
+    paths = {violation.path for violation in fast.dumps(reply)[1]}
+    assert {"actions.0.duration", "actions.1.text"} <= paths
 
 
 def test_the_quick_way_is_taken() -> None:

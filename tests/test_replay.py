@@ -595,10 +595,11 @@ def test_redis_url_that_decodes(redis_url: str, delivery: str) -> None:
     assert b"\xff" == store.claim(delivery, lease=60).reply
 
 
-def test_redis_odd_option(redis_url: str) -> None:
-    """An option that redis-py does not know is an error of the store."""
-    with pytest.raises(ReplayStoreError):
-        opened(f"{redis_url}?no_such_option=1").claim("a", lease=60)
+@pytest.mark.parametrize("end", ["?no_such_option=1", "zero", "?db=zero"])
+def test_redis_odd_url(end: str) -> None:
+    """What redis-py does not know, or would pass over, is an error at once."""
+    with pytest.raises(ConfigurationError, match="not one that redis-py can read"):
+        opened(f"redis://127.0.0.1/{end}")
 
 
 @pytest.mark.parametrize(

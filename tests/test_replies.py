@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -135,6 +136,16 @@ def test_a_dict_has_the_shape_of_a_reply(value: Any, lines: list[str]) -> None:
 # -- actions -------------------------------------------------------------------------
 
 
+def test_strings_in_a_response_are_texts() -> None:
+    """As in a list of actions; and the response that a handler keeps is left alone."""
+    response = StepReachedResponse(actions=["Hello", PauseBotAction()])  # type: ignore[list-item]
+    assert reply_to(notification(), response, response)["actions"] == 2 * [
+        {"type": "send_text_action", "alternatives": ["Hello"], "text": "Hello"},
+        {"type": "pause_bot_action"},
+    ]
+    assert response.actions[0] == "Hello"
+
+
 def test_actions_are_concatenated_in_order() -> None:
     """Models and dicts among each other."""
     reply = reply_to(notification(), "a", None, {"actions": [TEXT]}, PauseBotAction())
@@ -179,6 +190,18 @@ def test_received_actions_are_found_among_very_many() -> None:
     assert reply_to(came, {"actions": echo})["actions"] == actions
     with pytest.raises(InvalidReply, match="actions.0.type: Must be one of"):
         reply_to(came, {"actions": [{"type": "hologram", "n": {1}}]})
+
+
+@pytest.mark.parametrize("number", [3, 30])
+def test_what_is_no_json_did_not_come(number: int) -> None:
+    """Whatever it says about being equal to what came; nor does it raise."""
+    actions = [{"type": "hologram", "n": [n]} for n in range(number)]
+    came = notification(step={"id": "s", "actions": actions})
+    odd = [Decimal("sNaN"), {1}, (number - 1,), Decimal(0), object()]
+    for value in odd:
+        echo = [*map(dict, actions), {"type": "hologram", "n": value}]
+        with pytest.raises(InvalidReply, match=rf"actions.{number}.type: Must be one"):
+            reply_to(came, echo)
 
 
 def test_received_actions_may_be_returned() -> None:

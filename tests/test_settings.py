@@ -359,6 +359,7 @@ def test_pair_and_credentials() -> None:
         ("on_error", "passthrough", "passthrough"),
         ("url_prefix", "/", "/"),
         ("url_prefix", "/bots/one", "/bots/one"),
+        ("url_prefix", "/bots/one/", "/bots/one"),
         ("url_prefix", None, "/clustaar"),
     ],
 )

@@ -20,6 +20,7 @@ from flask_clustaar.models import (
     ConversationSession,
     GoToAction,
     Input,
+    Interlocutor,
     MatchRegexpCondition,
     Notification,
     QuickReply,
@@ -460,6 +461,27 @@ def nested(depth: int) -> Any:
     for _ in range(depth):
         value = [value]
     return value
+
+
+def test_what_a_program_adds_to_an_envelope() -> None:
+    """Its attributes are loaded like ours; what it puts over one of ours stays."""
+
+    class Polite:
+        first_name = "Madam"
+
+    class Customer(Interlocutor):
+        age: int | None = None
+        email: str | None = "nobody@example.com"
+
+    class Guest(Polite, Interlocutor):  # type: ignore[misc]
+        pass
+
+    came = fast.load(Customer, {"age": 3, "firstName": "Ana"})
+    assert (came.age, came.email, came.first_name) == (3, "nobody@example.com", "Ana")
+    assert Customer().age is None
+    assert fast.load(Guest, {"firstName": "Ana"}).first_name == "Madam"
+    with pytest.raises(AttributeError, match="'Customer' has no attribute 'age'"):
+        Customer.age  # noqa: B018
 
 
 def test_what_is_nested_too_deeply() -> None:

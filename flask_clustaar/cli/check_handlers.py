@@ -11,8 +11,9 @@ from operator import attrgetter
 from .. import events
 from ..filters import And, Filter, Or, StepID
 from ..filters.names import OneOf
+from ..limits import OBJECT_ID
 from ..routing import Handler
-from .findings import Finding, error, warning
+from .findings import Finding, error, hint, warning
 
 
 def check_handlers(handlers: Sequence[Handler], dispatch: str) -> Iterator[Finding]:
@@ -30,6 +31,12 @@ def check_handlers(handlers: Sequence[Handler], dispatch: str) -> Iterator[Findi
             yield warning(
                 f"{_name(handler)} is for '{handler.topic}'. Did you mean '{topic}'?"
             )
+        for step_id in sorted(_step_ids(handler) or ()):
+            if not OBJECT_ID.question(step_id):
+                yield hint(
+                    f"{_name(handler)} is for the step '{step_id}', and ids have 24 "
+                    f"letters and digits. Is it a name, for 'StepName'?"
+                )
     by_topic: dict[str | None, list[Handler]] = defaultdict(list)
     for handler in handlers:
         by_topic[handler.topic].append(handler)

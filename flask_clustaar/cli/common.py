@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import sysconfig
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import Any, NoReturn, TextIO
+from typing import Any, Final, NoReturn, TextIO
 
 import click
 from flask import Flask
@@ -63,17 +65,35 @@ def _import(info: ScriptInfo) -> Flask:
     except click.ClickException:
         raise
     except ClustaarError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(f"{error} See {_place_of(error)}.") from error
     except Exception as error:
         raise _broken(error) from error
 
 
 def _broken(error: BaseException) -> click.ClickException:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
     return click.ClickException(
         f"The application cannot be loaded: {type(error).__name__}: {error} "
-        f"({frame.filename}, line {frame.lineno}). 'flask routes' shows the traceback."
+        f"({_place_of(error)}). 'flask routes' shows the traceback."
     )
+
+
+def _place_of(error: BaseException) -> str:
+    """Return where the program made a mistake, and not where a library found it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(_LIBRARIES)]
+    frame = (own or frames)[-1]
+    return f"{frame.filename}, line {frame.lineno}"
+
+
+#: Where what is no part of the program is installed.
+_LIBRARIES: Final = (
+    os.path.dirname(os.path.dirname(__file__)) + os.sep,
+    *(
+        sysconfig.get_path(name) + os.sep
+        for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    ),
+    "<frozen ",
+)
 
 
 def webhooks_of(app: Flask) -> dict[str, ClustaarWebhook]:

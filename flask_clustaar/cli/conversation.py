@@ -15,6 +15,7 @@ from flask import Flask
 from ..errors import ConfigurationError
 from ..extension import ClustaarWebhook
 from ..filters import StepID
+from ..limits import OBJECT_ID
 from ..models import JumpToAction, Target
 from ..routing import HandlerGroup
 from ..testing import STEP_ID, Clickable, ClustaarClient, Reply
@@ -154,7 +155,13 @@ class Conversation:
     def _step_id(self, text: str) -> str:
         """Return the id of the step that a text names: it is one, or a name."""
         named = [row["id"] for row in self._steps if row.get("name") == text]
-        return str(named[0]) if named else text
+        step = str(named[0]) if named else text
+        if not OBJECT_ID.question(step):
+            raise LookupError(
+                f"There is no step '{text}'. '/step' tells which are known; any other "
+                "goes by its id, of 24 letters and digits."
+            )
+        return step
 
     def _json(self, _: str) -> None:
         if self._client.reply is None:

@@ -31,6 +31,7 @@ def rehearse(
     # Not those of an earlier rehearsal in the same second.
     start = secrets.randbits(40)
     seconds, answers = [], Counter[str]()
+    replies: set[bytes] = set()
     with _logged_once(), _progress(count) as numbers:
         for number in numbers:
             if not same:
@@ -39,10 +40,18 @@ def rehearse(
             answer = send(delivery)
             seconds.append(time.perf_counter() - began)
             answers[_told(answer)] += 1
+            if answer.status == 200:
+                replies.add(answer.body)
     for told, times in answers.most_common():
         click.secho(f"{times} x {told}", fg="green" if told == "200" else "red")
     click.echo(_latency(seconds))
-    return answers["200"] == count
+    if same and len(replies) > 1:
+        click.secho(
+            f"{len(replies)} different replies: the delivery ran more than once. Do "
+            "all workers have the same 'CLUSTAAR_REPLAY_STORE'?",
+            fg="red",
+        )
+    return answers["200"] == count and not (same and len(replies) > 1)
 
 
 def _renewed(body: bytes, number: int) -> bytes:

@@ -38,9 +38,12 @@ def find_target(name: str | None, url: SplitResult | None) -> Target:
     those of the server.
 
     :param name: of the webhook.
-    :param url: a URL; one without a path is that of the webhook's server.
+    :param url: a URL; one without a path, but for a slash, is that of the webhook's
+        server.
     :raises click.ClickException: if there is nothing of the kind.
     """
+    if url is not None and url.path == "/":
+        url = url._replace(path="")
     try:
         app = load_app()
     except NoAppException:

@@ -36,6 +36,11 @@ def load(model: type[M], raw: Any) -> M:
     return cast(M, reader_of(model)(raw))
 
 
+#: What an emitter raises where the schemas have to explain. The last four come of an
+#: attribute that was deleted, or that is something JSON does not have.
+_UNCLEAR = (Detour, KeyError, TypeError, ValueError, RecursionError)
+
+
 def dumps(model: Model) -> tuple[str, list[Violation]]:
     """Return *model* as it leaves, as JSON, and what is wrong with that.
 
@@ -43,16 +48,16 @@ def dumps(model: Model) -> tuple[str, list[Violation]]:
     """
     try:
         return emitter_of(type(model))(model), []
-    except (Detour, KeyError):  # KeyError: an attribute was deleted.
+    except _UNCLEAR:
         wire, violations = schemas.judge(model)
         return "" if violations else encode(wire), violations
 
 
 def dump(model: Model) -> tuple[JSON, list[Violation]]:
-    """Return *model* as it leaves, as a dict, and what is wrong with that."""
+    """Return *model* as who reads its JSON gets it, and what is wrong with that."""
     try:
         return json.loads(emitter_of(type(model))(model)), []
-    except (Detour, KeyError, TypeError, ValueError, RecursionError):
+    except _UNCLEAR:
         return schemas.judge(model)
 
 

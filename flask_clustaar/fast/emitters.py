@@ -30,8 +30,7 @@ from .readers import reader_of
 #: Takes a value, gives its JSON.
 Emitter = Callable[[Any], str]
 
-#: Writes what came and is unchanged, or was checked. Nothing that contains itself gets
-#: here: the emitters recurse first.
+#: Writes what came, or was checked. What contains itself ends as a RecursionError.
 encode: Final = json.JSONEncoder(
     separators=(",", ":"), allow_nan=False, check_circular=False
 ).encode
@@ -144,11 +143,14 @@ def _member(key: str) -> str:
     return f",{quote(key)}:"
 
 
-def _rule_check(model: type[Model]) -> Callable[[str], None]:
+def _rule_check(model: type[Model]) -> Callable[[str], None] | None:
     """Return what raises :class:`Detour` for JSON that breaks the rule of *model*."""
+    rule = model._rule
+    if rule is None:
+        return None
 
     def check(text: str) -> None:
-        for _ in model._rule.check(json.loads(text)) if model._rule else ():
+        for _ in rule.check(json.loads(text)):
             raise Detour
 
     return check
@@ -203,14 +205,8 @@ def _string_statements(shape: Shape, number: int, names: JSON) -> list[str]:
 
 
 def _dict_emitter(model: type[Model]) -> Emitter:
-    plan = [
-        (
-            *(a.key, _member(a.key), _emitter(a.shape)),
-            *(a.none, a.required, a.nullable, a.default),
-        )
-        for a in attributes_of(model)
-    ]
-    keys = {row[0] for row in plan} | ({"type"} if model._tag else set())
+    plan = [(a, _member(a.key), _emitter(a.shape)) for a in attributes_of(model)]
+    keys = {a.key for a, _, _ in plan} | ({"type"} if model._tag else set())
     tag, opening, check = model._tag, _opening(model), _rule_check(model)
 
     def emit(value: Any) -> str:
@@ -219,22 +215,22 @@ def _dict_emitter(model: type[Model]) -> Emitter:
         if tag and value.get("type", MISSING if model._tag_required else tag) != tag:
             raise Detour
         text = opening
-        for key, member, emit_value, none, required, nullable, default in plan:
-            item = value.get(key, MISSING)
+        for attribute, member, emit_value in plan:
+            item = value.get(attribute.key, MISSING)
             if item is MISSING:
-                if required:
+                if attribute.required:
                     raise Detour
-                item = default() if default else None
-            elif item is None and not nullable:
+                item = attribute.default() if attribute.default else None
+            elif item is None and not attribute.nullable:
                 raise Detour
             if item is not None:
                 text += member + emit_value(item)
-            elif none == "blank":
-                text += member + '""'
-            elif none == "null":
+            elif attribute.none == "blank":
+                text += member + quote("")
+            elif attribute.none == "null":
                 text += member + "null"
         text = f"{{{text[1:]}}}"
-        if model._rule:
+        if check:
             check(text)
         return text
 

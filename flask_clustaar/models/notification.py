@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import ItemsView, Iterator, KeysView
 from typing import Annotated, Any
 
 from ..wire import NOT_NULL, REQUIRED, Key, Model
@@ -67,6 +67,14 @@ class ConversationSession(Model, envelope=True):
 
     def __bool__(self) -> bool:
         return True
+
+    def keys(self) -> KeysView[str]:
+        """Return the names of the values."""
+        return self.values.keys()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return the names and the values."""
+        return self.values.items()
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the value *name*, or *default*."""
