@@ -56,11 +56,11 @@ TYPING = [
     "types-jmespath>=1.0",
     "types-jsonschema>=4.20",
 ]
-DOCS = ["furo>=2024.8.6", "sphinx>=8"]
+# The page of the API shows the plugin for pytest, too.
+DOCS = ["furo>=2024.8.6", "pytest>=8.2", "sphinx>=8"]
 BUILD = ["build>=1.2", "check-wheel-contents>=0.6", "twine>=6.1"]
 MUTATION = [*TEST, "mutmut>=3.3"]
 BENCH = [
-    "gunicorn>=22",
     "gunicorn>=22",
     "Flask-GitHubApp>=0.4",
     "line-bot-sdk>=3.14",

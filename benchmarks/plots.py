@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
-WIDTH, HEIGHT = 720, 420
-LEFT, RIGHT, TOP, BOTTOM = 70, 150, 36, 52
+#: As wide as a phone allows with a text that can still be read.
+WIDTH, HEIGHT = 500, 400
+LEFT, RIGHT, TOP, BOTTOM = 72, 142, 36, 56
 
 #: Of the lines, by their place; the first is drawn last and thickest.
 COLOURS = (
@@ -54,10 +55,10 @@ def plot(
     up = Axis(y_label, min(values) * 0.8, max(values) * 1.25, HEIGHT - BOTTOM, TOP)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'font-family="system-ui, sans-serif" font-size="12" fill="#374151">',
+        'font-family="system-ui, sans-serif" font-size="14" fill="#374151">',
         f"<title>{escape(title)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" rx="6" fill="#ffffff"/>',
-        _text(LEFT, 22, title, 'font-size="14" font-weight="600"'),
+        _text(LEFT, 22, title, 'font-weight="600"'),
         *_grid(across, up),
         *_lines(across, up, x, lines),
         "</svg>",
@@ -78,7 +79,7 @@ def _grid(across: Axis, up: Axis) -> list[str]:
             _text(across.start - 8, at + 4, f"{value:,.0f}", 'text-anchor="end"')
         )
     middle = (across.start + across.end) / 2
-    parts.append(_text(middle, HEIGHT - 12, across.label, 'text-anchor="middle"'))
+    parts.append(_text(middle, HEIGHT - 14, across.label, 'text-anchor="middle"'))
     centre = (up.start + up.end) / 2
     turned = f'text-anchor="middle" transform="rotate(-90 18 {centre})"'
     parts.append(_text(18, centre, up.label, turned))
@@ -94,7 +95,7 @@ def _lines(
     labels = []
     for name in sorted(lines, key=lambda name: lines[name][-1]):
         # Names stand where their lines end, one above the other.
-        free = min(up.place(lines[name][-1]) + 4, free - 15)
+        free = min(up.place(lines[name][-1]) + 4, free - 16)
         weight = ' font-weight="600"' if name == first else ""
         colour = f'fill="{styles[name]}"{weight}'
         labels.append(_text(across.end + 10, free, name, colour))

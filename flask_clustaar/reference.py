@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Final, NamedTuple
@@ -164,6 +165,7 @@ def _bounds(low: object, high: object) -> str:
 def _sentence(limit: validate.Validator) -> str:
     """Turn what a limit says to who breaks it into what it demands."""
     message: str = getattr(limit, "error", None) or type(limit).__name__
+    message = re.sub("'([^' ]+)'", r"``\1``", message)
     demand = message.partition(", such as ")[0].rstrip(".")
     for said, demanded in (("Must not be ", "not "), ("Must be ", ""), ("Not ", "")):
         if demand.startswith(said):

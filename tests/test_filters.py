@@ -461,6 +461,10 @@ def test_copies_match_the_same() -> None:
         (lambda: JSONKeyEquals(".a", 1), ValueError, "is no path"),
         (lambda: JSONKeyExists("a[*].b"), ValueError, r"use 'JMESPath\(...\)'"),
         (lambda: JSONKeyExists("a[0"), ValueError, "is no path"),
+        *(
+            (partial(JSONKeyExists, path), ValueError, r"is no path.*'JMESPath\(")
+            for path in ["length(a.b)", "a.*.b", "*", '"a"."b"', "a | b", "a||b", "`1`"]
+        ),
         (lambda: JSONKeyEquals("a", {1}), TypeError, "a set is no JSON value"),
         (lambda: JSONKeyEquals("a", [b"x"]), TypeError, "a bytes is no JSON value"),
         (lambda: JSONKeyEquals("a", {1: 2}), TypeError, "a dict is no JSON value"),

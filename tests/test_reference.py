@@ -107,7 +107,7 @@ class Odd(Model):
             SendEmailAction,
             "from_email",
             "string of at most 150 characters, not an address of the platform "
-            "('@clustaar.'); sanitised, stripped",
+            "(``@clustaar.``); sanitised, stripped",
         ),
         (MatchIntentCondition, "intent_id", "``Intent``, by its ``id``"),
         (models.StepTarget, "step_id", "string, an object id: 24 letters and digits"),

@@ -11,6 +11,8 @@ from .shown import Nothing, shorten, type_name
 #: What stands where nothing is.
 ABSENT: Final = Nothing("absent")
 
+#: What looks like JMESPath, of which a path is only the simplest part.
+_EXPRESSION: Final = re.compile(r"(?:^|\.)\*(?:\.|$)|^\w+\(.*\)$|[\"`]|\|\|| \| ")
 _KEY: Final = re.compile(r"[^.\[\]]+")
 _POSITION: Final = re.compile(r"-?[0-9]{1,9}")
 _POSITION_IN_BRACKETS: Final = re.compile(r"\[(-?[0-9]+)\]")
@@ -28,7 +30,7 @@ def checked_path(owner: object, path: Any) -> str:
     """
     check_text(owner, path)
     checked = _POSITION_IN_BRACKETS.sub(r".\1", path)
-    if not all(map(_KEY.fullmatch, checked.split("."))):
+    if _EXPRESSION.search(path) or not all(map(_KEY.fullmatch, checked.split("."))):
         raise ValueError(
             f"{type(owner).__name__}: {shorten(path)} is no path. Write keys joined "
             "by dots, such as 'data.step.actions.0.type', or use 'JMESPath(...)'."
