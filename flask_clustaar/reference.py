@@ -181,7 +181,7 @@ _HEADER: Final = ("Class and type", "Attribute", "Key", "Required", "Null", "Val
 def _table(members: Iterable[type[Model]]) -> Iterator[str]:
     yield ".. list-table::"
     yield "   :header-rows: 1"
-    yield "   :widths: 24 18 16 8 6 28"
+    yield "   :widths: 23 17 15 10 6 29"
     yield ""
     yield from _cells(_HEADER)
     for model in members:
