@@ -22,7 +22,17 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, Union, get_args
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    get_args,
+)
 
 from marshmallow import validate
 
@@ -40,15 +50,13 @@ RECEIVED: Final = "_received"
 # -- markers for Annotated -----------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """The key on the wire, where it is not the attribute's name in camel case."""
 
     name: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Via:
+class Via(NamedTuple):
     """The wire carries an object of *model*; the attribute is its string *attribute*.
 
     The string remembers the object it was read from, so that what else the object says
@@ -101,8 +109,7 @@ Text = Annotated[str, SANITISED, NORMALISED]
 # -- models --------------------------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """A rule about a whole object, beyond its single attributes.
 
     :param check: takes the object as it goes on the wire, gives ``(path, sentence)``.
@@ -238,8 +245,7 @@ Kind = Literal[
 ]  # fmt: skip
 
 
-@dataclasses.dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """The shape of a value: of an attribute, or of an item of a list."""
 
     kind: Kind
@@ -290,8 +296,7 @@ class Shape:
         return found
 
 
-@dataclasses.dataclass(frozen=True)
-class Attribute:
+class Attribute(NamedTuple):
     """One attribute of a model, and how it stands on the wire."""
 
     name: str
@@ -392,9 +397,7 @@ def _read(hint: Any) -> tuple[Shape, bool, tuple[Any, ...]]:
 def _with(shape: Shape, metadata: tuple[Any, ...]) -> Shape:
     limits = tuple(m for m in metadata if isinstance(m, validate.Validator))
     marks = frozenset(m for m in metadata if isinstance(m, Mark))
-    return dataclasses.replace(
-        shape, limits=shape.limits + limits, marks=shape.marks | marks
-    )
+    return shape._replace(limits=shape.limits + limits, marks=shape.marks | marks)
 
 
 def untyped(attribute: Attribute, value: Any) -> Any:
