@@ -170,7 +170,7 @@ def check_freshness(date: str, now: float, max_age: float | None, skew: float) -
     :raises RequestTooOld: if it is longer ago.
     :raises RequestFromFuture: if it is further ahead.
     """
-    ahead = read_date(date, now) - now
+    ahead = _read_once(date, now // _DAY * _DAY) - now
     if max_age is None or -max_age <= ahead <= skew:
         return
     error = RequestTooOld() if ahead < 0 else RequestFromFuture()
@@ -185,12 +185,6 @@ def read_date(text: str, now: float) -> int:
     :param now: the present, to tell the century of a year of two digits.
     :raises DateMalformed: if it is something else.
     """
-    return _read_date(text, time.gmtime(now).tm_year)
-
-
-@functools.lru_cache(maxsize=64)
-def _read_date(text: str, this_year: int) -> int:
-    """Read a date. What is signed within one second has one, so the last are kept."""
     for form in _DATES:
         if match := form.fullmatch(text):
             break
@@ -198,14 +192,17 @@ def _read_date(text: str, this_year: int) -> int:
         raise DateMalformed
     day, month, year, h, m, s = match.group("day", "month", "year", "h", "m", "s")
     try:
-        date = datetime.date(
-            _full_year(year, this_year), _MONTHS[month.lower()], int(day)
-        )
+        date = datetime.date(_full_year(year, now), _MONTHS[month.lower()], int(day))
     except ValueError:
         raise DateMalformed from None
     days = date.toordinal() - _EPOCH
     return ((days * 24 + int(h)) * 60 + int(m)) * 60 + int(s)
 
+
+_DAY: Final = 86_400
+#: What is signed within one second has one date, so the last ones are kept. Of the
+#: present only the year matters.
+_read_once: Final = functools.lru_cache(maxsize=64)(read_date)
 
 # Strings, so that a build without SHA-1 fails only when SHA-1 is asked for.
 _HMAC: Final = {algorithm: HMACAlgorithm(algorithm) for algorithm in ALGORITHMS}
@@ -264,9 +261,10 @@ _DATES: Final = [
 _EPOCH: Final = datetime.date(1970, 1, 1).toordinal()
 
 
-def _full_year(digits: str, this_year: int) -> int:
+def _full_year(digits: str, now: float) -> int:
     """Return the year; one of two digits is at most fifty years ahead (RFC 9110)."""
     year = int(digits)
     if len(digits) == 4:
         return year
+    this_year = time.gmtime(now).tm_year
     return this_year + (year - this_year + 49) % 100 - 49
