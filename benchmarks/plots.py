@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 #: As wide as a phone allows with a text that can still be read.
 WIDTH, HEIGHT = 500, 400
-LEFT, RIGHT, TOP, BOTTOM = 72, 142, 36, 56
+LEFT, RIGHT, TOP, BOTTOM = 88, 144, 36, 56
 
 #: Of the lines, by their place; the first is drawn last and thickest.
 COLOURS = (
