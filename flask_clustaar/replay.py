@@ -323,8 +323,9 @@ class RedisReplayStore:
             # One that is never used: what is wrong in the URL would tell at the first
             # delivery, and a database that is no number never.
             redis.ConnectionPool.from_url(url).make_connection()
-            if url.startswith("redis") and urlsplit(url).path.strip("/"):
-                int(urlsplit(url).path.strip("/"))
+            database = urlsplit(url).path.strip("/")
+            if database and not url.startswith("unix"):
+                int(database)
             # No second try: a sender waits, and the pool sees to what closed when idle.
             client: Any = redis.Redis.from_url(
                 url,

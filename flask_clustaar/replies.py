@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from . import fast
@@ -238,15 +238,15 @@ class _AsItCame:
         if id(action) in self._ids:
             return True
         kind = str(action.get("type"))
-        alike: Iterable[JSON] = self._by_type.get(kind, [])
+        alike = self._by_type.get(kind, [])
         try:
-            if len(self._by_type.get(kind, [])) > self._FEW:
+            if len(alike) > self._FEW:
                 alike = self._candidates(kind, action)
             return any(action == each and same(action, each) for each in alike)
         except Exception:
             return False  # Only what is no JSON raises, and that did not come.
 
-    def _candidates(self, kind: str, action: JSON) -> Iterable[JSON]:
+    def _candidates(self, kind: str, action: JSON) -> list[JSON]:
         """Return which of many actions of a type are to be compared."""
         self._asked += 1
         if self._asked <= self._FEW:

@@ -205,11 +205,11 @@ class _Lazy:
 
     def __get__(self, envelope: Model | None, model: Any = None) -> Any:
         if envelope is None or RECEIVED not in envelope.__dict__:
-            owner = model if envelope is None else type(envelope)
+            owner = model or type(envelope)
             raise AttributeError(
                 f"'{owner.__name__}' has no attribute '{self._name}'",
                 name=self._name,
-                obj=model if envelope is None else envelope,
+                obj=owner if envelope is None else envelope,
             )
         state, load = envelope.__dict__, type(envelope)._loaders[self._name]
         try:

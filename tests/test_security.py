@@ -513,6 +513,7 @@ def test_hostile_date(text: str) -> None:
 @pytest.mark.parametrize(
     ("username", "password"),
     [
+        ("_bot", "password"),
         ("user", "password"),
         ("user", "pass:word:"),
         ("user", ":"),

@@ -471,17 +471,28 @@ def test_what_a_program_adds_to_an_envelope() -> None:
 
     class Customer(Interlocutor):
         age: int | None = None
+        shoe: str
         email: str | None = "nobody@example.com"
 
     class Guest(Polite, Interlocutor):  # type: ignore[misc]
         pass
 
-    came = fast.load(Customer, {"age": 3, "firstName": "Ana"})
+    document = {"age": 3, "shoe": "42", "firstName": "Ana"}
+    came = fast.load(Customer, document)
     assert (came.age, came.email, came.first_name) == (3, "nobody@example.com", "Ana")
-    assert Customer().age is None
+    assert came.shoe == "42"
+    assert fast.load(Customer, document | {"email": "a@e.co"}).email == "a@e.co"
+    built = Customer(shoe="42")
+    assert built.age is None
     assert fast.load(Guest, {"firstName": "Ana"}).first_name == "Madam"
-    with pytest.raises(AttributeError, match="'Customer' has no attribute 'age'"):
-        Customer.age  # noqa: B018
+    del built.age
+    for where in (Customer, built):
+        with pytest.raises(
+            AttributeError, match="'Customer' has no attribute 'age'"
+        ) as caught:
+            where.age  # noqa: B018
+        assert caught.value.name == "age"
+        assert caught.value.obj is where
 
 
 def test_what_is_nested_too_deeply() -> None:

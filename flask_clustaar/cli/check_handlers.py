@@ -25,13 +25,14 @@ def check_handlers(handlers: Sequence[Handler], dispatch: str) -> Iterator[Findi
     if not handlers:
         yield warning("It has no handlers: each notification is answered with 404.")
     for handler in handlers:
-        if _step_ids(handler) == frozenset():
+        step_ids = _step_ids(handler)
+        if step_ids == frozenset():
             yield error(f"{_name(handler)} can never run: no step has two ids.")
         for topic in _meant(handler.topic):
             yield warning(
                 f"{_name(handler)} is for '{handler.topic}'. Did you mean '{topic}'?"
             )
-        for step_id in sorted(_step_ids(handler) or ()):
+        for step_id in sorted(step_ids or ()):
             if not OBJECT_ID.question(step_id):
                 yield hint(
                     f"{_name(handler)} is for the step '{step_id}', and ids have 24 "

@@ -40,18 +40,19 @@ def rehearse(
             answer = send(delivery)
             seconds.append(time.perf_counter() - began)
             answers[_told(answer)] += 1
-            if answer.status == 200:
+            if same and answer.status == 200:
                 replies.add(answer.body)
     for told, times in answers.most_common():
         click.secho(f"{times} x {told}", fg="green" if told == "200" else "red")
     click.echo(_latency(seconds))
-    if same and len(replies) > 1:
+    differ = len(replies) > 1
+    if differ:
         click.secho(
             f"{len(replies)} different replies: the delivery ran more than once. Do "
             "all workers have the same 'CLUSTAAR_REPLAY_STORE'?",
             fg="red",
         )
-    return answers["200"] == count and not (same and len(replies) > 1)
+    return answers["200"] == count and not differ
 
 
 def _renewed(body: bytes, number: int) -> bytes:
