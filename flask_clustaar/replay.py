@@ -6,12 +6,12 @@ import heapq
 import itertools
 import os
 import secrets
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import (
-    TYPE_CHECKING,
     Any,
     ClassVar,
     Final,
@@ -24,9 +24,6 @@ from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from .errors import ConfigurationError, ReplayStoreError
-
-if TYPE_CHECKING:
-    import sqlite3
 
 
 class Claim(NamedTuple):
@@ -228,8 +225,6 @@ class SQLiteReplayStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        import sqlite3  # Most programs have another store.
-
         with self._lock:
             try:
                 with self._connection or self._connect() as connection:
@@ -242,8 +237,6 @@ class SQLiteReplayStore:
                 ) from error
 
     def _connect(self) -> sqlite3.Connection:
-        import sqlite3
-
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
         self._connection = connection = sqlite3.connect(
