@@ -595,7 +595,7 @@ def test_redis_url_that_decodes(redis_url: str, delivery: str) -> None:
     assert b"\xff" == store.claim(delivery, lease=60).reply
 
 
-@pytest.mark.parametrize("end", ["?no_such_option=1", "zero", "?db=zero"])
+@pytest.mark.parametrize("end", ["?no_such_option=1", "zero", "X0", "?db=zero"])
 def test_redis_odd_url(end: str) -> None:
     """What redis-py does not know, or would pass over, is an error at once."""
     with pytest.raises(ConfigurationError, match="not one that redis-py can read"):

@@ -296,14 +296,21 @@ def test_what_annotations_say_of_shapes() -> None:
         target: StepTarget | None
         via: Annotated[str, Via(StepTarget, "step_id")]
         text: Annotated[Short, STRIPPED, Length(max=2)]
+        maybe: Annotated[Short | None, STRIPPED] = None
+        several: Annotated[list[Short], Length(max=9)]
 
-    regexp, target, via, text = (row.shape for row in attributes_of(Shapes))
+    rows = attributes_of(Shapes)
+    regexp, target, via, text, maybe, several = (row.shape for row in rows)
 
     assert regexp == Shape("regexp")
     assert target == Shape("model", model=StepTarget)
     assert via == Shape("model", model=StepTarget, via=Via(StepTarget, "step_id"))
     assert text.marks == {SANITISED, NORMALISED, STRIPPED}
     assert [(limit.min, limit.max) for limit in text.limits] == [(1, 3), (None, 2)]  # type: ignore[attr-defined]
+    assert (maybe.kind, maybe.marks, maybe.max_length) == ("string", text.marks, 3)
+    assert (several.kind, several.max_length) == ("list", 9)
+    assert several.item is not None
+    assert (several.item.kind, several.item.max_length) == ("string", 3)
 
 
 def test_a_family_of_ones_own() -> None:
