@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_clustaar import ClustaarWebhook, HandlerGroup, Notification, events
-from flask_clustaar.cli.channels import _SUPPORT, CHANNELS
+from flask_clustaar.channels import CHANNELS, SUPPORT
 from flask_clustaar.cli.check_handlers import covers
 from flask_clustaar.filters import (
     BotID,
@@ -697,9 +697,9 @@ def test_button_that_does_nothing() -> None:
 
 def test_table_of_channels() -> None:
     """The table has a mark for each channel, of actions that there are."""
-    assert {len(row) for row in _SUPPORT.values()} == {len(CHANNELS)}
-    assert set("".join(_SUPPORT.values())) == set("y-?")
-    assert set(_SUPPORT) <= {*Action._members, *ButtonAction._members}
+    assert {len(row) for row in SUPPORT.values()} == {len(CHANNELS)}
+    assert set("".join(SUPPORT.values())) == set("y-?")
+    assert set(SUPPORT) <= {*Action._members, *ButtonAction._members}
 
 
 def test_options_of_replies() -> None:

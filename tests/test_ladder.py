@@ -15,13 +15,13 @@ PACKAGE = Path(flask_clustaar.__file__).parent
 #: From the bottom up. A module imports from rungs below its own; those of one rung do
 #: not know of each other. ``__init__`` stands for the public names.
 LADDER = [
-    {"_version", "errors", "events", "limits", "signals"},
+    {"_version", "channels", "errors", "events", "limits", "signals"},
     {"body", "cleaning", "filters", "replay", "security"},
     {"routing", "settings", "wire"},
     {"models", "schemas", "truncation"},
     {"fast"},
     {"json_schema", "notifications", "reference", "replies", "transcript"},
-    {"extension"},
+    {"extension", "verification"},
     {"__init__"},
     {"compat", "testing"},
     {"cli", "pytest_plugin"},

@@ -1,0 +1,202 @@
+"""Explain, check by check, whether the webhook would accept a request.
+
+The explanations show values of the settings and of the request, so they are only for
+the webhook's developers. Nothing is run and nothing is recorded.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, Literal, NamedTuple
+
+from .body import check_content, read_body
+from .errors import (
+    RequestFromFuture,
+    RequestRejected,
+    RequestTooOld,
+    SignatureInvalid,
+)
+from .security import (
+    check_credentials,
+    check_freshness,
+    check_signature,
+    read_date,
+)
+from .settings import Settings
+
+Outcome = Literal["pass", "FAIL", "skip"]
+_Result = tuple[Outcome, str]
+
+
+class ReceivedRequest(NamedTuple):
+    """A request as a server received it."""
+
+    #: The path of the request line, if it is known.
+    path: str | None
+    #: The values of each header, by its name in lower case.
+    headers: dict[str, list[str]]
+    body: bytes
+
+    def header(self, name: str) -> list[str]:
+        """Return the values of a header."""
+        return self.headers.get(name.lower(), [])
+
+    def environ(self) -> dict[str, Any]:
+        """Return the WSGI environment that a server makes of the request."""
+        environ = {
+            f"HTTP_{name.upper().replace('-', '_')}": ",".join(values)
+            for name, values in self.headers.items()
+        }
+        for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            if f"HTTP_{name}" in environ:
+                environ[name] = environ.pop(f"HTTP_{name}")
+        body = {"wsgi.input": io.BytesIO(self.body), "wsgi.input_terminated": True}
+        return environ | body
+
+
+class Verdict(NamedTuple):
+    """The result of one check."""
+
+    check: str
+    outcome: Outcome
+    #: The reason.
+    sentence: str
+    #: The error that the webhook answers with, if the check failed.
+    error: RequestRejected | None = None
+
+
+def verify(request: ReceivedRequest, settings: Settings, clock: float) -> list[Verdict]:
+    """Return the verdict of each check, in the order in which the webhook makes them.
+
+    The webhook stops at the first check that fails; here all of them are made.
+
+    :param clock: the time at which the request arrived, in seconds since the epoch.
+    """
+    verdicts = []
+    for name, check in _CHECKS.items():
+        try:
+            verdict = Verdict(name, *check(request, settings, clock))
+        except RequestRejected as error:
+            reason = _why(error, request, settings, clock)
+            verdict = Verdict(name, "FAIL", reason, error)
+        verdicts.append(verdict)
+    return verdicts
+
+
+# -- the checks ----------------------------------------------------------------------
+
+
+def _size(request: ReceivedRequest, settings: Settings, clock: float) -> _Result:
+    most = settings.max_content_length
+    body = read_body(request.environ(), most)
+    return "pass", f"{len(body)} bytes of at most {most}"
+
+
+def _content(request: ReceivedRequest, settings: Settings, clock: float) -> _Result:
+    environ = request.environ()
+    check_content(environ)
+    return "pass", environ.get("CONTENT_TYPE", "no type is as good as JSON")
+
+
+def _credentials(request: ReceivedRequest, settings: Settings, clock: float) -> _Result:
+    if not settings.pairs:
+        return "skip", "there is no user name in the settings"
+    authorization = request.header("Authorization")
+    check_credentials(authorization, settings.pairs)
+    return "pass", "the user name and the password are right"
+
+
+def _signature(request: ReceivedRequest, settings: Settings, clock: float) -> _Result:
+    if not settings.keys:
+        return "skip", "there is no private key in the settings"
+    number = _key_number(request, settings)
+    if len(settings.keys) == 1:
+        return "pass", "it was made with the private key"
+    return "pass", f"it was made with key {number} of {len(settings.keys)}"
+
+
+def _freshness(request: ReceivedRequest, settings: Settings, clock: float) -> _Result:
+    if not settings.keys:
+        return "skip", "there is no private key in the settings, so no date is signed"
+    dates = request.header(settings.date_header)
+    if len(dates) != 1:
+        return "skip", f"there is not one '{settings.date_header}'"
+    check_freshness(dates[0], clock, settings.request_max_age, settings.clock_skew)
+    return "pass", f"{_age(dates[0], clock)}; {_window(settings)}"
+
+
+def _replay(request: ReceivedRequest, settings: Settings, clock: float) -> _Result:
+    if not settings.keys:
+        return "skip", "there is no private key in the settings to tell deliveries by"
+    if settings.replay_store in (None, "off"):
+        return "skip", "the replay store is off"
+    return "skip", "the replay store is not asked, since that would record the delivery"
+
+
+_Check = Callable[[ReceivedRequest, Settings, float], _Result]
+_CHECKS: Final[dict[str, _Check]] = {
+    "size": _size,
+    "content": _content,
+    "credentials": _credentials,
+    "signature": _signature,
+    "freshness": _freshness,
+    "replay": _replay,
+}
+
+
+# -- the reasons ---------------------------------------------------------------------
+
+
+def _why(
+    error: RequestRejected, request: ReceivedRequest, settings: Settings, clock: float
+) -> str:
+    """Return why a check fails, with what its owner may know and a sender may not."""
+    if isinstance(error, (RequestTooOld, RequestFromFuture)):
+        date = request.header(settings.date_header)[0]
+        return (
+            f"{error.description} {_age(date, clock).capitalize()}; "
+            f"{_window(settings)}."
+        )
+    shortened = request._replace(body=request.body.rstrip(b"\r\n"))
+    if isinstance(error, SignatureInvalid) and shortened != request:
+        with suppress(RequestRejected):
+            _key_number(shortened, settings)
+            return (
+                "It matches without the line break at the end of the file. Remove it."
+            )
+    return str(error.description)
+
+
+def _key_number(request: ReceivedRequest, settings: Settings) -> int:
+    """Return which key the signature was made with.
+
+    :raises RequestRejected: if it was made with none.
+    """
+    arguments = request.header("X-Hub-Signature"), request.header(settings.date_header)
+    for number, key in enumerate(settings.keys, 1):
+        with suppress(SignatureInvalid):
+            check_signature(
+                *arguments, request.body, [key], settings.signature_algorithms
+            )
+            return number
+    raise SignatureInvalid
+
+
+def _window(settings: Settings) -> str:
+    if settings.request_max_age is None:
+        return "any age is accepted"
+    return (
+        f"{settings.request_max_age:g} s ago to {settings.clock_skew:g} s ahead "
+        "is accepted"
+    )
+
+
+def _age(date: str, clock: float) -> str:
+    seconds = clock - read_date(date, clock)
+    side = "ago" if seconds >= 0 else "ahead"
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if abs(seconds) >= 2 * size:
+            return f"it is dated {abs(seconds) / size:.0f} {unit} {side}"
+    return f"it is dated {abs(seconds):.0f} s {side}"
