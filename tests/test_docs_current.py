@@ -14,8 +14,8 @@ import pytest
 
 import flask_clustaar
 from flask_clustaar import errors, events, filters, models, signals
+from flask_clustaar.channels import CHANNELS, SUPPORT
 from flask_clustaar.cli import clustaar
-from flask_clustaar.cli.channels import _SUPPORT, CHANNELS
 from flask_clustaar.errors import PROBLEMS, RequestRejected
 from flask_clustaar.models import Action, Interlocutor, Notification
 from flask_clustaar.models.buttons import ButtonAction
@@ -185,7 +185,7 @@ def test_channels() -> None:
         for row in table[1:]
     }
 
-    assert shown == _SUPPORT
+    assert shown == SUPPORT
     assert all(f"``{name}``" in PAGES["protocol"] for name in CHANNELS)
 
 
