@@ -276,8 +276,9 @@ def test_pictures() -> None:
 
 #: What a bot is not built on.
 INTERNAL = {
-    "_version", "body", "cleaning", "cli", "fast", "limits", "notifications",
-    "reference", "schemas",
+    "_version", "body", "channels", "cleaning", "cli", "fast", "limits",
+    "notifications",
+    "reference", "schemas", "verification",
 }  # fmt: skip
 
 
