@@ -7,7 +7,6 @@ import contextvars
 import dataclasses
 import difflib
 import json
-import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +16,6 @@ from types import EllipsisType
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from flask import Flask, url_for
-from werkzeug.http import http_date
 from werkzeug.test import TestResponse
 
 from . import events, fast
@@ -52,7 +50,8 @@ from .models import (
     URLLoadedEvent,
 )
 from .notifications import load_notification
-from .security import basic_auth, sign
+from .platform.documents import encode, to_json
+from .platform.signer import Delivery, Signer, distinct
 from .settings import Settings
 from .transcript import (
     Line,
@@ -64,7 +63,7 @@ from .transcript import (
     render_problem,
     render_reply,
 )
-from .wire import JSON, Model, attributes_of, copy_json
+from .wire import JSON, attributes_of, copy_json
 
 T = TypeVar("T")
 
@@ -115,8 +114,8 @@ def make_notification(
     data = {
         "type": "step_reached_event",
         "channel": channel,
-        "input": _wire(Message(text=text) if input is ... else input),
-        "interlocutor": _wire(_interlocutor(user)),
+        "input": to_json(Message(text=text) if input is ... else input),
+        "interlocutor": to_json(_interlocutor(user)),
         "session": None if session is None else {"values": dict(session)},
         "step": _step(step, step_name, actions, user_data),
     }
@@ -127,7 +126,7 @@ def make_notification(
         "timestamp": int(time.time()) if timestamp is None else timestamp,
         "data": data,
     }
-    return load_notification(_dumps(document))
+    return load_notification(encode(document))
 
 
 class ClustaarClient:
@@ -185,7 +184,8 @@ class ClustaarClient:
         self.transcript: Transcript = Transcript()
         self._http = app.test_client()
         self._place: str | None = None
-        self._last: tuple[bytes, dict[str, str]] | None = None
+        self._signer = Signer(self.settings)
+        self._last: Delivery | None = None
 
     def __repr__(self) -> str:
         return f"<ClustaarClient of '{self.webhook.name}' at step '{self.step.id}'>"
@@ -282,8 +282,8 @@ class ClustaarClient:
         :raises ValueError: for a notification that the platform would not send.
         """
         if not isinstance(notification, bytes):
-            notification = _dumps(_wire(notification)) + _watermark()
-        return self._exchange(notification, self._headers(notification, headers))
+            notification = distinct(encode(to_json(notification)))
+        return self._exchange(self._signer.deliver(notification, headers))
 
     def resend(self) -> Reply:
         """Send the last request once more, to the byte, as if it had got lost.
@@ -292,7 +292,7 @@ class ClustaarClient:
         """
         if self._last is None:
             raise LookupError("There is nothing to send again: nothing was sent yet.")
-        return self._exchange(*self._last)
+        return self._exchange(self._last)
 
     @cached_property
     def url(self) -> str:
@@ -314,11 +314,11 @@ class ClustaarClient:
             channel=self.channel,
             bot_id=self.bot_id,
         )
-        body = _dumps(notification.received) + _watermark()
-        return self._exchange(body, self._headers(body, {}), said)
+        body = distinct(encode(notification.received))
+        return self._exchange(self._signer.deliver(body), said)
 
     def _go(self, action: GoToAction, said: Sequence[Line] = ()) -> Reply:
-        step = _wire(action.target)["id"]
+        step = to_json(action.target)["id"]
         if isinstance(action.target, StoryTarget):
             step = self._first_step(step)
         self.at(step)
@@ -353,30 +353,15 @@ class ClustaarClient:
 
     # -- the platform ------------------------------------------------------------------
 
-    def _headers(self, body: bytes, given: Mapping[str, str | None]) -> dict[str, str]:
-        settings, date = self.settings, self.settings.date_header.title()
-        wanted: dict[str, str | None] = {
-            "Content-Type": "application/json",
-            date: http_date(),
-        }
-        for username, password in settings.pairs[:1]:
-            wanted["Authorization"] = basic_auth(username.reveal(), password.reveal())
-        wanted |= {name.title(): value for name, value in given.items()}
-        for key in settings.keys[:1]:
-            algorithm = settings.signature_algorithms[0]
-            signature = sign(key.reveal(), wanted[date], body, algorithm)
-            wanted.setdefault("X-Hub-Signature", signature)
-        return {name: value for name, value in wanted.items() if value is not None}
-
-    def _exchange(
-        self, body: bytes, headers: dict[str, str], said: Sequence[Line] = ()
-    ) -> Reply:
+    def _exchange(self, delivery: Delivery, said: Sequence[Line] = ()) -> Reply:
         """Send a request; the conversation goes on with what comes back."""
-        self._last = body, headers
-        sent = _understood(body)
+        self._last = delivery
+        sent = _understood(delivery.body)
         self._record(sent, said)
         response = _outside_of_a_loop(
-            lambda: self._http.post(self.url, data=body, headers=headers)
+            lambda: self._http.post(
+                self.url, data=delivery.body, headers=delivery.headers
+            )
         )
         self.reply = reply = Reply(response, sent)
         self.transcript.add("bot", reply.lines)
@@ -557,13 +542,13 @@ def _step(
     actions: Iterable[Action | JSON],
     user_data: str | None,
 ) -> Any:
-    actions = [_wire(action) for action in actions]
+    actions = [to_json(action) for action in actions]
     if isinstance(step, str):
         named = {"id": step, "name": "A step" if name is None else name}
         return named | {"userData": user_data, "actions": actions}
     if name is not None or actions or user_data is not None:
         raise TypeError("A whole step has its own name, actions and user data.")
-    return _wire(step)
+    return to_json(step)
 
 
 def _interlocutor(user: Interlocutor | Mapping[str, Any]) -> Interlocutor:
@@ -591,30 +576,6 @@ _JOHN_DOE: Final = {
     "is_logged": False,
     "used_to_test": False,
 }
-
-
-def _wire(value: Any) -> Any:
-    """Return a model as it goes on the wire; what is no model is that already."""
-    if not isinstance(value, Model):
-        return value
-    wire, violations = fast.dump(value)
-    if violations:
-        head = f"The platform would not send this {type(value).__name__}:"
-        raise ValueError("\n".join([head, *map(str, violations)]))
-    return wire
-
-
-def _dumps(document: Any) -> bytes:
-    return json.dumps(document, allow_nan=False).encode()
-
-
-def _watermark() -> bytes:
-    """Return white space that makes a body unlike any other.
-
-    The door runs a delivery once, and knows it by its body and its date, which has
-    seconds. What a test sends twice in a second is meant to be two deliveries.
-    """
-    return f"{secrets.randbits(64):b}".translate({48: " ", 49: "\t"}).encode()
 
 
 def _understood(body: bytes) -> Notification | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import secrets
 import statistics
 import sys
 import time
@@ -16,8 +15,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import click
 
 from ..extension import logger
+from ..platform.signer import Signer, distinct
 from .common import is_terminal
-from .delivery import Answer, Send, Signer
+from .delivery import Answer, Send
 
 
 def rehearse(
@@ -28,14 +28,12 @@ def rehearse(
     :param same: send one delivery again and again.
     """
     delivery = signer.deliver(body)
-    # Not those of an earlier rehearsal in the same second.
-    start = secrets.randbits(40)
     seconds, answers = [], Counter[str]()
     replies: set[bytes] = set()
     with _logged_once(), _progress(count) as numbers:
-        for number in numbers:
+        for _ in numbers:
             if not same:
-                delivery = signer.deliver(_renewed(body, start + number))
+                delivery = signer.deliver(distinct(body))
             began = time.perf_counter()
             answer = send(delivery)
             seconds.append(time.perf_counter() - began)
@@ -53,14 +51,6 @@ def rehearse(
             fg="red",
         )
     return answers["200"] == count and not differ
-
-
-def _renewed(body: bytes, number: int) -> bytes:
-    """Return a body that is another one, and says the same.
-
-    The Date has seconds only: of several deliveries in one, each needs its own body.
-    """
-    return body + f"{number:b}".translate({0x30: " ", 0x31: "\t"}).encode()
 
 
 def _progress(count: int) -> AbstractContextManager[Iterable[int]]:

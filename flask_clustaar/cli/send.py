@@ -8,10 +8,10 @@ from urllib.parse import SplitResult
 
 import click
 
+from ..platform.signer import WRONG_KEY, Signer
 from ..testing import make_notification
 from ..wire import JSON
 from .common import is_terminal, read, webhook_option
-from .delivery import Signer
 from .rehearsal import rehearse
 from .show import show
 from .target import curl, find_target, url_option
@@ -131,7 +131,9 @@ def command(
         )
     target = find_target(webhook, url)
     body = _build(told, target.step) if file is None else read(file)
-    signer = Signer(target.settings, key, username, password, date, bad_signature)
+    signer = Signer(
+        target.settings, WRONG_KEY if bad_signature else key, username, password, date
+    )
     if as_curl:
         click.echo(curl(signer.deliver(body), target.url, file))
         return

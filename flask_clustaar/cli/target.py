@@ -14,10 +14,11 @@ from flask.cli import NoAppException
 from werkzeug.routing import BuildError
 
 from ..extension import ClustaarWebhook
+from ..platform.signer import Delivery
 from ..settings import Settings
 from ..testing import ClustaarClient
 from .common import chosen, first_step, load_app, webhooks_of
-from .delivery import Delivery, Send, to_app, to_url
+from .delivery import Send, to_app, to_url
 
 
 @dataclass(frozen=True)

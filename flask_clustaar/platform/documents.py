@@ -1,0 +1,41 @@
+"""Turn models into JSON and back, as the platform reads and writes them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar, cast
+
+from ..schemas import judge, schema_for
+from ..wire import Model
+
+M = TypeVar("M", bound=Model)
+
+
+def to_json(value: Any) -> Any:
+    """Return a model as JSON; anything else is JSON already, and is returned as it is.
+
+    :raises ValueError: for a model that the platform would not send.
+    """
+    if not isinstance(value, Model):
+        return value
+    wire, violations = judge(value)
+    if violations:
+        head = f"The platform would not send this {type(value).__name__}:"
+        raise ValueError("\n".join([head, *map(str, violations)]))
+    return wire
+
+
+def from_json(model: type[M], raw: Any) -> M:
+    """Load a model from JSON; anything but an object is loaded as an empty one."""
+    return cast(
+        M, schema_for(model, received=True).load(raw if isinstance(raw, dict) else {})
+    )
+
+
+def encode(document: Any) -> bytes:
+    """Return a document as the bytes of a body.
+
+    :raises TypeError: for what is not JSON.
+    :raises ValueError: for NaN and infinite numbers.
+    """
+    return json.dumps(document, allow_nan=False).encode()
