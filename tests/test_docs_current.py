@@ -276,8 +276,8 @@ def test_pictures() -> None:
 
 #: What a bot is not built on.
 INTERNAL = {
-    "_version", "body", "channels", "cleaning", "cli", "fast", "limits",
-    "notifications",
+    "_version", "body", "channels", "cleaning", "cli", "fast", "inspector",
+    "limits", "notifications", "recording",
     "reference", "schemas", "verification",
 }  # fmt: skip
 

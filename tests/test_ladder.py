@@ -20,17 +20,18 @@ LADDER = [
     {"routing", "settings", "wire"},
     {"models", "schemas", "truncation"},
     {"fast"},
-    {"json_schema", "notifications", "reference", "replies", "transcript"},
+    {"json_schema", "notifications", "recording", "reference", "replies", "transcript"},
     {"extension", "verification"},
     {"__init__"},
     {"compat", "platform"},
     {"testing"},
+    {"inspector"},
     {"cli", "pytest_plugin"},
 ]
 RUNGS = {name: height for height, names in enumerate(LADDER) for name in names}
 
 #: All else takes arguments, and needs no application.
-WITH_FLASK = {"extension", "compat", "testing", "cli", "pytest_plugin"}
+WITH_FLASK = {"extension", "compat", "testing", "inspector", "cli", "pytest_plugin"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = sorted({file.parent.name for file in FILES} - {PACKAGE.name})

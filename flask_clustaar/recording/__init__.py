@@ -1,0 +1,1 @@
+"""Record what a webhook receives and answers, and replay it."""
