@@ -52,13 +52,13 @@ from .models import (
 from .notifications import load_notification
 from .platform.documents import encode, to_json
 from .platform.signer import Delivery, Signer, distinct
+from .printable import printable
 from .settings import Settings
 from .transcript import (
     Line,
     Transcript,
     info,
     plain,
-    printable,
     render_input,
     render_problem,
     render_reply,

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from . import fast
 from .filters.shown import shorten
+from .printable import printable
 from .wire import JSON, Model
 
 T = TypeVar("T")
@@ -98,15 +99,10 @@ def info(text: str) -> Line:
 
 
 def plain(text: str) -> str:
-    """Return a bot's text without its HTML, as :func:`printable` text."""
+    """Return a bot's text without its HTML, as printable text."""
     text = _TAG.sub("", _ITEM.sub("\n- ", _BREAK.sub("\n", text)))
     text = _REFERENCE.sub(lambda reference: html.unescape(reference[0]), text)
-    return printable(text).strip("\n")
-
-
-def printable(text: str) -> str:
-    """Return a text without what would upset a terminal: control characters, say."""
-    return _UNPRINTABLE.sub("\ufffd", text)
+    return printable(text, lines=True).strip("\n")
 
 
 _BREAK: Final = re.compile(r"<br\s*/?>|</(?:blockquote|ol|ul)>", re.IGNORECASE)
@@ -114,8 +110,6 @@ _ITEM: Final = re.compile("<li>", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[a-zA-Z][^<>]*>")
 #: Only with its semicolon: a URL may have '&copy=1'.
 _REFERENCE: Final = re.compile(r"&#?\w+;")
-#: Halves of surrogate pairs are in it, because no encoding has them.
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 # -- what is seen --------------------------------------------------------------------
@@ -294,7 +288,9 @@ _ACTIONS: Final[dict[str, Renderer]] = {
 
 def _typed(text: Any) -> list[str]:
     """Return a text as a person typed it: what looks like HTML in it is none."""
-    return (printable(text) if isinstance(text, str) else _words(text)).splitlines()
+    if not isinstance(text, str):
+        text = _words(text)
+    return printable(text, lines=True).splitlines()
 
 
 #: How each type of input is told, in rows.

@@ -15,7 +15,7 @@ PACKAGE = Path(flask_clustaar.__file__).parent
 #: From the bottom up. A module imports from rungs below its own; those of one rung do
 #: not know of each other. ``__init__`` stands for the public names.
 LADDER = [
-    {"_version", "channels", "errors", "events", "limits", "signals"},
+    {"_version", "channels", "errors", "events", "limits", "printable", "signals"},
     {"body", "cleaning", "filters", "replay", "security"},
     {"routing", "settings", "wire"},
     {"models", "schemas", "truncation"},

@@ -24,7 +24,6 @@ from flask_clustaar.transcript import (
     Line,
     Transcript,
     plain,
-    printable,
     render_action,
     render_input,
     render_problem,
@@ -371,11 +370,6 @@ def test_problem_reads_with_its_errors() -> None:
 def test_plain_text_is_what_a_browser_shows(html: str, expected: str) -> None:
     """Tags go, breaks and lists keep their lines, references become characters."""
     assert plain(html) == expected
-
-
-def test_terminal_is_not_upset() -> None:
-    """Control characters and halves of surrogate pairs do not reach a terminal."""
-    assert printable("a\x1b[2J\ud800\r\x9bb\tc\nd") == "a�[2J���b\tc\nd"
 
 
 #: Keys that are looked at, and values that none of them has.

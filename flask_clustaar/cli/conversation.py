@@ -17,9 +17,10 @@ from ..extension import ClustaarWebhook
 from ..filters import StepID
 from ..limits import OBJECT_ID
 from ..models import JumpToAction, Target
+from ..printable import printable
 from ..routing import HandlerGroup
 from ..testing import STEP_ID, Clickable, ClustaarClient, Reply
-from ..transcript import Line, _objects, info, printable, render_action
+from ..transcript import Line, _objects, info, render_action
 from ..wire import JSON, copy_json
 from .common import first_step
 from .delivery import answer_exceptions
@@ -166,7 +167,8 @@ class Conversation:
     def _json(self, _: str) -> None:
         if self._client.reply is None:
             raise LookupError("There is no reply yet.")
-        click.echo(printable(json.dumps(self._client.reply.json, indent=2)))
+        text = json.dumps(self._client.reply.json, indent=2, ensure_ascii=False)
+        click.echo(printable(text, lines=True))
 
     def _emit(self, event: str) -> None:
         self._show(self._client.emit(event))

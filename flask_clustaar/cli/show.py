@@ -10,10 +10,10 @@ from typing import Any
 from ..errors import ProblemError
 from ..models import Step
 from ..notifications import load_notification
+from ..printable import printable
 from ..transcript import (
     Line,
     info,
-    printable,
     render_input,
     render_problem,
     render_reply,

@@ -1,0 +1,3 @@
+"""Where the tools find :func:`printable`."""
+
+from ..printable import printable as printable
