@@ -38,7 +38,9 @@ from click.testing import CliRunner
 from flask import Flask
 from flask.cli import FlaskGroup
 from gunicorn.config import Config
+from pytest import Collector, ExceptionInfo, File, Item
 from sybil import Document, Example, Region, Sybil
+from sybil.example import SybilFailure
 from sybil.parsers.rest import DocTestParser
 from sybil.parsers.rest.lexers import DirectiveInCommentLexer, DirectiveLexer
 
@@ -48,6 +50,7 @@ from flask_clustaar.settings import SETTINGS
 from flask_clustaar.testing import ClustaarClient, Reply
 from flask_clustaar.wire import Model
 
+HERE = Path(__file__).parent
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -396,25 +399,57 @@ def evaluate(example: Example) -> None:
         LANGUAGES[lexemes["arguments"]](page, example.parsed, example)
 
 
-def open_page(namespace: dict[str, Any]) -> None:
-    def start(**settings: Any) -> None:
-        """Begin with another application: for blocks that nobody sees."""
-        app = Flask("bot")
-        settings = {"private_key": "a key for the pages", **settings}
-        webhook = ClustaarWebhook(app, **settings)
-        client = ClustaarClient(app)
-        namespace.update(app=app, webhook=webhook, client=client)
-
-    namespace.update(__name__="bot", page=Page(), start=start)
+SYBIL = Sybil(parsers=[blocks, DocTestParser(FLAGS)], pattern="*.rst")
 
 
-def close_page(namespace: dict[str, Any]) -> None:
-    namespace["page"].close()
+class Reading(Item):
+    """A page, read from its top to its end: one test, as each block needs those above.
+
+    So pages can run in any order, and in parallel.
+    """
+
+    #: Where the page has come to.
+    line = 0
+
+    def runtest(self) -> None:
+        document = SYBIL.parse(self.path)
+        page = Page()
+
+        def start(**settings: Any) -> None:
+            """Begin with another application: for blocks that readers do not see."""
+            app = Flask("bot")
+            settings = {"private_key": "a key for the pages", **settings}
+            webhook = ClustaarWebhook(app, **settings)
+            client = ClustaarClient(app)
+            document.namespace.update(app=app, webhook=webhook, client=client)
+
+        document.namespace.update(__name__="bot", page=page, start=start)
+        try:
+            for example in document.examples():
+                self.line = example.line
+                example.evaluate()
+        finally:
+            page.close()
+
+    def repr_failure(
+        self, excinfo: ExceptionInfo[BaseException], style: Any = None
+    ) -> Any:
+        where = f"{self.path}:{self.line}"
+        if isinstance(excinfo.value, SybilFailure):
+            return f"{where}: {excinfo.value}"
+        return f"{excinfo.getrepr(style='short')}\n{where}: {excinfo.exconly()}"
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, self.line, self.name
 
 
-pytest_collect_file = Sybil(
-    parsers=[blocks, DocTestParser(FLAGS)],
-    pattern="*.rst",
-    setup=open_page,
-    teardown=close_page,
-).pytest()
+class PageFile(File):
+    def collect(self) -> Iterator[Item]:
+        if any(SYBIL.parse(self.path).examples()):
+            yield Reading.from_parent(self, name=self.path.stem)
+
+
+def pytest_collect_file(file_path: Path, parent: Collector) -> File | None:
+    if file_path.suffix == ".rst" and file_path.is_relative_to(HERE):
+        return PageFile.from_parent(parent, path=file_path)
+    return None
