@@ -1,6 +1,6 @@
 """Draws the pictures of ``internals.rst`` from the code: ``python docs/diagrams.py``.
 
-The life of a notification is the calls of ``Endpoint``, in the order in which the
+The life of a notification is the calls of ``Exchange``, in the order in which the
 source has them. The ladder is the imports of the modules.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import flask_clustaar
-from flask_clustaar import extension
+from flask_clustaar import handling
 from flask_clustaar.errors import PROBLEMS
 
 HERE = Path(__file__).parent
@@ -22,16 +22,16 @@ PACKAGE = Path(flask_clustaar.__file__).parent
 
 #: Where Flask comes in, and when.
 ENTRIES = {
-    "prepare": "Before any before_request of yours",
-    "guard": "before_request of the blueprint",
-    "receive": "The view",
+    "read": "Before any before_request of yours",
+    "authenticate": "before_request of the blueprint",
+    "handle": "The view",
 }
 
 
 class Station(NamedTuple):
     """A call that the picture shows."""
 
-    #: As the source of ``extension.py`` writes it.
+    #: As the source of ``handling.py`` writes it.
     call: str
     #: Whose it is.
     module: str
@@ -79,7 +79,7 @@ STATIONS = [
         ("date_malformed", "request_too_old", "request_from_future"),
     ),
     Station(
-        "self.store.claim",
+        "store.claim",
         "replay.ReplayStore.claim",
         "The first time? Else its reply again",
         ("delivery_in_progress", "replay_store_unavailable"),
@@ -91,12 +91,14 @@ STATIONS = [
         ("invalid_json", "invalid_notification"),
     ),
     Station(
-        "self.webhook.matching",
-        "routing.Router.matching",
+        "webhook._send",
+        "routing.Topic.send",
         "Which handlers match?",
         ("no_handler",),
     ),
-    Station("function", "your handlers", "One after the other", ("handler_failed",)),
+    Station(
+        "handler.function", "your handlers", "One after the other", ("handler_failed",)
+    ),
     Station(
         "answer_of", "replies.answer_of", "What each returned becomes an answer", ()
     ),
@@ -120,7 +122,7 @@ STATIONS = [
 
 def calls_in_order() -> dict[str, list[str]]:
     """Return the stations that each entry calls, as the source has them."""
-    source = ast.parse(inspect.getsource(extension.Endpoint)).body[0]
+    source = ast.parse(inspect.getsource(handling.Exchange)).body[0]
     assert isinstance(source, ast.ClassDef)
     methods = {
         node.name: node for node in source.body if isinstance(node, ast.FunctionDef)

@@ -1,8 +1,8 @@
-"""Routing finds the handlers of a notification, and never runs them.
+"""Routing: which handlers get a notification.
 
-Each topic has a blinker signal, and handlers are its receivers. One whose filter can
-match some steps only is connected with their ids as senders, so ten thousand of them
-cost what one costs.
+Each topic is a signal, handlers are its receivers, and each notification is sent on the
+signal of its topic as the sender. An index by step id makes ten thousand handlers cost
+what one costs.
 """
 
 from __future__ import annotations
@@ -11,62 +11,59 @@ import functools
 import inspect
 import os.path
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any, NamedTuple, Protocol, TypeVar, overload
+import weakref
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from operator import attrgetter, itemgetter
+from threading import RLock
+from typing import Any, NamedTuple, TypeVar, overload
 
-from blinker import ANY, Namespace, Signal
+from blinker import ANY, NamedSignal
 
+from .describe import shorten
 from .errors import ConfigurationError
 from .filters import Filter, FilterLike, StepID, as_filter
 from .filters.base import accepts_arguments
-from .filters.shown import shorten
 
-#: A handler's function takes the notification. What it may return is the matter of
-#: :mod:`flask_clustaar.replies`.
-F = TypeVar("F", bound=Callable[[Any], Any])
+#: The function of a handler. :mod:`flask_clustaar.replies` says what it may return.
+_F = TypeVar("_F", bound=Callable[[Any], Any])
 
 
-class Routable(Protocol):
-    """What routing has to know of a notification."""
-
-    @property
-    def topic(self) -> str: ...
-
-    @property
-    def received(self) -> Any:
-        """The JSON object that the notification was loaded from."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True)
 class Handler:
     """A function that was registered, and what it was registered for."""
 
-    #: The place in the order of registration.
-    index: int
     #: The event; None for the fallback of all events.
     topic: str | None
     #: The function, as it was written.
     function: Callable[[Any], Any]
-    #: What a notification has to match: the filters of its groups, and its own.
-    filter: Filter | None = None
-    #: Whether it is there for what no other handler matches.
+    #: What a notification has to match: the filters of the groups and its own.
+    filter: Filter | None = field(default=None, hash=False)
+    #: Whether it runs for notifications that no other handler matches.
     is_fallback: bool = False
-    #: The number of groups with a filter that it is in.
-    depth: int = 0
+    #: The place in the order of registration.
+    _number: int = -1
+    #: The groups that it is in, from the outside in.
+    _groups: tuple[HandlerGroup, ...] = field(default=(), repr=False, compare=False)
 
-    def __call__(self, notification: Any) -> Any:
-        """Call the function."""
-        return self.function(notification)
+    def __call__(
+        self, notification: Any, *, call: Callable[[Handler, Any], Any] | None = None
+    ) -> Any:
+        """Call the function with a notification.
 
-    def match(self, notification: Routable) -> re.Match[str] | None:
-        """Return the match of the regular expression by which it got the notification,
-        if its filter has one.
+        :param call: is called instead of the function, with the handler and the
+            notification. A webhook passes it along when it sends a notification.
         """
+        if call is None:
+            return self.function(notification)
+        return call(self, notification)
+
+    def match(self, notification: Any) -> re.Match[str] | None:
+        """Return the match of the filter's regular expression, if it has one."""
         return None if self.filter is None else self.filter.match(notification)
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """The function's name with its module, such as ``bot.greet``."""
         function = _function_of(self.function)
@@ -105,7 +102,289 @@ class Explanation(NamedTuple):
         return f"{self.handler.name} ({self.handler.location}): {self.sentence}"
 
 
-class HandlerGroup:
+# --- Signals ------------------------------------------------------------------------
+
+
+class Topic(NamedSignal):
+    """The signal of a topic. Each notification is sent on it as the sender.
+
+    Its receivers are handlers, and run in the order in which they were registered. A
+    function that is connected is a handler without a filter.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._index: _Index | None = None
+        self._lock = RLock()
+
+    def connect(self, receiver: _F, sender: Any = ANY, weak: bool = True) -> _F:
+        """Make a function a handler without a filter.
+
+        :param receiver: a function of one argument, the notification. What it returns
+            is its answer.
+        :param sender: not applicable, because each notification is its own sender.
+        :param weak: whether the function is disconnected when nothing refers to it.
+        :raises TypeError: for what cannot be a handler, or with a *sender*.
+        """
+        if sender is not ANY:
+            raise TypeError(
+                "The sender on the signal of a topic is the notification. Leave "
+                "'sender' out, or register a handler with a filter: "
+                f"'@webhook.on({self.name!r}, filter=...)'."
+            )
+        if not isinstance(receiver, Handler):
+            _check_handler(receiver)
+        with self._lock:
+            super().connect(receiver, weak=weak)
+            self._index = None
+        return receiver
+
+    def disconnect(self, receiver: Callable[..., Any], sender: Any = ANY) -> None:
+        """Disconnect a function, or a handler that was registered with ``on``."""
+        with self._lock:
+            super().disconnect(receiver, sender)
+            self._index = None
+
+    def receivers_for(self, sender: Any) -> Generator[Handler, None, None]:
+        """Yield the handlers that match a notification, in their order.
+
+        All filters are asked before the first handler runs.
+        """
+        yield from list(islice(self.matching(sender), getattr(sender, "_wanted", None)))
+
+    def matching(self, notification: Any) -> Iterator[Handler]:
+        """Yield the handlers that match a notification, in their order.
+
+        The filter of a handler is not asked before the handler is wanted.
+        """
+        if self.is_muted:
+            return
+        for handler in self._handlers(self._indexed().find(_step_id(notification))):
+            test = handler.filter
+            # A handler with a StepID was found by it.
+            if test is None or type(test) is StepID or test(notification):
+                yield handler
+
+    def handlers(self) -> list[Handler]:
+        """Return all handlers, in their order."""
+        with self._lock:
+            receivers = list(self.receivers.values())
+        return list(self._handlers(receivers))
+
+    def _indexed(self) -> _Index:
+        if (index := self._index) is None:
+            with self._lock:
+                index = self._index = _Index(self.receivers.values())
+        return index
+
+    def _handlers(self, receivers: Iterable[_Receiver]) -> Iterator[Handler]:
+        """Yield receivers as handlers; a connected function follows the one before."""
+        number = -1
+        for receiver in receivers:
+            if isinstance(receiver, Handler):
+                number = receiver._number
+                yield receiver
+                continue
+            weak = isinstance(receiver, weakref.ref)
+            function: Callable[..., Any] | None = receiver() if weak else receiver
+            if function is not None:
+                yield Handler(self.name, function, _number=number)
+
+
+#: What blinker keeps for a receiver.
+_Receiver = Callable[..., Any] | weakref.ref[Callable[..., Any]]
+
+
+class _Index:
+    """The receivers of a topic by the steps that they are for.
+
+    Only steps that handlers are registered for are kept: anybody can send any other.
+    """
+
+    def __init__(self, receivers: Iterable[_Receiver]) -> None:
+        self._by_step: dict[str | None, list[tuple[int, _Receiver]]] = {None: []}
+        for entry in enumerate(receivers):
+            handler = entry[1]
+            own = handler.filter if isinstance(handler, Handler) else None
+            step_ids = None if own is None else own.step_ids()
+            for step_id in [None] if step_ids is None else step_ids:
+                self._by_step.setdefault(step_id, []).append(entry)
+        self._found: dict[str | None, list[_Receiver]] = {}
+
+    def find(self, step_id: str | None) -> list[_Receiver]:
+        """Return the receivers that are for a step, or for any, in their order."""
+        if step_id not in self._by_step:
+            step_id = None
+        found = self._found.get(step_id)
+        if found is None:
+            keys = dict.fromkeys([None, step_id])
+            entries = [entry for key in keys for entry in self._by_step[key]]
+            found = [receiver for _, receiver in sorted(entries, key=itemgetter(0))]
+            self._found[step_id] = found
+        return found
+
+
+# --- Registration -------------------------------------------------------------------
+
+
+class HandlerRegistry:
+    """Where handlers are registered: the base of a webhook and of a group."""
+
+    def __init__(self) -> None:
+        self._handlers: list[Handler] = []
+        self._included: list[HandlerGroup] = []
+        self._frozen: str | None = None
+
+    @property
+    def handlers(self) -> tuple[Handler, ...]:
+        """The handlers in the order of their registration, including fallbacks."""
+        return tuple(self._handlers)
+
+    @overload
+    def on(
+        self, event: str, handler: None = None, *, filter: FilterLike | None = None
+    ) -> Callable[[_F], _F]: ...
+
+    @overload
+    def on(
+        self, event: str, handler: _F, *, filter: FilterLike | None = None
+    ) -> _F: ...
+
+    def on(
+        self, event: str, handler: Any = None, *, filter: FilterLike | None = None
+    ) -> Any:
+        """Register a handler for an event, as a decorator or with a call::
+
+            @webhook.on(events.CONVERSATION_STEP_REACHED)
+            def greet(notification): ...
+
+
+            webhook.on(events.CONVERSATION_STEP_REACHED, greet)
+
+        All handlers that match a notification get it, in the order in which they were
+        registered. The function is returned unchanged.
+
+        :param event: the topic of the notifications (:mod:`flask_clustaar.events`).
+        :param handler: a function of one argument, the notification.
+        :param filter: what a notification has to match as well: one of
+            :mod:`flask_clustaar.filters`, or a function of the notification.
+        :raises TypeError: if an argument has the wrong type.
+        :raises ConfigurationError: if it is too late to register handlers.
+        """
+        _check_event(event, "on")
+        own = None if filter is None else as_filter(filter)
+
+        def register(function: _F) -> _F:
+            _check_handler(function)
+            self._register(Handler(event, function, own))
+            return function
+
+        return register if handler is None else register(handler)
+
+    @overload
+    def fallback(self, event: _F, /) -> _F: ...
+
+    @overload
+    def fallback(self, event: str | None = None, /) -> Callable[[_F], _F]: ...
+
+    @overload
+    def fallback(self, event: str | None, handler: _F, /) -> _F: ...
+
+    def fallback(self, event: Any = None, handler: Any = None, /) -> Any:
+        """Register the handler for notifications that no other handler matches::
+
+            @webhook.fallback
+            def sorry(notification): ...
+
+
+            @webhook.fallback(events.CONVERSATION_STEP_REACHED)
+            def sorry(notification): ...
+
+        The fallback of a group is for what matches the group's filter. One fallback
+        runs: that of the innermost group, and the one for the event before the one for
+        all events.
+
+        :param event: the topic of the notifications. Default: all.
+        :param handler: a function of one argument, the notification.
+        :raises TypeError: if an argument has the wrong type.
+        :raises ConfigurationError: if there is one already, or if it is too late to
+            register handlers.
+        """
+        if callable(event):
+            event, handler = None, event
+        if event is not None:
+            _check_event(event, "fallback")
+
+        def register(function: _F) -> _F:
+            _check_handler(function)
+            self._register(Handler(event, function, is_fallback=True))
+            return function
+
+        return register if handler is None else register(handler)
+
+    def include(self, group: HandlerGroup) -> None:
+        """Register all handlers of a group, in their order.
+
+        Include a group after importing the module that defines its handlers: handlers
+        that are added to it later are an error.
+
+        :param group: the group.
+        :raises TypeError: if it is not a group.
+        :raises ConfigurationError: if it is included already, or if it is too late to
+            register handlers.
+        """
+        if not isinstance(group, HandlerGroup):
+            raise TypeError(
+                f"'include' takes a 'HandlerGroup', not a '{type(group).__name__}'."
+            )
+        if group is self:
+            raise ConfigurationError("A group cannot include itself.")
+        if any(group is included for included in self._included):
+            raise ConfigurationError(
+                "The group is included already. "
+                "Its handlers would run twice for each notification."
+            )
+        for handler in group._handlers:
+            self._register(handler)
+        self._included.append(group)
+        group._freeze(
+            "The group is included already. Include it after its last handler"
+        )
+
+    def _freeze(self, reason: str) -> None:
+        """Refuse handlers from now on.
+
+        :param reason: a sentence without its full stop.
+        """
+        self._frozen = reason
+
+    def _register(self, handler: Handler) -> Handler:
+        """Take a handler, and return it as it is registered here."""
+        if self._frozen:
+            raise ConfigurationError(
+                f"The handler '{_name(handler.function)}' comes too late. "
+                f"{self._frozen}."
+            )
+        handler = replace(handler, _number=len(self._handlers))
+        if handler.is_fallback:
+            self._check_only_fallback(handler)
+        self._handlers.append(handler)
+        return handler
+
+    def _check_only_fallback(self, fallback: Handler) -> None:
+        for other in self._handlers:
+            if (
+                other.is_fallback
+                and other.topic == fallback.topic
+                and other.filter == fallback.filter
+            ):
+                raise ConfigurationError(
+                    f"'{other.name}' is the fallback already, and "
+                    f"'{fallback.name}' would never run. Remove one of them."
+                )
+
+
+class HandlerGroup(HandlerRegistry):
     """Handlers that are written in one place and included in a webhook in another::
 
         orders = HandlerGroup(filter=Channel("facebook"))
@@ -123,212 +402,89 @@ class HandlerGroup:
     """
 
     def __init__(self, filter: FilterLike | None = None) -> None:
+        super().__init__()
         #: What notifications have to match for any handler of the group.
         self.filter: Filter | None = None if filter is None else as_filter(filter)
-        self._handlers: list[Handler] = []
-        self._groups: list[HandlerGroup] = []
-        self._frozen: str | None = None
 
-    @property
-    def handlers(self) -> tuple[Handler, ...]:
-        """The handlers in the order of their registration, fallbacks among them."""
-        return tuple(self._handlers)
-
-    @overload
-    def on(
-        self, event: str, handler: None = None, *, filter: FilterLike | None = None
-    ) -> Callable[[F], F]: ...
-
-    @overload
-    def on(self, event: str, handler: F, *, filter: FilterLike | None = None) -> F: ...
-
-    def on(
-        self, event: str, handler: Any = None, *, filter: FilterLike | None = None
-    ) -> Any:
-        """Register a handler for an event, as a decorator or with a call::
-
-            @webhook.on(events.CONVERSATION_STEP_REACHED)
-            def greet(notification): ...
-
-
-            webhook.on(events.CONVERSATION_STEP_REACHED, greet)
-
-        All handlers that match a notification get it, in the order in which they were
-        registered. The function comes back unchanged.
-
-        :param event: the topic of the notifications (:mod:`flask_clustaar.events`).
-        :param handler: a function of one argument, the notification.
-        :param filter: what a notification has to match, besides: one of
-            :mod:`flask_clustaar.filters`, or a function of the notification.
-        :raises TypeError: if one of them is not what it should be.
-        :raises ConfigurationError: if it is too late to register handlers.
-        """
-        _check_event(event, "on")
-        own = None if filter is None else as_filter(filter)
-
-        def register(function: F) -> F:
-            self._add(event, function, own)
-            return function
-
-        return register if handler is None else register(handler)
-
-    @overload
-    def fallback(self, event: F, /) -> F: ...
-
-    @overload
-    def fallback(self, event: str | None = None, /) -> Callable[[F], F]: ...
-
-    @overload
-    def fallback(self, event: str | None, handler: F, /) -> F: ...
-
-    def fallback(self, event: Any = None, handler: Any = None, /) -> Any:
-        """Register the handler for notifications that no other handler matches::
-
-            @webhook.fallback
-            def sorry(notification): ...
-
-
-            @webhook.fallback(events.CONVERSATION_STEP_REACHED)
-            def sorry(notification): ...
-
-        The fallback of a group is for what matches the group's filter. One fallback
-        runs: that of the innermost group, and the one for the event before the one for
-        all events.
-
-        :param event: the topic of the notifications; all, if left out.
-        :param handler: a function of one argument, the notification.
-        :raises TypeError: if one of them is not what it should be.
-        :raises ConfigurationError: if there is one already, or if it is too late to
-            register handlers.
-        """
-        if callable(event):
-            event, handler = None, event
-        if event is not None:
-            _check_event(event, "fallback")
-
-        def register(function: F) -> F:
-            self._add(event, function, None, is_fallback=True)
-            return function
-
-        return register if handler is None else register(handler)
-
-    def include(self, group: HandlerGroup) -> None:
-        """Register all handlers of a group, in their order.
-
-        Include a group after its last handler is written, that is, import its module
-        first: it takes no more then.
-
-        :param group: the group.
-        :raises TypeError: if it is none.
-        :raises ConfigurationError: if it is included already, or if it is too late to
-            register handlers.
-        """
-        if not isinstance(group, HandlerGroup) or isinstance(group, Router):
-            raise TypeError(
-                f"'include' takes a 'HandlerGroup', not a '{type(group).__name__}'."
-            )
-        if group is self:
-            raise ConfigurationError("A group cannot include itself.")
-        if any(group is included for included in self._groups):
-            raise ConfigurationError(
-                "The group is included already. "
-                "Its handlers would run twice for each notification."
-            )
-        for handler in group._handlers:
-            self._add(
-                handler.topic,
-                handler.function,
-                handler.filter,
-                is_fallback=handler.is_fallback,
-                depth=handler.depth,
-            )
-        self._groups.append(group)
-        group.freeze("The group is included already. Include it after its last handler")
-
-    def freeze(self, reason: str) -> None:
-        """Refuse handlers from now on.
-
-        :param reason: a sentence without its full stop.
-        """
-        self._frozen = reason
-
-    def _add(
-        self,
-        topic: str | None,
-        function: Callable[[Any], Any],
-        filter: Filter | None,
-        *,
-        is_fallback: bool = False,
-        depth: int = 0,
-    ) -> None:
-        _check_handler(function)
-        if self._frozen:
-            raise ConfigurationError(
-                f"The handler '{_name(function)}' comes too late. {self._frozen}."
-            )
+    def _register(self, handler: Handler) -> Handler:
+        filter = handler.filter
         if self.filter is not None:
             filter = self.filter if filter is None else self.filter & filter
-            depth += 1
-        handler = Handler(
-            len(self._handlers), topic, function, filter, is_fallback, depth
-        )
-        if is_fallback:
-            self._check_only_fallback(handler)
-        self._handlers.append(handler)
-        self._added(handler)
-
-    def _added(self, handler: Handler) -> None:
-        """Do more with a handler that was registered."""
-
-    def _check_only_fallback(self, fallback: Handler) -> None:
-        for other in self._handlers:
-            if (
-                other.is_fallback
-                and other.topic == fallback.topic
-                and other.filter == fallback.filter
-            ):
-                raise ConfigurationError(
-                    f"'{other.name}' is the fallback already, and "
-                    f"'{fallback.name}' would never run. Remove one of them."
-                )
+        groups = (self, *handler._groups)
+        return super()._register(replace(handler, filter=filter, _groups=groups))
 
 
-class Router(HandlerGroup):
+class Router(HandlerRegistry):
     """All handlers of a webhook, and how they are found."""
 
     def __init__(self) -> None:
         super().__init__()
-        # Of its own: what two webhooks call the same is not the same signal.
-        self._signals = Namespace()
+        self._topics: dict[str, Topic] = {}
         self._fallbacks: list[Handler] = []
-        #: The handlers by topic and step id, as they were found.
-        self._found: dict[tuple[str, str | None], list[Handler]] = {}
-        self._step_ids: set[str] = set()
 
-    def signal(self, topic: str) -> Signal:
-        """Return the signal whose receivers are the handlers of a topic.
+    @property
+    def handlers(self) -> tuple[Handler, ...]:
+        """The handlers in the order of their registration, including fallbacks.
 
-        Its senders are step ids. Nothing is ever sent on it: handlers are found as
-        its receivers, and then run in the order of their registration.
+        Functions that are connected to the signal of a topic are among them.
         """
-        return self._signals.signal(topic)
+        found = [handler for handler in self._handlers if handler.is_fallback]
+        for topic in self._topics.values():
+            found += topic.handlers()
+        return tuple(sorted(found, key=attrgetter("_number")))
 
-    def find(self, notification: Routable) -> list[Handler]:
+    def signal(self, topic: str) -> Topic:
+        """Return the blinker signal of a topic, whose receivers are its handlers.
+
+        Each notification is sent on the signal of its topic, as the sender. Connect a
+        function to make it a handler without a filter, for a while in a test::
+
+            with webhook.signal(events.CONVERSATION_STEP_REACHED).connected_to(spy):
+                client.say("hi")
+
+        :param topic: the topic of the notifications (:mod:`flask_clustaar.events`).
+        """
+        return self._topics.setdefault(topic, Topic(topic))
+
+    def find(self, notification: Any) -> list[Handler]:
         """Return the handlers that match, in the order of their registration."""
-        return list(self.matching(notification))
+        topic = self._topics.get(notification.topic)
+        return [] if topic is None else list(topic.matching(notification))
 
-    def matching(self, notification: Routable) -> Iterator[Handler]:
-        """Yield the handlers that match, in the order of their registration.
+    def explain(self, notification: Any, *, values: bool = True) -> list[Explanation]:
+        """Say of each handler, in the order of registration, whether it matches.
 
-        The filter of a handler is not asked before the handler is wanted.
+        The fallbacks come last, in the order in which they are tried. A filter that
+        raises an exception does not match.
+
+        :param values: as for :meth:`flask_clustaar.filters.Filter.explain`: without,
+            what people wrote is not shown.
         """
-        for handler in self._candidates(notification):
-            test = handler.filter
-            # A handler with a StepID was found by it.
-            if test is None or type(test) is StepID or test(notification):
-                yield handler
+        explanations = []
+        answered = False
+        ordinary = (each for each in self.handlers if not each.is_fallback)
+        for handler in [*ordinary, *self._fallbacks]:
+            if handler.is_fallback and answered:
+                matched, sentence = False, "fallback did not match: another handler did"
+            elif self._is_muted(handler):
+                sentence = f"{handler.topic!r} did not match: its signal is muted"
+                matched = False
+            else:
+                matched, sentence = _explained(handler, notification, values)
+            answered = answered or matched
+            explanations.append(Explanation(handler, matched, sentence))
+        return explanations
 
-    def fallback_for(self, notification: Routable) -> Handler | None:
+    def _send(self, notification: Any, **arguments: Any) -> list[tuple[Any, Any]]:
+        """Send a notification on the signal of its topic.
+
+        :returns: the handlers that matched, and what they returned.
+        """
+        # Not 'signal()', which makes one: anybody can send any topic.
+        topic = self._topics.get(notification.topic)
+        return [] if topic is None else topic.send(notification, **arguments)
+
+    def _fallback_for(self, notification: Any) -> Handler | None:
         """Return the fallback for a notification that no other handler matches."""
         for handler in self._fallbacks:
             if handler.topic is not None and handler.topic != notification.topic:
@@ -337,30 +493,7 @@ class Router(HandlerGroup):
                 return handler
         return None
 
-    def explain(
-        self, notification: Routable, *, values: bool = True
-    ) -> list[Explanation]:
-        """Say of each handler, in the order of registration, whether it matches.
-
-        The fallbacks come last, in the order in which they are tried. A filter that
-        raises an exception is told as one that does not match.
-
-        :param values: as for :meth:`flask_clustaar.filters.Filter.explain`: without,
-            what people wrote is not shown.
-        """
-        explanations = []
-        answered = False
-        ordinary = (each for each in self._handlers if not each.is_fallback)
-        for handler in [*ordinary, *self._fallbacks]:
-            if handler.is_fallback and answered:
-                matched, sentence = False, "fallback did not match: another handler did"
-            else:
-                matched, sentence = _judge(handler, notification, values)
-            answered = answered or matched
-            explanations.append(Explanation(handler, matched, sentence))
-        return explanations
-
-    def suggestion(self, notification: Routable) -> str:
+    def _suggestion(self, notification: Any) -> str:
         """Return the decorator of a handler that would get the notification."""
         step_id = _step_id(notification)
         return _decorator(
@@ -368,41 +501,33 @@ class Router(HandlerGroup):
             f"StepID({shorten(step_id)})" if step_id else None,
         )
 
-    def _candidates(self, notification: Routable) -> list[Handler]:
-        # Not 'signal()', which makes one: anybody may send any topic.
-        signal = self._signals.get(notification.topic)
-        if signal is None:
-            return []
-        step_id = _step_id(notification)
-        # Only what handlers were registered for is kept: anybody may send any step.
-        key = notification.topic, step_id if step_id in self._step_ids else None
-        handlers = self._found.get(key)
-        if handlers is None:
-            receivers = signal.receivers_for(ANY if key[1] is None else key[1])
-            handlers = [each for each in receivers if isinstance(each, Handler)]
-            handlers.sort(key=_INDEX)
-            self._found[key] = handlers
-        return handlers
+    def _is_muted(self, handler: Handler) -> bool:
+        return (
+            not handler.is_fallback
+            and handler.topic is not None
+            and self._topics[handler.topic].is_muted
+        )
 
-    def _added(self, handler: Handler) -> None:
+    def _register(self, handler: Handler) -> Handler:
+        handler = super()._register(handler)
         if handler.topic is None or handler.is_fallback:
             self._fallbacks.append(handler)
-            self._fallbacks.sort(key=lambda each: (-each.depth, each.topic is None))
-            return
-        self._found.clear()
-        signal = self.signal(handler.topic)
-        step_ids = None if handler.filter is None else handler.filter.step_ids()
-        self._step_ids.update(step_ids or ())
-        for sender in [ANY] if step_ids is None else step_ids:
-            signal.connect(handler, sender, weak=False)
+            self._fallbacks.sort(key=_place_of_fallback)
+        else:
+            self.signal(handler.topic).connect(handler, weak=False)
+        return handler
 
 
 # --- Helpers ------------------------------------------------------------------------
 
-_INDEX = attrgetter("index")
+
+def _place_of_fallback(handler: Handler) -> tuple[int, bool]:
+    """Return the place in which a fallback is tried: that of the innermost first."""
+    filters = sum(group.filter is not None for group in handler._groups)
+    return -filters, handler.topic is None
 
 
-def _step_id(notification: Routable) -> str | None:
+def _step_id(notification: Any) -> str | None:
     try:
         step_id = notification.received["data"]["step"]["id"]
     except (KeyError, TypeError):
@@ -410,7 +535,7 @@ def _step_id(notification: Routable) -> str | None:
     return step_id if isinstance(step_id, str) else None
 
 
-def _judge(handler: Handler, notification: Routable, values: bool) -> tuple[bool, str]:
+def _explained(handler: Handler, notification: Any, values: bool) -> tuple[bool, str]:
     topic = shorten(notification.topic)
     if handler.topic is not None and handler.topic != notification.topic:
         return False, f"{handler.topic!r} did not match: topic is {topic}"

@@ -165,7 +165,7 @@ class ClustaarClient:
     ) -> None:
         self.app = app
         self.webhook: ClustaarWebhook = _find_webhook(app, webhook)
-        self.settings: Settings = self.webhook.endpoint(app).settings
+        self.settings: Settings = self.webhook.installation(app).settings
         #: The session values that the next notification carries.
         self.session: JSON = dict(session)
         #: The user, with what the bot changed.

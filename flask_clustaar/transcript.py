@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from . import fast
-from .filters.shown import shorten
+from .describe import shorten
 from .printable import printable
 from .wire import JSON, Model
 

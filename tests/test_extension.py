@@ -801,6 +801,72 @@ def test_a_notification_nested_beyond_reason_is_refused(depth: int) -> None:
     assert (response.status_code, code_of(response)) == (400, "invalid_json")
 
 
+# -- the signal of a topic -----------------------------------------------------------
+
+
+class Spy:
+    """A function of a notification that keeps what it was called with."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self.answer = answer
+        self.seen: list[Notification] = []
+
+    def __call__(self, notification: Notification) -> Any:
+        self.seen.append(notification)
+        return self.answer
+
+
+@pytest.mark.parametrize("dispatch", ["all", "first"])
+def test_each_notification_is_sent_on_the_signal_of_its_topic(dispatch: str) -> None:
+    """A function that is connected is called once, with the notification."""
+    app = make_app(CLUSTAAR_DISPATCH=dispatch)
+    spy = Spy("from the spy")
+    signal = webhook_of(app).signal(events.CONVERSATION_STEP_REACHED)
+    with signal.connected_to(spy):
+        assert actions_of(post(app))[0]["text"] == "from the spy"
+    [notification] = spy.seen
+    assert notification.text == "hello"
+    assert code_of(post(app, age=1)) == "no_handler"
+    assert len(spy.seen) == 1
+
+
+def test_connected_functions_take_part_in_their_place() -> None:
+    """What they return is an answer, in the order of registration."""
+    app = make_app(lambda n: "first")
+    spy = Spy("second")
+    webhook = webhook_of(app)
+    webhook.signal(events.CONVERSATION_STEP_REACHED).connect(spy)
+    webhook.on(events.CONVERSATION_STEP_REACHED, lambda n: "third")
+    texts = [action["text"] for action in actions_of(post(app))]
+    assert texts == ["first", "second", "third"]
+
+
+def test_a_muted_signal_reaches_no_handler(caplog: pytest.LogCaptureFixture) -> None:
+    """No handler matches then; the log says why."""
+    app = make_app(hello)
+    with webhook_of(app).signal(events.CONVERSATION_STEP_REACHED).muted():
+        assert code_of(post(app)) == "no_handler"
+        assert "did not match: its signal is muted" in caplog.text
+    assert actions_of(post(app))[0]["text"] == "Hello John"
+
+
+def test_a_muted_signal_leaves_the_fallback() -> None:
+    """It runs for what no handler matches."""
+    app = make_app(hello)
+    webhook_of(app).fallback(lambda n: "fallback")
+    with webhook_of(app).signal(events.CONVERSATION_STEP_REACHED).muted():
+        assert actions_of(post(app))[0]["text"] == "fallback"
+
+
+def test_a_connected_function_that_fails_is_named() -> None:
+    """Like any other handler."""
+    app = make_app()
+    signal = webhook_of(app).signal(events.CONVERSATION_STEP_REACHED)
+    with signal.connected_to(failing):
+        detail = post(app).get_json()["detail"]
+    assert "test_extension.failing' raised KeyError" in detail
+
+
 # -- signals -------------------------------------------------------------------------
 
 
@@ -926,7 +992,7 @@ def test_a_webhook_needs_a_name_that_can_be_one() -> None:
 def test_a_webhook_that_is_not_in_the_application_says_so() -> None:
     """Forgetting 'init_app' is the usual reason."""
     with pytest.raises(RuntimeError, match="Did you forget to call 'init_app'"):
-        ClustaarWebhook().endpoint(Flask(__name__))
+        ClustaarWebhook().installation(Flask(__name__))
 
 
 def test_an_application_that_reads_forms_first() -> None:

@@ -15,12 +15,23 @@ PACKAGE = Path(flask_clustaar.__file__).parent
 #: From the bottom up. A module imports from rungs below its own; those of one rung do
 #: not know of each other. ``__init__`` stands for the public names.
 LADDER = [
-    {"_version", "channels", "errors", "events", "limits", "printable", "signals"},
+    {
+        "_version",
+        "channels",
+        "describe",
+        "errors",
+        "events",
+        "limits",
+        "printable",
+        "signals",
+    },
     {"body", "cleaning", "filters", "replay", "security"},
     {"routing", "settings", "wire"},
     {"models", "schemas", "truncation"},
     {"fast"},
     {"json_schema", "notifications", "recording", "reference", "replies", "transcript"},
+    {"installation"},
+    {"handling"},
     {"extension", "verification"},
     {"__init__"},
     {"compat", "platform"},
@@ -31,7 +42,16 @@ LADDER = [
 RUNGS = {name: height for height, names in enumerate(LADDER) for name in names}
 
 #: All else takes arguments, and needs no application.
-WITH_FLASK = {"extension", "compat", "testing", "inspector", "cli", "pytest_plugin"}
+WITH_FLASK = {
+    "extension",
+    "handling",
+    "installation",
+    "compat",
+    "testing",
+    "inspector",
+    "cli",
+    "pytest_plugin",
+}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = sorted({file.parent.name for file in FILES} - {PACKAGE.name})

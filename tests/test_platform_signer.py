@@ -20,7 +20,7 @@ def make_app(**settings: Any) -> tuple[Flask, Signer, list[Notification]]:
     seen: list[Notification] = []
     webhook = ClustaarWebhook(app, **{"private_key": "for tests", **settings})
     webhook.on(events.CONVERSATION_STEP_REACHED, seen.append)
-    return app, Signer(webhook.endpoint(app).settings), seen
+    return app, Signer(webhook.installation(app).settings), seen
 
 
 def code(app: Flask, delivery: Delivery) -> str:

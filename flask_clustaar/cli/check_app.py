@@ -21,7 +21,7 @@ from .findings import Finding, error, hint, warning
 
 def check_app(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
     """Find the mistakes in a webhook of an application."""
-    settings = webhook.endpoint(app).settings
+    settings = webhook.installation(app).settings
     for found in (
         *_weak_settings(settings, app.debug),
         *_hidden(app, webhook),

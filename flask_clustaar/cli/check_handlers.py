@@ -110,7 +110,7 @@ def _dead(handlers: Sequence[Handler]) -> Iterator[Finding]:
             if first is not None:
                 taken[step_id] = first
         if taken and len(taken) == len(step_ids):
-            yield error(_never(handler, min(taken.values(), key=_INDEX)))
+            yield error(_never(handler, min(taken.values(), key=_NUMBER)))
             continue
         for step_id, first in taken.items():
             yield warning(_never(handler, first, f" for the step '{step_id}'"))
@@ -119,7 +119,7 @@ def _dead(handlers: Sequence[Handler]) -> Iterator[Finding]:
 def _first(earlier: Iterable[Handler], narrow: Filter | None) -> Handler | None:
     """Return the first handler that gets all that *narrow* matches."""
     covering = (each for each in earlier if covers(each.filter, narrow))
-    return min(covering, key=_INDEX, default=None)
+    return min(covering, key=_NUMBER, default=None)
 
 
 def _never(handler: Handler, first: Handler, when: str = "") -> str:
@@ -139,7 +139,7 @@ def _twice(handlers: Sequence[Handler]) -> Iterator[Finding]:
             yield warning(f"{_name(same[0])} is registered twice, so it runs twice.")
 
 
-_INDEX = attrgetter("index")
+_NUMBER = attrgetter("_number")
 
 
 def _step_ids(handler: Handler) -> frozenset[str] | None:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import click
 
-from ..extension import logger
+from ..handling import logger
 from ..platform.signer import Signer, distinct
 from .common import is_terminal
 from .delivery import Answer, Send

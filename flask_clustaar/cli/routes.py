@@ -62,7 +62,7 @@ def _headline(app: Flask, webhook: ClustaarWebhook) -> str:
     urls = dict.fromkeys(
         rule.rule.rstrip("/") or "/" for rule in rules_of(app, webhook)
     )
-    dispatch = webhook.endpoint(app).settings.dispatch
+    dispatch = webhook.installation(app).settings.dispatch
     to = "all that match" if dispatch == "all" else "the first that matches"
     return f"{webhook.name}: POST {', '.join(urls)} (to {to})"
 
@@ -112,7 +112,7 @@ def _explain(app: Flask, webhook: ClustaarWebhook, notification: Notification) -
         running = []
         end = f"None would run: a filter raised {type(error).__name__}."
     else:
-        end = f"This would handle it: {webhook.suggestion(notification)}"
+        end = f"This would handle it: {webhook._suggestion(notification)}"
     for explanation in explanations:
         if explanation.handler in running:
             click.secho(f"+ {explanation}", fg="green")
@@ -131,6 +131,8 @@ def _running(
     """Return the handlers that would run, in their order."""
     found = webhook.find(notification)
     if not found:
-        fallback = webhook.fallback_for(notification)
+        fallback = webhook._fallback_for(notification)
         return [] if fallback is None else [fallback]
-    return found[:1] if webhook.endpoint(app).settings.dispatch == "first" else found
+    return (
+        found[:1] if webhook.installation(app).settings.dispatch == "first" else found
+    )

@@ -45,7 +45,7 @@ def _openapi(name: str | None) -> JSON:
         webhooks = {name: chosen(webhooks, name)}
     rows = []
     for webhook in webhooks.values():
-        settings = webhook.endpoint(app).settings
+        settings = webhook.installation(app).settings
         rows.append(
             Webhook(
                 webhook.name,

@@ -53,7 +53,7 @@ def find_target(name: str | None, url: SplitResult | None) -> Target:
         url = url if url.path else url._replace(path="/clustaar")
         return Target(Settings.from_config({}), to_url(url), url.geturl())
     webhook = chosen(webhooks_of(app), name)
-    settings, step = webhook.endpoint(app).settings, first_step(webhook)
+    settings, step = webhook.installation(app).settings, first_step(webhook)
     if url is None:
         path = _path(app, webhook)
         server = f"http://127.0.0.1:{os.environ.get('FLASK_RUN_PORT', 5000)}"

@@ -52,7 +52,7 @@ def command(file: str, webhook: str | None, at: str | None, now: bool) -> None:
     clock = time.time() if at is None else _clock(at)
     request = _parse(read(file), file)
     app = load_app()
-    settings = _webhook(app, webhook, request).endpoint(app).settings
+    settings = _webhook(app, webhook, request).installation(app).settings
     failed: RequestRejected | None = None
     for verdict in verify(request, settings, clock):
         failed = failed or verdict.error

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, TypeAlias
 
-from .shown import Show, cut, kind_of, shorten, type_name
+from ..describe import Show, cut, kind_of, shorten, type_name
 from .values import frozen
 
 #: What ``filter=`` takes: a filter, or any function of one notification.

@@ -6,9 +6,9 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..describe import Nothing, shorten
 from ..errors import ConfigurationError
 from .places import Look
-from .shown import Nothing, shorten
 from .values import check_text
 
 

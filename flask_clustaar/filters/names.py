@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from typing import Any, Final
 
+from ..describe import type_name
 from .places import Look
-from .shown import type_name
 from .values import check_text
 
 

@@ -7,8 +7,8 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
+from ..describe import Nothing, Show, shorten, type_name
 from .base import Filter
-from .shown import Nothing, Show, shorten, type_name
 from .values import (
     checked_path,
     equal,

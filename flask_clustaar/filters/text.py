@@ -6,8 +6,8 @@ import re
 import unicodedata
 from typing import Any
 
+from ..describe import shorten, type_name
 from .places import Look
-from .shown import shorten, type_name
 from .values import ABSENT, check_text, find, json_of
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Set
 from typing import Any, Final
 
-from .shown import Nothing, shorten, type_name
+from ..describe import Nothing, shorten, type_name
 
 #: What stands where nothing is.
 ABSENT: Final = Nothing("absent")

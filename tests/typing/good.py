@@ -9,8 +9,8 @@ from flask import Flask
 
 from flask_clustaar import ClustaarWebhook, HandlerGroup, Notification, events
 from flask_clustaar.errors import PROBLEMS, InvalidReply, ProblemError, Violation
-from flask_clustaar.extension import Endpoint
 from flask_clustaar.filters import Filter, JSONKeyEquals, StepID
+from flask_clustaar.installation import Installation
 from flask_clustaar.models import (
     Action,
     ButtonAction,
@@ -105,8 +105,8 @@ assert_type(both.explain({}), str)
 
 # What else is there to be held.
 
-assert_type(webhook.endpoint(app), Endpoint)
-assert_type(webhook.endpoint(app).settings, Settings)
+assert_type(webhook.installation(app), Installation)
+assert_type(webhook.installation(app).settings, Settings)
 assert_type(webhook.handlers, tuple[Handler, ...])
 assert_type(InvalidReply().violations, tuple[Violation, ...])
 assert_type(PROBLEMS["no_handler"], type[ProblemError])

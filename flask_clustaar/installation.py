@@ -1,0 +1,64 @@
+"""A webhook in one application: its settings and its replay store."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+
+from flask import Flask
+
+from .replay import ReplayStore, open_store
+from .routing import Router
+from .settings import Settings
+from .wire import JSON
+
+logger: logging.Logger = logging.getLogger("flask_clustaar")
+
+
+class Installation:
+    """A webhook in one application."""
+
+    def __init__(
+        self, webhook: Router, name: str, app: Flask, settings: Settings
+    ) -> None:
+        self.webhook = webhook
+        #: The name of the webhook.
+        self.name = name
+        #: The settings of the webhook in this application.
+        self.settings = settings
+        #: Where deliveries are recorded; None if they are not.
+        self.store: ReplayStore | None = open_store(
+            settings.replay_store, settings.replay_capacity
+        )
+        #: The signed date's key in a WSGI environment.
+        self.date_key = "HTTP_" + settings.date_header.upper().replace("-", "_")
+        self._app = weakref.ref(app)
+        #: What the settings were read from; None from the first request on.
+        self._config: JSON | None = _clustaar_items(app)
+
+    @property
+    def app(self) -> Flask:
+        """The application."""
+        app = self._app()
+        assert app is not None, "An installation is only used by its application."
+        return app
+
+    def begin(self) -> None:
+        """Close at the first request what is open until then."""
+        if self._config is None:
+            return
+        self.webhook._freeze(
+            "A request was handled already. Register handlers when the program starts"
+        )
+        if self._config != _clustaar_items(self.app):
+            logger.warning(
+                "The CLUSTAAR_... settings were changed after the webhook '%s' had "
+                "read them, and are not in force. Call 'init_app' after the "
+                "configuration is complete.",
+                self.name,
+            )
+        self._config = None
+
+
+def _clustaar_items(app: Flask) -> JSON:
+    return {key: app.config[key] for key in app.config if key.startswith("CLUSTAAR_")}
