@@ -13,6 +13,8 @@ PY := $(VENV)/bin/python
 CONSTRAINTS :=
 # For pytest, as in `make test ARGS="-k signature"`.
 ARGS :=
+# How many processes run the tests.
+WORKERS := auto
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -23,9 +25,15 @@ demo: $(VENV)/installed/examples  ## Start the shop bot, ask it something, show 
 run: $(VENV)/installed/examples  ## Start the shop bot and leave it running, with a line of curl to ask it
 	@$(PY) scripts/demo.py --stay
 
-test: $(VENV)/installed/test  ## Run the whole suite, with coverage; or a part: ARGS="-k signature"
-	@$(PY) -X dev -m coverage run -m pytest $(ARGS)
-	$(if $(ARGS),,@$(PY) -m coverage report)
+test: $(VENV)/installed/test  ## Run the suite in parallel, with coverage; or a part: ARGS="-k signature"
+ifdef ARGS
+	@$(DEV) -m pytest $(ARGS)
+else
+	@$(PY) -m coverage erase
+	@$(DEV) -m coverage run -m pytest $(PARALLEL)
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage report
+endif
 
 test-min:  ## Run the suite with the lowest supported versions of the dependencies
 	@$(MAKE) suite VENV=.venv-min CONSTRAINTS=requirements/lowest.txt PYTHON=python3.11
@@ -39,9 +47,10 @@ test-all:  ## Run the suite on each CPython from 3.11 on that this machine has
 test-wheel: build  ## Run the suite against the built wheel, outside of the checkout
 	@scripts/test-wheel $(ARGS)
 
+# In random order: pytest prints the seed, and `ARGS="-p randomly_seed=N"` repeats it.
 suite: $(VENV)/installed/test
 	@$(PY) -VV
-	@$(PY) -X dev -m pytest $(ARGS)
+	@$(DEV) -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(VENV)/installed/lint  ## Check style and formatting
 	@$(PY) -m ruff check
@@ -84,10 +93,19 @@ clean:  ## Remove all that was made here
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
+# Development mode, for the workers of xdist as well.
+DEV = PYTHONDEVMODE=1 $(PY)
+# A worker that has nothing left takes tests from another one. Before, it has the tests
+# of whole modules, which share their servers.
+PARALLEL = --numprocesses $(WORKERS) --dist worksteal
+
 # -- what is installed ---------------------------------------------------------------
 
 # A virtual environment whose Python has gone is made anew, with all that was in it.
 GONE := $(shell test -x $(PY) || rm -rf $(VENV)/installed)
+
+PIP = $(PY) -m pip install --quiet --disable-pip-version-check
+EXTRAS := async,jmespath,redis
 
 $(PY):
 	@python=$$(PYTHON="$(PYTHON)" scripts/pythons | head -n 1); \
@@ -95,10 +113,10 @@ $(PY):
 	echo "Making $(VENV) with $$("$$python" -V)"; \
 	"$$python" -m venv --clear $(VENV)
 
-# The package itself, editable, with one of its extras.
-$(VENV)/installed/%: setup.py flask_clustaar/_version.py $(CONSTRAINTS) | $(PY)
+# The package itself, editable, with all of its extras and one of the dependency groups.
+$(VENV)/installed/%: setup.py pyproject.toml flask_clustaar/_version.py $(CONSTRAINTS) | $(PY)
 	@echo "Installing what '$*' needs"
-	@$(PY) -m pip install --quiet --disable-pip-version-check \
-		$(CONSTRAINTS:%=--constraint %) --editable '.[$*]'
+	@$(PIP) 'pip>=25.1'
+	@$(PIP) $(CONSTRAINTS:%=--constraint %) --editable '.[$(EXTRAS)]' --group $*
 	@mkdir -p $(@D)
 	@touch $@

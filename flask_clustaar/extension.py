@@ -125,7 +125,7 @@ class ClustaarWebhook(Router):
         if iscoroutinefunction(handler.function) and not find_spec("asgiref"):
             raise ConfigurationError(
                 f"The handler '{handler.name}' is 'async def', which Flask runs with "
-                "its extra: pip install Flask-Clustaar[async]"
+                'its extra: pip install "Flask-Clustaar[async]"'
             )
         return super()._register(handler)
 

@@ -310,7 +310,7 @@ class RedisReplayStore:
         except ImportError as error:
             raise ConfigurationError(
                 "The replay store needs the package 'redis'. "
-                "Install it with: pip install Flask-Clustaar[redis]"
+                'Install it with: pip install "Flask-Clustaar[redis]"'
             ) from error
         try:
             # One that is never used: what is wrong in the URL would tell at the first

@@ -20,10 +20,13 @@ settings.register_profile("repeatable", PATIENT, derandomize=True)
 # Other examples in each run: pytest --hypothesis-profile=exploring
 settings.register_profile("exploring", PATIENT, max_examples=1000)
 settings.load_profile("repeatable")
+# Not in the checkout, which may belong to another user.
+set_hypothesis_home_dir(Path(tempfile.gettempdir(), f"hypothesis-{os.getuid()}"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Write nothing into a checkout that belongs to another user."""
-    if not os.access(config.rootpath, os.W_OK):
-        home = Path(tempfile.gettempdir(), f"hypothesis-of-{os.getuid()}")
-        set_hypothesis_home_dir(home)
+    """Prepare the process that runs the tests."""
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        # Programs that tests start are run as users run them.
+        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+        os.environ.pop("PYTHONDEVMODE", None)

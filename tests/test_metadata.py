@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from flask_clustaar._version import __version__
 
 ROOT = Path(__file__).parent.parent
 METADATA = metadata.metadata("Flask-Clustaar")
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
 
@@ -47,7 +49,7 @@ def test_lowest_versions() -> None:
     """The lowest versions that are tested are the lowest that are allowed."""
     lines = (ROOT / "requirements/lowest.txt").read_text().splitlines()
     tested = dict(line.split("==") for line in lines if not line.startswith("#"))
-    users = ("async", "jmespath", "redis")
+    extras = METADATA.get_all("Provides-Extra") or []
     requirements = [
         Requirement(text) for text in metadata.requires("Flask-Clustaar") or []
     ]
@@ -56,7 +58,7 @@ def test_lowest_versions() -> None:
         for requirement in requirements
         for bound in requirement.specifier
         if requirement.marker is None
-        or any(requirement.marker.evaluate({"extra": extra}) for extra in users)
+        or any(requirement.marker.evaluate({"extra": extra}) for extra in extras)
     }
 
     assert {"Flask", "marshmallow", "redis"} < set(allowed)
@@ -74,3 +76,45 @@ def test_entry_points(group: str) -> None:
 def test_types() -> None:
     """The package tells type checkers that it has types."""
     assert (Path(flask_clustaar.__file__).parent / "py.typed").exists()
+
+
+def test_extras_are_for_users() -> None:
+    """What only the work on the package needs is in groups, not in the metadata."""
+    extras = set(METADATA.get_all("Provides-Extra") or [])
+
+    assert {"async", "jmespath", "redis"} <= extras
+    assert set() == extras & PYPROJECT["dependency-groups"].keys()
+
+
+def test_names_of_extras_are_quoted() -> None:
+    """Zsh takes brackets that are not quoted for a pattern."""
+    files = [*ROOT.glob("docs/*.rst"), *ROOT.glob("*.rst"), *ROOT.rglob("README.rst")]
+    files += (ROOT / "flask_clustaar").rglob("*.py")
+    unquoted = {
+        str(file.relative_to(ROOT))
+        for file in files
+        if re.search(r"pip install.* Flask-Clustaar\[", file.read_text("utf-8"))
+    }
+
+    assert set() == unquoted
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("License-Expression", "MIT"),
+        ("License-File", "LICENSE"),
+        ("Author", "The Flask-Clustaar authors"),
+    ],
+)
+def test_who_and_under_which_terms(field: str, value: str) -> None:
+    """The metadata name the authors and the licence."""
+    assert value == METADATA[field]
+
+
+@pytest.mark.parametrize("label", ["Documentation", "Changelog", "Source", "Issues"])
+def test_addresses(label: str) -> None:
+    """The page of the package leads to each place that a user looks for."""
+    urls = dict(url.split(", ", 1) for url in METADATA.get_all("Project-URL") or [])
+
+    assert urls[label].startswith("https://")

@@ -646,7 +646,7 @@ def test_redis_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
 
     with pytest.raises(
-        ConfigurationError, match=r"pip install Flask-Clustaar\[redis\]"
+        ConfigurationError, match=r'pip install "Flask-Clustaar\[redis\]"'
     ):
         open_store("redis://localhost")
 

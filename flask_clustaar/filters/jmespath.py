@@ -16,7 +16,7 @@ class JMESPath(Look):
     """Match if a JMESPath *expression* gives something true, as JMESPath has it:
     anything but false, null, ``""``, ``[]`` and ``{}``.
 
-    It needs the extra ``jmespath``: ``pip install Flask-Clustaar[jmespath]``.
+    It needs the extra ``jmespath``: ``pip install "Flask-Clustaar[jmespath]"``.
 
     :param expression: such as ``data.step.actions[?type=='wait_action']``. Where the
         notification has values of a type that a function in it refuses, it does not
@@ -48,7 +48,7 @@ def _jmespath_search(expression: str) -> Callable[[Any], Any]:
     except ImportError as error:
         raise ConfigurationError(
             "The filter 'JMESPath' needs the package 'jmespath'. "
-            "Install it with 'pip install Flask-Clustaar[jmespath]'."
+            'Install it with: pip install "Flask-Clustaar[jmespath]"'
         ) from error
     try:
         compiled = jmespath.compile(expression)
