@@ -32,7 +32,8 @@ else
 	@$(PY) -m coverage erase
 	@$(DEV) -m coverage run -m pytest $(PARALLEL)
 	@$(PY) -m coverage combine --quiet
-	@$(PY) -m coverage report
+	@$(PY) -m coverage report >$(VENV)/coverage.log \
+		|| { cat $(VENV)/coverage.log; exit 1; }
 endif
 
 test-min:  ## Run the suite with the lowest supported versions of the dependencies
