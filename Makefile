@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo run test lint format typing docs bench build mutation clean \
-	test-min test-all test-wheel suite check
+	test-min test-all test-wheel frozen neighbours suite check
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -47,6 +47,9 @@ test-all:  ## Run the suite on each CPython from 3.11 on that this machine has
 
 test-wheel: build  ## Run the suite against the built wheel, outside of the checkout
 	@scripts/test-wheel $(ARGS)
+
+frozen: $(VENV)/installed/frozen  ## Freeze a bot with PyInstaller, and talk with it
+	@$(DEV) -m pytest tests/apart/frozen.py $(ARGS)
 
 # In random order: pytest prints the seed, and `ARGS="-p randomly_seed=N"` repeats it.
 suite: $(VENV)/installed/test

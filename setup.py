@@ -55,6 +55,7 @@ setup(
     extras_require=EXTRAS,
     entry_points={
         "flask.commands": ["clustaar = flask_clustaar.cli:clustaar"],
+        "pyinstaller40": ["hook-dirs = flask_clustaar._pyinstaller:hook_directories"],
         "pytest11": ["clustaar = flask_clustaar.pytest_plugin"],
     },
     keywords=["clustaar", "chatbot", "webhook", "flask", "marshmallow"],

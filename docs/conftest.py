@@ -370,6 +370,7 @@ COMMANDS: dict[str, Callable[[Page, list[str], str], str | None]] = {
     "docker": not_here,
     "curl": not_here,
     "nginx": not_here,
+    "pyinstaller": not_here,
 }
 
 

@@ -152,7 +152,7 @@ def rungs() -> list[list[str]]:
     needs: dict[str, set[str]] = {}
     for file in sorted(PACKAGE.rglob("*.py")):
         path = file.relative_to(PACKAGE).with_suffix("").parts
-        if path[0] not in ("__init__", "_version"):
+        if not path[0].startswith("_"):
             needs.setdefault(path[0], set()).update(_imports(file, path))
     for name in needs:
         needs[name] = (needs[name] & needs.keys()) - {name}

@@ -66,6 +66,12 @@ class Server:
         """What the server has printed."""
         return (self.directory / "log").read_text(errors="replace")
 
+    def port(self) -> int | None:
+        """Return the port that the server was given, once it tells."""
+        assert self.process.poll() is None, self.log
+        found = re.search(r"(?:Listening at|Running on).*127\.0\.0\.1:(\d+)", self.log)
+        return int(found[1]) if found else None
+
     @property
     def runs(self) -> list[Run]:
         """What ran, in the order in which it began."""
@@ -141,20 +147,13 @@ def _serving(
         )
     server = Server(process, directory)
     try:
-        server.address = "127.0.0.1", until(lambda: _port(server))
+        server.address = "127.0.0.1", until(server.port)
         until(lambda: exchange(server, [b"GET / HTTP/1.0\r\n\r\n"]).statuses)
         yield server
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # with all that it has started
         process.wait()
-
-
-def _port(server: Server) -> int | None:
-    """Return the port that the server was given, once it tells."""
-    assert server.process.poll() is None, server.log
-    found = re.search(r"(?:Listening at|Running on).*127\.0\.0\.1:(\d+)", server.log)
-    return int(found[1]) if found else None
 
 
 def _children(process: int) -> list[int]:

@@ -53,7 +53,10 @@ WITH_FLASK = {
     "pytest_plugin",
 }
 
-FILES = sorted(PACKAGE.rglob("*.py"))
+#: All but the hook, which PyInstaller runs.
+FILES = sorted(
+    file for file in PACKAGE.rglob("*.py") if file.parent.name != "_pyinstaller"
+)
 PACKAGES = sorted({file.parent.name for file in FILES} - {PACKAGE.name})
 
 
