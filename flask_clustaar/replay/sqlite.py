@@ -1,0 +1,272 @@
+"""Record deliveries in a file, for several processes on one machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain, repeat
+from typing import ClassVar, Final
+from weakref import WeakSet
+
+from ..errors import ConfigurationError, ReplayStoreError
+from .store import Claim
+
+logger: logging.Logger = logging.getLogger("flask_clustaar")
+
+#: How many seconds a delivery waits at most while others use the database.
+BUSY_TIMEOUT: Final = 5.0
+
+
+class SQLiteReplayStore:
+    """Record deliveries in a file, for several processes on one machine.
+
+    The file is created when it is first needed, readable by its owner only. Put it on
+    a local disk, and do not use the application's own database.
+
+    :param path: the file. A relative path is resolved now, and not again.
+    :raises ConfigurationError: if it is a directory, or its directory does not exist.
+    """
+
+    # Locks of files do not survive a fork, so a child with an inherited connection
+    # could damage the file. A fork waits until no store has a connection.
+    _stores: ClassVar[WeakSet[SQLiteReplayStore]] = WeakSet()
+    _stores_lock: ClassVar = threading.Lock()
+    _locked_for_fork: ClassVar[list[SQLiteReplayStore]] = []
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._connection: sqlite3.Connection | None = None
+        self._path = os.path.abspath(path)
+        # SQLite writes one transaction after the other anyway.
+        self._lock = threading.Lock()
+        self._file: tuple[int, int] | None = None
+        self._claims = 0
+        if not os.path.isdir(os.path.dirname(self._path)):
+            raise ConfigurationError(
+                f"The directory of the replay store '{self._path}' does not exist. "
+                "Create it first."
+            )
+        if os.path.isdir(self._path):
+            raise ConfigurationError(
+                f"The replay store '{self._path}' is a directory. Name a file in it, "
+                "which will be created."
+            )
+        with self._stores_lock:
+            self._stores.add(self)
+
+    def __str__(self) -> str:
+        return f"the SQLite file '{self._path}'"
+
+    def claim(self, delivery: str, *, lease: float) -> Claim:
+        token = secrets.token_hex(16)
+        with self._transaction() as connection:
+            now = time.time()
+            record = connection.execute(
+                "SELECT reply FROM clustaar_deliveries WHERE delivery = ? AND ends > ?",
+                (delivery, now),
+            ).fetchone()
+            if record is not None:
+                return Claim.of_another(delivery, record[0])
+            self._put(connection, delivery, token, now + lease, None)
+            if self._claims % 256 == 0:
+                connection.execute(
+                    "DELETE FROM clustaar_deliveries WHERE ends <= ?", (now,)
+                )
+            self._claims += 1
+        return Claim(delivery, token, "mine")
+
+    def complete(self, claim: Claim, reply: bytes, *, lifetime: float) -> None:
+        if claim.state != "mine":
+            return
+        with self._transaction() as connection:
+            record = connection.execute(
+                "SELECT token, reply FROM clustaar_deliveries WHERE delivery = ?",
+                (claim.delivery,),
+            ).fetchone()
+            if record in (None, (claim.token, None)):
+                ends = time.time() + lifetime
+                self._put(connection, claim.delivery, claim.token, ends, reply)
+
+    def release(self, claim: Claim) -> None:
+        with self._transaction() as connection:
+            connection.execute(
+                "DELETE FROM clustaar_deliveries "
+                "WHERE delivery = ? AND token = ? AND reply IS NULL",
+                (claim.delivery, claim.token),
+            )
+
+    def __del__(self) -> None:
+        self._close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection in a transaction, within the busy timeout or not at all."""
+        deadline = time.monotonic() + BUSY_TIMEOUT
+        if not self._lock.acquire(timeout=BUSY_TIMEOUT):
+            raise self._failure("database is locked")
+        try:
+            connection = self._current_connection(deadline)
+            try:
+                _execute(connection, "BEGIN IMMEDIATE", deadline)
+                yield connection
+                _execute(connection, "COMMIT", deadline)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+        except (sqlite3.Error, OSError) as error:
+            self._close()  # The next transaction starts afresh.
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:
+                self._set_aside()
+            raise self._failure(str(error)) from error
+        finally:
+            self._lock.release()
+
+    def _failure(self, reason: str) -> ReplayStoreError:
+        return ReplayStoreError(
+            f"The replay store '{self._path}' failed: {reason}."
+            + _explain_access(self._path)
+        )
+
+    def _set_aside(self) -> None:
+        """Rename the file, which a power failure has damaged, so that a new one comes.
+
+        Do nothing if another worker has done it.
+        """
+        if self._file != _identity(self._path):
+            return
+        with suppress(OSError):
+            os.replace(self._path, f"{self._path}.damaged")
+            logger.error(
+                "The file of the replay store '%s' is damaged. It is now '%s.damaged', "
+                "and a new one is used. Deliveries that it had recorded can run again.",
+                self._path,
+                self._path,
+            )
+
+    def _current_connection(self, deadline: float) -> sqlite3.Connection:
+        """Return a connection to the file that is at the path now."""
+        if self._connection is not None:
+            if self._file == _identity(self._path):
+                return self._connection
+            logger.error(
+                "The file of the replay store '%s' was deleted or replaced, so a new "
+                "one is used. Deliveries that the old one had recorded can run again.",
+                self._path,
+            )
+            self._close()
+        return self._connect(deadline)
+
+    def _connect(self, deadline: float) -> sqlite3.Connection:
+        with suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
+        self._file = _identity(self._path)
+        self._connection = connection = sqlite3.connect(
+            self._path, timeout=0, isolation_level=None, check_same_thread=False
+        )
+        for statement in _SET_UP:
+            _execute(connection, statement, deadline)
+        return connection
+
+    @staticmethod
+    def _put(
+        connection: sqlite3.Connection, *record: str | float | bytes | None
+    ) -> None:
+        connection.execute(
+            "INSERT OR REPLACE INTO clustaar_deliveries VALUES (?, ?, ?, ?)", record
+        )
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @classmethod
+    def _before_fork(cls) -> None:
+        cls._stores_lock.acquire()
+        for store in cls._stores:
+            store._lock.acquire()
+            store._close()
+            cls._locked_for_fork.append(store)
+
+    @classmethod
+    def _after_fork(cls) -> None:
+        while cls._locked_for_fork:
+            cls._locked_for_fork.pop()._lock.release()
+        cls._stores_lock.release()
+
+
+# Where there is no fork, there is no hook for it.
+getattr(os, "register_at_fork", dict)(
+    before=SQLiteReplayStore._before_fork,
+    after_in_parent=SQLiteReplayStore._after_fork,
+    after_in_child=SQLiteReplayStore._after_fork,
+)
+
+_SET_UP: Final = (
+    # One file and nothing beside it that workers would share: it can be deleted, and
+    # the next delivery makes a new one.
+    "PRAGMA journal_mode = TRUNCATE",
+    # A record survives the process, but not always a power failure. The machine needs
+    # longer to start than a delivery is fresh.
+    "PRAGMA synchronous = OFF",
+    "CREATE TABLE IF NOT EXISTS clustaar_deliveries (delivery TEXT PRIMARY KEY,"
+    " token TEXT NOT NULL, ends REAL NOT NULL, reply BLOB) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS clustaar_deliveries_ends ON clustaar_deliveries (ends)",
+)
+
+
+def _execute(connection: sqlite3.Connection, statement: str, deadline: float) -> None:
+    """Execute a statement, again while another process has the file locked.
+
+    SQLite could wait by itself, but that would stop every greenlet of a gevent worker.
+    """
+    pauses = chain((0.001, 0.002, 0.005, 0.01), repeat(0.025))
+    while True:
+        pause = next(pauses)
+        try:
+            connection.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() + pause > deadline:
+                raise
+        time.sleep(pause)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return what tells the file at a path from another one; None if there is none."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _explain_access(path: str) -> str:
+    """Return a sentence that says who may write the file, if this process may not."""
+    by_effective_user = os.access in os.supports_effective_ids
+    for place in (path, os.path.dirname(path)):
+        if not by_effective_user or not os.path.exists(place):
+            continue
+        if not os.access(place, os.W_OK, effective_ids=True):
+            owner, user = _user_name(os.stat(place).st_uid), _user_name(os.geteuid())
+            return (
+                f" The user '{user}' may not write '{place}', which belongs to "
+                f"'{owner}'. Run the server and commands such as "
+                "'flask clustaar send' as the same user."
+            )
+    return ""
+
+
+def _user_name(uid: int) -> str:
+    import pwd  # Only where files have an owner.
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

