@@ -98,7 +98,12 @@ class Exchange:
             try:
                 answers = self._send(notification)
                 reply = replies.merge(answers, notification)
-                body = replies.dumps(reply, answers)
+                body = replies.dumps(
+                    reply,
+                    answers,
+                    received=len(self.body),
+                    limit=self.settings.max_content_length,
+                )
             except (HandlerFailed, InvalidReply) as error:
                 return _json(self._fail(error, notification))
             self._tell_reply(notification, body)

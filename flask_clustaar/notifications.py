@@ -2,90 +2,33 @@
 
 from __future__ import annotations
 
-import gc
-import json
-import math
-from typing import Any, Final, NoReturn
-
 import marshmallow
 
-from . import fast
-from .errors import InvalidJSON, InvalidNotification, Violation
+from .errors import InvalidNotification
 from .models import Notification
-from .schemas import schema_for, violations
+from .schemas import schema_for
+from .schemas.received import Received
+from .schemas.violations import violations
 
 
 def load_notification(body: bytes) -> Notification:
     """Load what the platform sent (PROTOCOL 3).
 
-    Nothing but the envelope can make this fail: it must be a JSON object with a topic.
+    Only the outermost object can make this fail: it must be a JSON object with a topic.
+    Its parts are parsed when they are first used. What is nested too deeply, or has a
+    number out of range, raises :exc:`InvalidJSON` there.
 
     :param body: the body of the request.
-    :raises InvalidJSON: when it is not JSON in UTF-8, is nested beyond reason, or has
-        a number that is none (NaN, Infinity) or has thousands of digits.
+    :raises InvalidJSON: when it is not JSON in UTF-8.
     :raises InvalidNotification: when it is JSON, but not an object with a topic.
     """
-    document = _parse(body)
-    if type(document) is dict and type(document.get("topic")) is str:
-        return fast.load(Notification, document)
-    if not isinstance(document, dict):
-        wrong = [Violation("", "Not a valid object.")]
-        raise InvalidNotification(violations=wrong)
     try:
-        schema_for(Notification, received=True).load(document)
+        loaded = _schema().load(Received(body))
     except marshmallow.ValidationError as error:
         raise InvalidNotification(violations=violations(error)) from error
-    raise InvalidNotification  # pragma: no cover (the schema refuses all that is left)
+    assert isinstance(loaded, Notification)
+    return loaded
 
 
-#: How many objects and arrays may stand in one another.
-DEEPEST: Final = 100
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        document = _DECODER.decode(body.decode())
-        if _is_deep(document):
-            raise RecursionError
-        return document
-    except UnicodeDecodeError as error:
-        raise InvalidJSON(f"The body is not UTF-8 at byte {error.start}.") from error
-    except RecursionError as error:
-        raise InvalidJSON("The body is nested too deeply.") from error
-    except ValueError as error:
-        detail = f"The body is not valid JSON: {_reason(error)}."
-        raise InvalidJSON(detail) from error
-
-
-def _is_deep(document: Any) -> bool:
-    """Tell if a document is nested deeper than any program should have to follow.
-
-    The garbage collector knows what contains what, and tells it level by level: a loop
-    over all values takes ten times as long.
-    """
-    level = [document]
-    for _ in range(DEEPEST):
-        level = gc.get_referents(*level)
-        if not level:
-            return False
-    return any(isinstance(value, (dict, list)) for value in level)
-
-
-def _reason(error: ValueError) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} (line {error.lineno}, column {error.colno})"
-    return "a number is not finite or has too many digits"
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise ValueError(digits)
-    return number
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+def _schema() -> marshmallow.Schema:
+    return schema_for(Notification, received=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from . import fast
+import msgspec
+
 from .errors import InvalidReply, Violation
 from .models import (
     Action,
@@ -23,29 +25,39 @@ from .models import (
     StepReachedResponse,
     UnknownAction,
 )
-from .schemas import unknown_keys
-from .wire import JSON, RECEIVED, Model, attributes_of, same
+from .schemas import schema_for, validate_model
+from .schemas.attributes import attributes_of
+from .schemas.fast import UNCLEAR, changed_attributes, part_of
+from .schemas.kinds import plain_json, text_of
+from .schemas.received import Received, dump_json
+from .schemas.schema import Invalid
+from .schemas.violations import unknown_keys
+from .wire import JSON, RECEIVED, Model
 
 #: What is left out of a reply is logged here.
 logger: logging.Logger = logging.getLogger("flask_clustaar")
 
 
 class Answer(NamedTuple):
-    """What one handler answered."""
+    """What one handler returned, as a response."""
 
     #: The handler's name, for messages.
     handler: str
     response: StepReachedResponse
 
 
+# -- what a handler may return -------------------------------------------------------
+
+
 def answer_of(value: Any, handler: str) -> Answer | None:
-    """Return what a handler answered by returning *value*; None if it only watched.
+    """Convert a handler's return value to an answer; None if it returned None.
 
     :param value: None, a string (one text), an action, a list of those, a
-        :class:`~flask_clustaar.models.StepReachedResponse`, or a dict as it goes on
-        the wire: of a reply, or of a single action.
+        :class:`~flask_clustaar.models.StepReachedResponse`, or a dict in the shape of a
+        reply or of a single action.
     :param handler: the handler's name.
     :raises TypeError: when it is something else.
+    :raises InvalidReply: when a dict in the shape of a reply has unknown keys.
     """
     if value is None:
         return None
@@ -62,26 +74,36 @@ def answer_of(value: Any, handler: str) -> Answer | None:
 
 
 def _with_texts(response: StepReachedResponse) -> StepReachedResponse:
-    """Return a response with actions for its strings, as in a list of actions."""
+    """Return a response with actions in place of its strings."""
     actions: Any = response.actions
-    if type(actions) is not list or str not in map(type, actions):
+    if type(actions) is not list or all(
+        isinstance(item, (Action, dict)) for item in actions
+    ):
         return response
     with_texts = copy.copy(response)
     with_texts.actions = [
-        SendTextAction(item) if isinstance(item, str) else item for item in actions
+        item if isinstance(item, Action) or text_of(item) is None else _text(item)
+        for item in actions
     ]
     return with_texts
 
 
+def _text(value: Any) -> SendTextAction:
+    return SendTextAction(text_of(value))
+
+
 def _action(item: Any, value: Any, handler: str) -> Any:
-    if isinstance(item, str):
-        return SendTextAction(item)
     if isinstance(item, dict):
         return item
+    if text_of(item) is not None:
+        return _text(item)
     inside = "" if item is value else f" with {_described(item)} in it"
+    hint = _PARTS.get(type(item), _ANSWERS)
+    if isinstance(item, type):
+        hint = f"Did you forget the parentheses? Write '{item.__name__}()'."
     raise TypeError(
-        f"The handler '{handler}' returned {_described(value)}{inside}, which is no "
-        f"answer. {_PARTS.get(type(item), _ANSWERS)}"
+        f"The handler '{handler}' returned {_described(value)}{inside}, which is not a "
+        f"valid reply. {hint}"
     )
 
 
@@ -89,16 +111,18 @@ _ANSWERS: Final = (
     "Return None, a string, an action, a list of those, a 'StepReachedResponse', "
     "or a dict in the shape of a reply."
 )
-#: What is taken for an action, and where it belongs.
+#: Parts of actions, and where they belong.
 _PARTS: Final[dict[type, str]] = {
     Button: "Put it into the 'buttons' of a 'Card'.",
     Card: "Put it into a 'SendCardsAction(cards=[...])'.",
     QuickReply: "Put it into the 'buttons' of a 'SendQuickRepliesAction'.",
-    GoToAction: "It is for a button. To go on at once return a 'JumpToAction'.",
+    GoToAction: "It is for a button. To continue at once, return a 'JumpToAction'.",
 }
 
 
 def _described(value: Any) -> str:
+    if isinstance(value, type):
+        return f"the class '{value.__name__}'"
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} '{name}'"
 
@@ -112,23 +136,25 @@ def _from_dict(value: JSON, handler: str) -> StepReachedResponse:
         setattr(response, name, value[name])
     if violations:
         response.interlocutor = None  # It may be a part of one, to be merged.
-        violations = [*fast.dump(response)[1], *violations]
-        raise InvalidReply(_whose([handler]), violations=violations)
+        raise _invalid([handler], [*validate_model(response)[1], *violations])
     return response
 
 
-def merge(answers: Sequence[Answer], notification: Notification) -> StepReachedResponse:
-    """Lay several answers together, in the order of registration.
+# -- several answers become one reply ------------------------------------------------
 
-    - *Actions* are concatenated. Without any answer the step's own actions go back as
-      they came.
-    - The *session*: those that answers bring are laid over one another, a later value
-      of a name replacing an earlier one. They lie over the received session, as
-      handlers left it, unless each answer brings a session of its own: the platform
-      does not say whether it merges, so values that nobody spoke of are never lost.
-    - The *interlocutor*: those that answers bring are laid over the received one, as
-      handlers left it; what they leave out (None) and custom attributes they do not
-      name stay. Without one the received travels if a handler changed it.
+
+def merge(answers: Sequence[Answer], notification: Notification) -> StepReachedResponse:
+    """Merge several answers, in the order of registration.
+
+    - *Actions* are concatenated. Without any answer, the step's own actions are sent
+      unchanged.
+    - *Session*: the sessions of the answers are merged; the last value wins. They are
+      merged on top of the received session, with the changes that handlers made, unless
+      every answer has a session: the platform does not document whether it merges, so
+      values that no handler mentions are kept.
+    - *Interlocutor*: the interlocutors of the answers are merged on top of the received
+      one. What they leave out (None) is kept, and so are custom attributes that they do
+      not name. Without one, the received interlocutor is sent if a handler changed it.
     """
     responses = [answer.response for answer in answers]
     for answer in answers:
@@ -139,16 +165,16 @@ def merge(answers: Sequence[Answer], notification: Notification) -> StepReachedR
         interlocutor=_merged_interlocutor(responses, notification),
     )
     for response in responses:
-        # What a dict had besides, for the judge to refuse.
+        # Attributes that a response should not have, for the schema to refuse.
         if not response.__dict__.keys() <= reply.__dict__.keys():
             reply.__dict__.update(response.__dict__ | reply.__dict__)
     return reply
 
 
 def _refuse_unknown_keys(answer: Answer, notification: Notification) -> None:
-    """Refuse what a session or an interlocutor in a dict does not have, nor came with.
+    """Refuse unknown keys of a session or an interlocutor that is a dict.
 
-    When they are merged it would be lost.
+    Merging would lose them. Keys that arrived are accepted.
     """
     violations = []
     state = answer.response.__dict__
@@ -156,31 +182,211 @@ def _refuse_unknown_keys(answer: Answer, notification: Notification) -> None:
         theirs = state.get(name)
         if type(theirs) is dict:
             ours: Model = getattr(notification, name)
-            came = ours.received or ()
-            violations += unknown_keys(type(ours), theirs, path=name, came=came)
+            keys = ours.received or ()
+            violations += unknown_keys(type(ours), theirs, path=name, received=keys)
     if violations:
-        raise InvalidReply(_whose([answer.handler]), violations=violations)
+        raise _invalid([answer.handler], violations)
 
 
-def dumps(reply: StepReachedResponse, answers: Sequence[Answer]) -> bytes:
-    """Return the reply as it leaves, cleaned and judged.
+def _merged_actions(
+    responses: Sequence[StepReachedResponse], notification: Notification
+) -> Any:
+    if not responses:
+        return _step_actions(notification) or []
+    if len(responses) == 1:
+        actions: Any = responses[0].actions
+        if type(actions) is not list:
+            return actions
+    else:
+        actions = []
+        for response in responses:
+            theirs: Any = response.actions
+            actions += theirs if isinstance(theirs, (list, tuple)) else [theirs]
+    if dict in map(type, actions):
+        return _with_unchanged(actions, notification)
+    return actions
 
-    :param answers: what *reply* was made of; tells whose fault it is.
-    :raises InvalidReply: when the platform would refuse it.
+
+def _step_actions(notification: Notification) -> Received | None:
+    """Return what the step's actions were loaded from; None if they are not a list."""
+    part = part_of(notification.step, "actions")
+    if part is None:
+        return None
+    is_list = (
+        isinstance(part.json, list)
+        if part.raw is None
+        else bytes(memoryview(part.raw)[:1]) == b"["
+    )
+    return part if is_list else None
+
+
+def _with_unchanged(actions: list[Any], notification: Notification) -> list[Any]:
+    """Return actions in which dicts that arrived in the step are sent unchanged."""
+    part = _step_actions(notification)
+    if part is None:
+        return actions
+    received = {_canonical(action): action for action in part.json}
+    received.pop(None, None)
+    found = []
+    for action in actions:
+        text = _canonical(action) if type(action) is dict else None
+        if text in received:
+            action = UnknownAction(data=received[text])
+            action.__dict__[RECEIVED] = Received(json=action.data)
+        found.append(action)
+    return found
+
+
+def _canonical(action: Any) -> bytes | None:
+    """Return a text that is equal for equal JSON values; None if there is none."""
+    try:
+        return msgspec.json.encode(plain_json(action), order="sorted")
+    except UNCLEAR:
+        return None  # The schema says what is wrong with it.
+
+
+def _merged_session(
+    responses: Sequence[StepReachedResponse], notification: Notification
+) -> Any:
+    brought: list[Any] = [r.session for r in responses if r.session is not None]
+    if not brought:
+        return _session(notification)
+    if len(brought) == len(responses) == 1:
+        return brought[0]
+    values: JSON = {}
+    if len(brought) < len(responses):
+        values.update(notification.session.values)
+    for session in brought:
+        theirs = session.get("values") if isinstance(session, dict) else session
+        theirs = theirs.values if isinstance(theirs, ConversationSession) else theirs
+        if not isinstance(theirs, dict):
+            return session
+        values.update(theirs)
+    return ConversationSession(values=values)
+
+
+def _session(notification: Notification) -> Any:
+    """Return the received session, with the changes that handlers made."""
+    session = notification.session
+    return session if RECEIVED in session.__dict__ or session.values else None
+
+
+def _merged_interlocutor(
+    responses: Sequence[StepReachedResponse], notification: Notification
+) -> Any:
+    brought: list[Any] = [
+        r.interlocutor for r in responses if r.interlocutor is not None
+    ]
+    if not brought and "interlocutor" not in notification.event.__dict__:
+        return None  # No handler looked at it, so none changed it.
+    ours = notification.interlocutor
+    changed = changed_attributes(ours)
+    if RECEIVED not in ours.__dict__:
+        brought = [theirs for theirs in brought if theirs is not ours]
+        if changed and not brought:
+            logger.warning(
+                "Changes to the interlocutor were dropped: the notification had none."
+            )
+        changed = []
+    if not brought:
+        return ours if changed else None
+    merged = copy.copy(ours)
+    for theirs in brought:
+        given = _given(theirs) if theirs is not ours else {}
+        if given is None:
+            return theirs
+        custom = given.get("custom_attributes")
+        if isinstance(custom, dict):
+            given["custom_attributes"] = merged.custom_attributes | custom
+        merged.__dict__.update(given)
+    return merged
+
+
+def _given(interlocutor: Any) -> JSON | None:
+    """Return the attributes that an answer gives; None if it is not an interlocutor."""
+    rows = attributes_of(Interlocutor)
+    if isinstance(interlocutor, Interlocutor):
+        given = {row.name: getattr(interlocutor, row.name) for row in rows}
+        return {name: value for name, value in given.items() if value is not None}
+    if isinstance(interlocutor, dict):
+        keys = {row.key: row.name for row in rows}
+        return {keys[key]: interlocutor[key] for key in keys if key in interlocutor}
+    return None
+
+
+# -- the reply as it is sent ---------------------------------------------------------
+
+
+def dumps(
+    reply: StepReachedResponse,
+    answers: Sequence[Answer],
+    *,
+    received: int = 0,
+    limit: int | None = None,
+) -> bytes:
+    """Return the reply as it is sent, cleaned and validated.
+
+    :param answers: what *reply* was merged from; for messages.
+    :param received: the size of the notification's body, in bytes.
+    :param limit: the most bytes that the next notification may have, which brings the
+        session back.
+    :raises InvalidReply: when the reply breaks the platform's rules, or its session
+        could not come back.
     """
     try:
-        text, violations = fast.dumps(reply)
+        text = schema_for(StepReachedResponse).dumps(reply)
+    except Invalid as error:
+        owners = _owners(answers, error.violations)
+        raise _invalid(owners, error.violations) from None
     except (TypeError, ValueError, RecursionError) as error:
         about = Violation("", f"Cannot be written as JSON: {type(error).__name__}.")
-        owners = [answer.handler for answer in answers]
-        raise InvalidReply(_whose(owners), violations=[about]) from error
-    if violations:
-        raise InvalidReply(_whose(_owners(answers, violations)), violations=violations)
-    return text.encode()
+        raise _invalid([answer.handler for answer in answers], [about]) from error
+    body = text.encode()
+    if limit is not None and 2 * (received + len(body)) > limit:
+        _check_session(body, received, limit, answers)
+    return body
+
+
+def _check_session(
+    body: bytes, received: int, limit: int, answers: Sequence[Answer]
+) -> None:
+    """Refuse a session with which the next notification would be too large."""
+    session = json.loads(body).get("session")
+    values = session.get("values") if isinstance(session, dict) else None
+    if not isinstance(values, dict) or not values:
+        return
+    sizes = {name: len(dump_json(value)) for name, value in values.items()}
+    size, name = sum(sizes.values()), max(sizes, key=lambda name: sizes[name])
+    if size > limit - min(received, _ENVELOPE):
+        raise _invalid(
+            [answer.handler for answer in answers],
+            [
+                Violation(
+                    f"session.values.{name}",
+                    f"The session has {size} bytes. The next notification would exceed "
+                    f"'CLUSTAAR_MAX_CONTENT_LENGTH' ({limit} bytes).",
+                )
+            ],
+        )
+    now = time.monotonic()
+    if 2 * size > limit and now >= _next_warning[0]:
+        _next_warning[0] = now + 60
+        logger.warning(
+            "A session has %d bytes. The most that a notification may have is %d "
+            "(CLUSTAAR_MAX_CONTENT_LENGTH).",
+            size,
+            limit,
+        )
+
+
+#: The least that a notification has besides its session, in bytes.
+_ENVELOPE: Final = 1000
+#: When the log may warn of a large session again.
+_next_warning: list[float] = [0.0]
 
 
 def _owners(answers: Sequence[Answer], violations: Sequence[Violation]) -> list[str]:
-    """Return the handlers whose actions are at fault; all, if it is not actions."""
+    """Return the handlers whose actions are invalid; all, if it is not actions."""
     by_action = [
         answer.handler
         for answer in answers
@@ -197,137 +403,8 @@ def _owners(answers: Sequence[Answer], violations: Sequence[Violation]) -> list[
     return [answer.handler for answer in answers if answer.handler in found]
 
 
-def _whose(handlers: Sequence[str]) -> str:
+def _invalid(handlers: Sequence[str], violations: Sequence[Violation]) -> InvalidReply:
     names = ", ".join(f"'{handler}'" for handler in handlers)
-    return f"The reply of {names} is invalid, and was not sent."
-
-
-def _merged_actions(
-    responses: Sequence[StepReachedResponse], notification: Notification
-) -> Any:
-    if not responses:
-        return [_as_it_came(action) for action in _received_actions(notification)]
-    if len(responses) == 1 and not isinstance(responses[0].actions, (list, tuple)):
-        return responses[0].actions
-    actions: list[Any] = []
-    for response in responses:
-        theirs: Any = response.actions
-        actions += theirs if isinstance(theirs, (list, tuple)) else [theirs]
-    if dict in map(type, actions):
-        came = _AsItCame(_received_actions(notification))
-        return [_as_it_came(a) if type(a) is dict and a in came else a for a in actions]
-    return actions
-
-
-class _AsItCame:
-    """The actions that came, to find a dict among them in no time, however many."""
-
-    #: As many comparisons take less time than to write everything as text.
-    _FEW: Final = 20
-
-    def __init__(self, actions: list[Any]) -> None:
-        self._ids = frozenset(map(id, actions))
-        self._by_type: dict[str, list[JSON]] = {}
-        for action in actions:
-            if type(action) is dict:
-                self._by_type.setdefault(str(action.get("type")), []).append(action)
-        self._by_text: dict[str, dict[str, JSON]] = {}
-        self._asked = 0
-
-    def __contains__(self, action: JSON) -> bool:
-        if id(action) in self._ids:
-            return True
-        kind = str(action.get("type"))
-        alike = self._by_type.get(kind, [])
-        try:
-            if len(alike) > self._FEW:
-                alike = self._candidates(kind, action)
-            return any(action == each and same(action, each) for each in alike)
-        except Exception:
-            return False  # Only what is no JSON raises, and that did not come.
-
-    def _candidates(self, kind: str, action: JSON) -> list[JSON]:
-        """Return which of many actions of a type are to be compared."""
-        self._asked += 1
-        if self._asked <= self._FEW:
-            return self._by_type[kind]
-        if kind not in self._by_text:
-            self._by_text[kind] = {_text(each): each for each in self._by_type[kind]}
-        found = self._by_text[kind].get(_text(action))
-        return [] if found is None else [found]
-
-
-def _text(action: JSON) -> str:
-    return json.dumps(action, sort_keys=True)
-
-
-def _received_actions(notification: Notification) -> list[Any]:
-    """Return the step's actions as they came."""
-    raw = notification.step.received
-    actions = raw.get("actions") if isinstance(raw, dict) else None
-    return actions if isinstance(actions, list) else []
-
-
-def _as_it_came(action: Any) -> UnknownAction:
-    untouched = UnknownAction(data=action)
-    untouched.__dict__[RECEIVED] = action
-    return untouched
-
-
-def _merged_session(
-    responses: Sequence[StepReachedResponse], notification: Notification
-) -> Any:
-    brought: list[Any] = [r.session for r in responses if r.session is not None]
-    if not brought:
-        session = notification.session
-        return session if session.received is not None or session.values else None
-    if len(brought) == len(responses) == 1:
-        return brought[0]
-    values: JSON = {}
-    if len(brought) < len(responses):
-        values.update(notification.session.values)
-    for session in brought:
-        theirs = session.get("values") if isinstance(session, dict) else session
-        theirs = theirs.values if isinstance(theirs, ConversationSession) else theirs
-        if not isinstance(theirs, dict):
-            return session
-        values.update(theirs)
-    return ConversationSession(values=values)
-
-
-def _merged_interlocutor(
-    responses: Sequence[StepReachedResponse], notification: Notification
-) -> Any:
-    brought: list[Any] = [
-        r.interlocutor for r in responses if r.interlocutor is not None
-    ]
-    if not brought and "interlocutor" not in notification.event.__dict__:
-        return None  # Nobody looked at it, so nobody changed it.
-    ours = notification.interlocutor
-    if RECEIVED not in ours.__dict__:
-        brought = [theirs for theirs in brought if theirs is not ours]
-        if not brought:
-            if fast.is_changed(ours):
-                logger.warning("An interlocutor that did not come is not sent.")
-            return None
-    if not brought:
-        return ours if fast.is_changed(ours) else None
-    merged = copy.copy(ours)
-    for theirs in brought:
-        if theirs is ours:
-            continue
-        if isinstance(theirs, Interlocutor):
-            given = {
-                a.name: getattr(theirs, a.name) for a in attributes_of(Interlocutor)
-            }
-            given = {name: value for name, value in given.items() if value is not None}
-        elif isinstance(theirs, dict):
-            names = {a.key: a.name for a in attributes_of(Interlocutor)}
-            given = {names[key]: theirs[key] for key in names if key in theirs}
-        else:
-            return theirs
-        custom = given.get("custom_attributes")
-        if isinstance(custom, dict):
-            given["custom_attributes"] = merged.custom_attributes | custom
-        merged.__dict__.update(given)
-    return merged
+    return InvalidReply(
+        f"The reply of {names} is invalid, and was not sent.", violations=violations
+    )

@@ -25,6 +25,7 @@ from .describe import shorten
 from .errors import ConfigurationError
 from .filters import Filter, FilterLike, StepID, as_filter
 from .filters.base import accepts_arguments
+from .schemas.paths import step_id_of
 
 #: The function of a handler. :mod:`flask_clustaar.replies` says what it may return.
 _F = TypeVar("_F", bound=Callable[[Any], Any])
@@ -159,7 +160,7 @@ class Topic(NamedSignal):
         """
         if self.is_muted:
             return
-        for handler in self._handlers(self._indexed().find(_step_id(notification))):
+        for handler in self._handlers(self._indexed().find(step_id_of(notification))):
             test = handler.filter
             # A handler with a StepID was found by it.
             if test is None or type(test) is StepID or test(notification):
@@ -495,7 +496,7 @@ class Router(HandlerRegistry):
 
     def _suggestion(self, notification: Any) -> str:
         """Return the decorator of a handler that would get the notification."""
-        step_id = _step_id(notification)
+        step_id = step_id_of(notification)
         return _decorator(
             shorten(notification.topic),
             f"StepID({shorten(step_id)})" if step_id else None,
@@ -525,14 +526,6 @@ def _place_of_fallback(handler: Handler) -> tuple[int, bool]:
     """Return the place in which a fallback is tried: that of the innermost first."""
     filters = sum(group.filter is not None for group in handler._groups)
     return -filters, handler.topic is None
-
-
-def _step_id(notification: Any) -> str | None:
-    try:
-        step_id = notification.received["data"]["step"]["id"]
-    except (KeyError, TypeError):
-        return None
-    return step_id if isinstance(step_id, str) else None
 
 
 def _explained(handler: Handler, notification: Any, values: bool) -> tuple[bool, str]:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from types import EllipsisType
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar, cast
 
 from flask import Flask, url_for
 from werkzeug.test import TestResponse
 
-from . import events, fast
+from . import events
 from .errors import ClustaarError
 from .extension import ClustaarWebhook
 from .models import (
@@ -53,6 +53,8 @@ from .notifications import load_notification
 from .platform.documents import encode, to_json
 from .platform.signer import Delivery, Signer, distinct
 from .printable import printable
+from .schemas import schema_for
+from .schemas.attributes import attributes_of
 from .settings import Settings
 from .transcript import (
     Line,
@@ -63,9 +65,10 @@ from .transcript import (
     render_problem,
     render_reply,
 )
-from .wire import JSON, attributes_of, copy_json
+from .wire import JSON, Model, copy_json
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Model)
 
 #: The step and the bot of a notification that does not say otherwise.
 STEP_ID: Final = "5a8c317624acbe05b1a36feb"
@@ -406,8 +409,8 @@ class Reply:
         self.json: Any = response.get_json(silent=True)
         body = self.json if isinstance(self.json, dict) else {}
         # A reply has the keys of a step, and of an event.
-        self._step = fast.load(Step, body)
-        self._event = fast.load(StepReached, body)
+        self._step = _loaded(Step, body)
+        self._event = _loaded(StepReached, body)
         self._sent = StepReached() if sent is None else sent.event
 
     def __repr__(self) -> str:
@@ -468,6 +471,10 @@ class Reply:
 
 
 # -- helpers -------------------------------------------------------------------------
+
+
+def _loaded(model: type[M], document: JSON) -> M:
+    return cast(M, schema_for(model, received=True).load(document))
 
 
 def _told(session: JSON) -> Line:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
-from . import fast
 from .describe import shorten
 from .printable import printable
+from .schemas import schema_for
 from .wire import JSON, Model
 
 T = TypeVar("T")
@@ -309,7 +309,7 @@ _INPUTS: Final[dict[str, Callable[[JSON], list[str]]]] = {
 def _raw(value: Any) -> JSON:
     """Return the JSON object that *value* is or leaves as; empty if it is none."""
     if isinstance(value, Model):
-        value, _ = fast.dump(value)
+        value = schema_for(type(value)).dump(value)
     return value if isinstance(value, dict) else {}
 
 

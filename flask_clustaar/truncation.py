@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final, overload
 
-from marshmallow.validate import Length
-
-from .wire import Model, Shape, attributes_of
+from .schemas.attributes import Shape, attributes_of
+from .schemas.limits import Length
+from .wire import Model
 
 ELLIPSIS: Final = "…"
 

@@ -14,11 +14,23 @@ from typing import Any
 
 from hypothesis import strategies as st
 from marshmallow import ValidationError
-from marshmallow.validate import Length, OneOf, Range, Validator
+from marshmallow.validate import Validator
 
-from flask_clustaar.limits import DIGITS, NAME, NOT_ID, OBJECT_ID, URL, Pattern
 from flask_clustaar.models import Action, Notification, StepReachedResponse
-from flask_clustaar.wire import Model, Shape, attributes_of
+from flask_clustaar.schemas.attributes import Shape, attributes_of
+from flask_clustaar.schemas.limits import (
+    DIGITS,
+    NAME,
+    NOT_ID,
+    OBJECT_ID,
+    URL,
+    KeysMatch,
+    Length,
+    OneOf,
+    Pattern,
+    Range,
+)
+from flask_clustaar.wire import Model
 
 Strategy = st.SearchStrategy[Any]
 
@@ -84,6 +96,8 @@ def _values(shape: Shape) -> Strategy:
         return _strings(shape)
     if shape.kind in ("number", "integer"):
         return _numbers(shape)
+    if any(isinstance(limit, KeysMatch) for limit in shape.limits):
+        return st.dictionaries(_names, st.text(max_size=8), max_size=3)
     return _OTHERS[shape.kind]
 
 
@@ -155,6 +169,7 @@ _texts = st.text(min_size=1, max_size=20) | st.lists(
     max_size=6,
 ).map("".join)
 _word = st.sampled_from("aZé_9日١")
+_names = st.lists(_word, min_size=1, max_size=9).map("".join)
 _urls = st.builds(
     "{}://{}{}".format,
     st.sampled_from(["http", "https", "HTTPS"]),
@@ -355,8 +370,6 @@ def built(document: Any, shape: Shape) -> Any:
         if value is None and not row.nullable and row.default is not None:
             raise NotBuilt  # None means there that the key is absent
         arguments[row.name] = built(value, row.shape)
-        if row.shape.via and isinstance(arguments[row.name], Model):
-            arguments[row.name] = row.shape.via.part(arguments[row.name])
     if given:
         raise NotBuilt
     instance = model(**arguments)

@@ -12,17 +12,16 @@ TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.rst").read_text()
 
 PROGRAM = """
 from typing import Annotated
-from marshmallow.validate import Length
-from flask_clustaar import fast
-from flask_clustaar.limits import URL
+from flask_clustaar.schemas.limits import URL, Length
+from both_ways import dump, load
 from flask_clustaar.models import Action
 from flask_clustaar.wire import STRIPPED, Text
 
 {}
 model, arguments, document = {}[0]
 
-assert (document, []) == fast.dump(model(**arguments))
-assert model(**arguments) == fast.load(model, document)
+assert (document, []) == dump(model(**arguments))
+assert model(**arguments) == load(model, document)
 """
 
 
@@ -33,4 +32,6 @@ def test_new_type() -> None:
 
     # In a process of its own, since a type is known from then on.
     program = PROGRAM.format(new_class, f"[{row}]")
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, cwd=Path(__file__).parent
+    )

@@ -19,9 +19,9 @@ from flask_clustaar.cli import clustaar
 from flask_clustaar.errors import PROBLEMS, RequestRejected
 from flask_clustaar.models import Action, Interlocutor, Notification
 from flask_clustaar.models.buttons import ButtonAction
+from flask_clustaar.schemas.attributes import attributes_of
 from flask_clustaar.settings import SETTINGS
 from flask_clustaar.testing import ClustaarClient, Reply, make_notification
-from flask_clustaar.wire import attributes_of
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.glob("*.rst")}

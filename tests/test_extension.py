@@ -714,7 +714,9 @@ def test_a_filter_that_raises_is_a_failure() -> None:
 def test_what_is_no_answer_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     """A handler that returns something odd is told so by name."""
     assert code_of(post(make_app(lambda notification: 5))) == "handler_failed"
-    assert "returned an 'int', which is no answer. Return None, a" in caplog.text
+    assert (
+        "returned an 'int', which is not a valid reply. Return None, a" in caplog.text
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from both_ways import load
 
-from flask_clustaar import fast
 from flask_clustaar.errors import InvalidReply
 from flask_clustaar.models import (
     ConversationSession,
@@ -41,7 +41,7 @@ def notification(**data: Any) -> Notification:
         "session": {"values": {"name": "John"}},
         "step": {"id": "s", "actions": STEP},
     } | data
-    return fast.load(Notification, {"topic": "x", "data": event})
+    return load(Notification, {"topic": "x", "data": event})
 
 
 def reply_to(notification: Notification, *values: Any) -> Any:
@@ -89,7 +89,7 @@ def test_a_handler_may_return(value: Any, actions: Any) -> None:
         ({"a"}, "a 'set'"),
         (("text", 200), "a 'tuple' with an 'int' in it"),
         (StepTarget(step_id="x"), "a 'StepTarget'"),
-        (SendTextAction, "a 'type'"),
+        (SendTextAction, "the class 'SendTextAction'"),
         (Exception(), "an 'Exception'"),
         (type("X", (), {})(), "a 'X'"),
     ],
@@ -117,12 +117,18 @@ def test_anything_else_is_a_type_error_that_names_the_handler(
             {"actions": [], "session": {}},
             ["session.values: Missing data for required field."],
         ),
-        ({"actions": [], "session": 5}, ["session: Not a valid object."]),
+        (
+            {"actions": [], "session": 5},
+            ["session: Not a valid object. Write a 'ConversationSession'."],
+        ),
         (
             {"actions": [], "interlocutor": {"firstName": 5}},
             ["interlocutor.firstName: Not a valid string."],
         ),
-        ({"actions": [], "interlocutor": 5}, ["interlocutor: Not a valid object."]),
+        (
+            {"actions": [], "interlocutor": 5},
+            ["interlocutor: Not a valid object. Write an 'Interlocutor'."],
+        ),
         ({"actions": [], "type": "x"}, ["type: Unknown field."]),
     ],
 )
@@ -268,7 +274,7 @@ def test_actions_that_are_no_list_are_at_fault() -> None:
 
 
 def test_what_cannot_be_written_is_told_with_its_reason() -> None:
-    """At no path, and of all handlers, since nobody knows whose it is."""
+    """At its path, and of all handlers, since nobody knows whose it is."""
     loop: dict[str, Any] = {}
     loop["loop"] = loop
     came = notification()
@@ -276,8 +282,8 @@ def test_what_cannot_be_written_is_told_with_its_reason() -> None:
     with pytest.raises(InvalidReply, match="The reply of 'h0', 'h1' is") as caught:
         reply_to(came, "a", "b")
     (violation,) = caught.value.violations
-    assert violation.path == ""
-    assert violation.message == "Cannot be written as JSON: RecursionError."
+    assert violation.path == "session.values.loop.loop"
+    assert violation.message == "Not a JSON value: it contains itself."
 
 
 def test_an_invalid_reply_is_a_tree_too() -> None:
@@ -483,7 +489,12 @@ def test_an_interlocutor_that_did_not_come_cannot_be_changed(
     assert "interlocutor" not in reply_to(came, "a")
     own = StepReachedResponse(interlocutor=came.interlocutor)
     assert "interlocutor" not in reply_to(came, own)
-    assert caplog.text.count("An interlocutor that did not come is not sent.") == 2
+    assert (
+        caplog.text.count(
+            "Changes to the interlocutor were dropped: the notification had none."
+        )
+        == 2
+    )
 
 
 def test_a_dict_that_is_only_almost_as_it_came_is_judged() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import marshmallow as ma
 import pytest
+from both_ways import dump, load
 from hypothesis import HealthCheck, example, given, settings
 from jsonschema import Draft202012Validator
 from strategies import (
@@ -20,7 +21,6 @@ from strategies import (
     replies,
 )
 
-from flask_clustaar import fast
 from flask_clustaar.errors import InvalidReply, Violation
 from flask_clustaar.json_schema import json_schema, reply_schema
 from flask_clustaar.models import (
@@ -43,8 +43,9 @@ from flask_clustaar.models import (
     Step,
     StepReachedResponse,
 )
-from flask_clustaar.schemas import json_violations, judge, schema_for, violations
-from flask_clustaar.wire import Shape
+from flask_clustaar.schemas import schema_for, validate_model, violations
+from flask_clustaar.schemas.attributes import Shape
+from flask_clustaar.schemas.violations import json_violations
 
 #: Documents are large, and only few are needed: the rest of the suite has tables.
 modest = settings(
@@ -76,10 +77,10 @@ def returned(document: Any) -> StepReachedResponse:
 @given(replies)
 def test_valid_documents(document: Any) -> None:
     """A valid document is accepted by all, and both ways dump it alike."""
-    wire, found = judge(returned(document))
+    wire, found = validate_model(returned(document))
 
     assert found == []
-    assert fast.dump(returned(document)) == (wire, [])
+    assert dump(returned(document)) == (wire, [])
     assert list(REPLY_SCHEMA.iter_errors(document)) == []
     assert list(REPLY_SCHEMA.iter_errors(wire)) == []
 
@@ -90,9 +91,9 @@ def test_documents_with_one_thing_changed(document: Any) -> None:
     """What is refused by one is refused by all."""
     if "actions" not in document:
         document = {"actions": 5}
-    wire, found = judge(returned(document))
+    wire, found = validate_model(returned(document))
 
-    assert fast.dump(returned(document)) == (wire, found)
+    assert dump(returned(document)) == (wire, found)
     as_it_leaves = cleaned(document, StepReachedResponse)
     assert REPLY_SCHEMA.is_valid(as_it_leaves) == (not found), found
 
@@ -109,9 +110,9 @@ def test_models_with_one_thing_changed(document: Any) -> None:
         reply = built(document, REPLY)
     except NotBuilt:
         return
-    wire, found = judge(reply)
+    wire, found = validate_model(reply)
 
-    assert fast.dump(reply) == (wire, found)
+    assert dump(reply) == (wire, found)
     assert REPLY_SCHEMA.is_valid(wire) == (not found), found
 
 
@@ -122,13 +123,13 @@ def test_what_is_loaded_is_dumped_as_it_was(document: Any) -> None:
     what leaves."""
     schema = schema_for(StepReachedResponse)
     came = schema_for(StepReachedResponse, received=True).load({"actions": [document]})
-    assert judge(came) == ({"actions": [document]}, [])
-    assert fast.dump(came) == ({"actions": [document]}, [])
+    assert validate_model(came) == ({"actions": [document]}, [])
+    assert dump(came) == ({"actions": [document]}, [])
 
-    wire, found = judge(StepReachedResponse(actions=[document]))
+    wire, found = validate_model(StepReachedResponse(actions=[document]))
     assert found == []
     assert schema.dump(schema.load(wire)) == wire
-    assert judge(built(wire["actions"][0], ACTION)) == (wire["actions"][0], [])
+    assert validate_model(built(wire["actions"][0], ACTION)) == (wire["actions"][0], [])
 
 
 @modest
@@ -140,17 +141,17 @@ def test_envelopes_that_leave(interlocutor: Any, session: Any) -> None:
         (ConversationSession, session),
     ):
         reply = built(document, Shape("model", model=model))
-        wire, found = judge(reply)
+        wire, found = validate_model(reply)
         assert found == []
-        assert fast.dump(reply) == (wire, [])
+        assert dump(reply) == (wire, [])
         assert validator(json_schema(model)).is_valid(wire)
 
 
 def test_a_session_value_may_be_named_as_an_attribute() -> None:
     """A session is a mapping, and its items are not its attributes."""
     session = ConversationSession(values={"values": 5})
-    assert judge(session) == ({"values": {"values": 5}}, [])
-    assert fast.dump(session) == ({"values": {"values": 5}}, [])
+    assert validate_model(session) == ({"values": {"values": 5}}, [])
+    assert dump(session) == ({"values": {"values": 5}}, [])
 
 
 # -- what is said --------------------------------------------------------------------
@@ -159,8 +160,8 @@ def test_a_session_value_may_be_named_as_an_attribute() -> None:
 def errors_of(*items: Any) -> dict[str, str]:
     """Return what is wrong with a reply of these actions, by its path."""
     reply = StepReachedResponse(actions=list(items))
-    wire, found = judge(reply)
-    assert fast.dump(reply) == (wire, found)
+    wire, found = validate_model(reply)
+    assert dump(reply) == (wire, found)
     return {violation.path: violation.message for violation in found}
 
 
@@ -173,13 +174,13 @@ def test_every_violation_is_told_at_its_path() -> None:
         {"type": "send_cards_action", "cards": [{"type": "card", "title": 5}]},
         SendTextAction(alternatives=["ok", "", "x" * 1001], text=""),
     ) == {
-        "actions.1.message": "Length must be between 1 and 1000.",
-        "actions.1.buttons.0.title": "Length must be between 1 and 60.",
-        "actions.1.buttons.1.title": "Length must be between 1 and 60.",
+        "actions.1.message": "Length must be between 1 and 1000, but is 0.",
+        "actions.1.buttons.0.title": "Length must be between 1 and 60, but is 61.",
+        "actions.1.buttons.1.title": "Length must be between 1 and 60, but is 61.",
         "actions.2.cards.0.title": "Not a valid string.",
-        "actions.3.alternatives.1": "Length must be between 1 and 1000.",
-        "actions.3.alternatives.2": "Length must be between 1 and 1000.",
-        "actions.3.text": "Length must be between 1 and 1000.",
+        "actions.3.alternatives.1": "Length must be between 1 and 1000, but is 0.",
+        "actions.3.alternatives.2": "Length must be between 1 and 1000, but is 1001.",
+        "actions.3.text": "Length must be between 1 and 1000, but is 0.",
     }
 
 
@@ -231,7 +232,7 @@ def test_several_sections_need_titles() -> None:
 
     needs = "With several sections each needs a title."
     assert errors_of(choices(untitled)) == errors_of(choices(titled, titled)) == {}
-    as_dict = judge(choices(titled, untitled, empty))[0]
+    as_dict = validate_model(choices(titled, untitled, empty))[0]
     assert list(errors_of(as_dict)) == [
         *("actions.0.sections.1.title", "actions.0.sections.2.title"),
     ]
@@ -259,10 +260,10 @@ def test_several_sections_need_titles() -> None:
 def test_session_values_that_are_no_json(value: Any, path: str, message: str) -> None:
     """They are an error at their path (PROTOCOL 4)."""
     session = ConversationSession(values={"a": value})
-    wire, found = judge(StepReachedResponse(session=session))
+    wire, found = validate_model(StepReachedResponse(session=session))
     assert found == [Violation(f"session.values.a{path}", message)]
     reply = StepReachedResponse(session=session)
-    assert fast.dump(reply)[1] == found
+    assert dump(reply)[1] == found
 
 
 @pytest.mark.parametrize(
@@ -282,7 +283,7 @@ def test_session_values_that_are_no_json(value: Any, path: str, message: str) ->
 def test_session_values_that_are_json(value: Any) -> None:
     """They leave with all their digits; a tuple is a list."""
     session = ConversationSession(values={"a": value})
-    wire, found = fast.dump(StepReachedResponse(session=session))
+    wire, found = dump(StepReachedResponse(session=session))
     assert found == []
     left = wire["session"]["values"]["a"]
     assert repr(left) == repr(value)
@@ -305,7 +306,7 @@ def test_strings_of_an_interlocutor() -> None:
         remote_id="2",
         custom_attributes={"age": 25, "a": "b", 1: "x"},  # type: ignore[dict-item]
     )
-    _, found = judge(StepReachedResponse(interlocutor=interlocutor))
+    _, found = validate_model(StepReachedResponse(interlocutor=interlocutor))
     assert found == [
         Violation("interlocutor.customAttributes.age", "Not a valid string."),
         Violation(
@@ -331,7 +332,7 @@ def test_a_list_is_not_a_tuple_but_may_be_one() -> None:
     """Where a list stands a tuple will do; a string or a mapping will not."""
     text = SendTextAction(alternatives=("a", "b"))  # type: ignore[arg-type]
     assert errors_of(text) == {}
-    assert judge(text)[0]["alternatives"] == ["a", "b"]
+    assert validate_model(text)[0]["alternatives"] == ["a", "b"]
     for wrong in ("ab", {"a": 1}, {"a"}):
         text.alternatives = wrong  # type: ignore[assignment]
         assert errors_of(text) == {"actions.0.alternatives": "Not a valid list."}
@@ -348,7 +349,7 @@ def test_what_is_added_to_what_came_is_judged() -> None:
     """Only what came is excused, not what stands beside it."""
     button = {"title": "t" * 99, "action": {"type": "share_action"}}
     came = {"type": "send_quick_replies_action", "message": "", "buttons": [button]}
-    (action,) = fast.load(Step, {"actions": [came]}).actions
+    (action,) = load(Step, {"actions": [came]}).actions
     assert isinstance(action, SendQuickRepliesAction)
     action.buttons.append(QuickReply(title="", action=ShareAction()))
     assert list(errors_of(action)) == ["actions.0.buttons.1.title"]

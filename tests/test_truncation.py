@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from both_ways import dump
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_clustaar import fast
 from flask_clustaar.models import (
     AITaskEngine,
     Card,
@@ -21,8 +21,8 @@ from flask_clustaar.models import (
     StoreSessionValueAction,
     WaitAction,
 )
+from flask_clustaar.schemas.attributes import attributes_of
 from flask_clustaar.truncation import truncate
-from flask_clustaar.wire import attributes_of
 
 FAMILY = "👨\u200d👩\u200d👧\u200d👦"
 VARIABLE = '{{@user.FirstName || "there"}}'
@@ -180,7 +180,7 @@ def assert_fits(text: str, model: Any, attribute: str) -> None:
 def test_a_cut_title_is_a_title() -> None:
     """What is cut for a key is accepted there."""
     title = truncate("<u>" + "A long title " * 9, QuickReply, "title")
-    assert fast.dump(QuickReply(title=title, action=ShareAction()))[1] == []
+    assert dump(QuickReply(title=title, action=ShareAction()))[1] == []
 
 
 # -- wrong arguments -----------------------------------------------------------------

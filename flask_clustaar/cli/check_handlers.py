@@ -11,8 +11,8 @@ from operator import attrgetter
 from .. import events
 from ..filters import And, Filter, Or, StepID
 from ..filters.names import OneOf
-from ..limits import OBJECT_ID
 from ..routing import Handler
+from ..schemas.limits import OBJECT_ID
 from .findings import Finding, error, hint, warning
 
 

@@ -9,7 +9,7 @@ import click
 
 from ..errors import InvalidReply, Violation
 from ..replies import answer_of
-from ..schemas import judge
+from ..schemas import validate_model
 from ..wire import JSON
 from .channels import lost
 from .findings import Finding, error, hint, warning
@@ -49,7 +49,7 @@ def _judged(document: Any) -> tuple[JSON, list[Violation]]:
             "The file is no reply: that is an object with 'actions', a list of "
             "actions, or one."
         )
-    return judge(answer.response)
+    return validate_model(answer.response)
 
 
 def _objects(node: Any, path: str) -> Iterator[tuple[str, JSON]]:

@@ -15,10 +15,10 @@ from flask import Flask
 from ..errors import ConfigurationError
 from ..extension import ClustaarWebhook
 from ..filters import StepID
-from ..limits import OBJECT_ID
 from ..models import JumpToAction, Target
 from ..printable import printable
 from ..routing import HandlerGroup
+from ..schemas.limits import OBJECT_ID
 from ..testing import STEP_ID, Clickable, ClustaarClient, Reply
 from ..transcript import Line, _objects, info, render_action
 from ..wire import JSON, copy_json

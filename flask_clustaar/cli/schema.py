@@ -6,7 +6,8 @@ import json
 
 import click
 
-from ..json_schema import Webhook, notification_schema, openapi, reply_schema
+from ..json_schema import notification_schema, reply_schema
+from ..openapi import Webhook, openapi
 from ..wire import JSON
 from .common import chosen, load_app, rules_of, webhook_option, webhooks_of
 

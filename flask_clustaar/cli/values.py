@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 import click
 
 from ..models import Interlocutor
-from ..wire import JSON, attributes_of
+from ..schemas.attributes import attributes_of
+from ..wire import JSON
 
 
 def session_values(_: click.Context, __: click.Parameter, pairs: Sequence[str]) -> JSON:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeAlias
 
-from marshmallow.validate import Length, OneOf, Range
-
-from ..limits import DIGITS, NAME, NOT_ID, NOT_OURS, URL
+from ..schemas.limits import DIGITS, NAME, NOT_ID, NOT_OURS, URL, Length, Range
 from ..wire import (
     BLANK,
     JSON,
@@ -22,18 +20,17 @@ from ..wire import (
     Rule,
     Text,
     Unknown,
-    Via,
 )
 from .buttons import (
-    SATISFACTION_KINDS,
     Button,
     ButtonAction,
     GoToAction,
     OpenURLButton,
     QuickReply,
+    SatisfactionKind,
 )
 from .conditions import FlowConnection, Intent
-from .targets import Target
+from .targets import StepTarget, StoryTarget, Target
 
 
 class Action(Model, family=True):
@@ -41,20 +38,27 @@ class Action(Model, family=True):
 
 
 class UnknownAction(Unknown, Action, ButtonAction):
-    """An action of the platform that cannot be typed, kept as it came."""
+    """An action whose type is unknown or whose shape is; kept unchanged."""
 
 
 Action._unknown = UnknownAction
 ButtonAction._unknown = UnknownAction
 
 
-# -- what the interlocutor sees ------------------------------------------------------
+# -- what the user sees --------------------------------------------------------------
 
 
-class SendTextAction(Action, type="send_text_action"):
-    """Say one of the *alternatives*, chosen at random.
+def _add_text(action: JSON) -> None:
+    alternatives = action.get("alternatives")
+    if "text" not in action and isinstance(alternatives, list) and alternatives:
+        action["text"] = alternatives[0]
 
-    ``SendTextAction("Hello")`` says one text. Some clients read only *text*.
+
+class SendTextAction(Action, type="send_text_action", complete=_add_text):
+    """Send one of the *alternatives*, chosen at random by the platform.
+
+    ``SendTextAction("Hello")`` sends one text. The webchat reads only *text*: without
+    one, the first alternative is sent as *text* (PROTOCOL 4).
     """
 
     alternatives: Annotated[list[Annotated[Text, Length(1, 1000)]], Length(1, 10)] = (
@@ -70,7 +74,7 @@ class SendTextAction(Action, type="send_text_action"):
 
 
 class SendImageAction(Action, type="send_image_action"):
-    """Show a picture; *alt* says what is on it."""
+    """Show a picture; *alt* describes it."""
 
     image_url: Annotated[str, STRIPPED, SANITISED, Length(max=500), URL(http=True)]
     alt: Annotated[str | None, Length(max=500)] = None
@@ -79,8 +83,9 @@ class SendImageAction(Action, type="send_image_action"):
 class Card(Model, type="card"):
     """A card of a carousel.
 
-    Without a picture or a link the webchat wants an empty string (PROTOCOL 4), and
-    gets it.
+    A card without a picture or a link is sent with an empty string in its place, which
+    the webchat needs (PROTOCOL 4). *url* may also be a ``mailto:``, ``tel:`` or
+    ``sms:`` link, or begin with a ``{{...}}`` variable.
     """
 
     title: Annotated[Text, Length(1, 80)]
@@ -89,7 +94,11 @@ class Card(Model, type="card"):
         str | None, STRIPPED, Length(max=500), URL(http=True, blank=True), BLANK
     ] = None
     url: Annotated[
-        str | None, STRIPPED, Length(max=500), URL(http=False, blank=True), BLANK
+        str | None,
+        STRIPPED,
+        Length(max=500),
+        URL(http=False, blank=True, link=True),
+        BLANK,
     ] = None
     alt: Annotated[str | None, Length(max=500)] = None
     buttons: Annotated[list[Button] | None, Length(max=3)] = None
@@ -102,14 +111,21 @@ class SendCardsAction(Action, type="send_cards_action"):
 
 
 class SimpleCard(Model, type="simple_card"):
-    """A card that iAdvize can show: its buttons open URLs."""
+    """A card for iAdvize. Its buttons can only open URLs.
+
+    A :class:`Button` with an :class:`OpenURLAction` is sent as an
+    :class:`OpenURLButton`.
+    """
 
     title: Annotated[Text, Length(1, 80)]
     subtitle: Annotated[Text | None, Length(max=80)] = None
     image_url: Annotated[
         str | None, STRIPPED, Length(max=500), URL(http=True, blank=True), BLANK
     ] = None
-    buttons: Annotated[list[OpenURLButton] | None, Length(1, 3)] = None
+    buttons: Annotated[
+        list[OpenURLButton] | list[Button] | list[OpenURLButton | Button] | None,
+        Length(1, 3),
+    ] = None
 
 
 class SendSimpleCardsAction(Action, type="send_simple_cards_action"):
@@ -119,14 +135,35 @@ class SendSimpleCardsAction(Action, type="send_simple_cards_action"):
 
 
 class SendQuickRepliesAction(Action, type="send_quick_replies_action"):
-    """Ask something, with buttons for the answers."""
+    """Ask a question, with buttons for the answers."""
 
     message: Annotated[Text, Length(1, 1000)]
     buttons: Annotated[list[QuickReply], Length(1, 11)]
 
+    @classmethod
+    def ask(
+        cls, message: str, answers: Mapping[str, str | ButtonAction]
+    ) -> SendQuickRepliesAction:
+        """Return a question with one button for each answer.
+
+        :param message: the question.
+        :param answers: for each button's title, the id of the step that a click leads
+            to, or a button action.
+        """
+        return cls(
+            message=message,
+            buttons=[
+                QuickReply(
+                    title=title,
+                    action=GoToAction.step(to) if isinstance(to, str) else to,
+                )
+                for title, to in answers.items()
+            ],
+        )
+
 
 class Choice(Model, type="choice"):
-    """One of the choices of a list; its *session_values* replace the action's."""
+    """One choice of a list. Its *session_values* replace the action's."""
 
     title: Annotated[Text, Length(1, 500)]
     image_url: Annotated[
@@ -174,7 +211,7 @@ class SendChoicesListAction(
         },
     ),
 ):
-    """Let the interlocutor choose from a list that is filtered as they type."""
+    """Show a search field whose list of choices narrows as the user types."""
 
     placeholder: Annotated[Text, Length(1, 45)]
     sections: Annotated[list[Section], Length(1, 50)]
@@ -183,56 +220,83 @@ class SendChoicesListAction(
 
 
 class CustomerSatisfactionChoice(Model, type="customer_satisfaction_choice"):
-    """An answer to the question if the interlocutor is satisfied."""
+    """An answer to the question whether the user is satisfied.
 
-    kind: Annotated[str, OneOf(SATISFACTION_KINDS)]
+    Give the intent as *matching_intent*, or its id as *matching_intent_id*.
+    """
+
+    kind: SatisfactionKind
     label: Annotated[Text, Length(0, 60)]
     target: Annotated[Target | None, REQUIRED] = None
-    matching_intent_id: Annotated[
-        str | None, Via(Intent, "id"), Key("matchingIntent"), REQUIRED
-    ] = None
+    matching_intent: Annotated[Intent | None, REQUIRED] = None
+
+    def __init__(
+        self,
+        *,
+        kind: SatisfactionKind,
+        label: str,
+        target: Target | None = None,
+        matching_intent: Intent | None = None,
+        matching_intent_id: str | None = None,
+    ) -> None:
+        self.kind = kind
+        self.label = label
+        self.target = target
+        self.matching_intent = matching_intent
+        if matching_intent_id is not None:
+            self.matching_intent_id = matching_intent_id
+
+    @property
+    def matching_intent_id(self) -> str | None:
+        """The id of the intent; None if there is none."""
+        return self.matching_intent.id if self.matching_intent else None
+
+    @matching_intent_id.setter
+    def matching_intent_id(self, intent_id: str | None) -> None:
+        self.matching_intent = None if intent_id is None else Intent(id=intent_id)
 
 
 class CustomerSatisfactionAction(Action, type="customer_satisfaction_action"):
-    """Ask if the interlocutor is satisfied."""
+    """Ask whether the user is satisfied."""
 
     message: Annotated[Text, Length(1, 1000)]
     choices: Annotated[list[CustomerSatisfactionChoice], Length(2, 3)]
 
 
 class AskLocationAction(Action, type="ask_location_action"):
-    """Ask where the interlocutor is."""
+    """Ask for the user's location."""
 
     message: Annotated[str, SANITISED, Length(1, 1000)]
     callback_action: Annotated[GoToAction, Key("action")]
 
 
-#: What an asked document can be.
-FILE_TYPES = (
+#: The type of an asked document (PROTOCOL 5). A program may compute it, so any string
+#: satisfies type checkers; other values are refused when the reply is sent.
+FileType: TypeAlias = Literal[
     "application/pdf", "application/zip",
     "audio/", "audio/mpeg", "audio/ogg", "audio/wav",
     "image/", "image/gif", "image/jpeg", "image/png", "image/svg+xml", "image/webp",
     "video", "video/mp4", "video/mpeg", "video/ogg", "video/webm",
-)  # fmt: skip
+] | str  # fmt: skip
 
 
 class AskedDocument(Model, type="asked_document"):
-    """A document that the interlocutor is asked for."""
+    """A document that the user is asked for."""
 
     message: Annotated[str, Length(0, 300)]
     name: Annotated[str, Length(1, 150)]
-    authorized_file_types: list[Annotated[str, OneOf(FILE_TYPES)]]
+    authorized_file_types: list[FileType]
 
 
 class AskDocumentAction(Action, type="ask_document_action"):
-    """Ask for documents."""
+    """Ask the user for documents."""
 
     message: Annotated[str, Length(0, 300)]
     documents: Annotated[list[AskedDocument], Length(1, 20)]
 
 
 class GoogleCustomSearchAction(Action, type="google_custom_search_action"):
-    """Show what Google finds."""
+    """Show the results of a Google search."""
 
     query: Annotated[str, Length(1, 2048)]
     custom_engine_id: Annotated[str, STRIPPED, Length(1)]
@@ -249,9 +313,9 @@ class WaitAction(Action, type="wait_action"):
 
 
 class JumpToAction(Action, type="jump_to_action"):
-    """Go on at the first connection that matches, or else at *default_target*.
+    """Continue at the first connection that matches, otherwise at *default_target*.
 
-    What stands after a jump that fires is never executed.
+    The platform never runs the actions after a jump that is taken.
     """
 
     default_target: Annotated[Target | None, REQUIRED] = None
@@ -259,9 +323,19 @@ class JumpToAction(Action, type="jump_to_action"):
         default_factory=list
     )
 
+    @classmethod
+    def step(cls, step_id: str) -> JumpToAction:
+        """Return the action that continues at the step *step_id*."""
+        return cls(default_target=StepTarget(step_id=step_id))
+
+    @classmethod
+    def story(cls, story_id: str) -> JumpToAction:
+        """Return the action that continues at the story *story_id*."""
+        return cls(default_target=StoryTarget(story_id=story_id))
+
 
 class PauseBotAction(Action, type="pause_bot_action"):
-    """Make the bot silent, for a person to take over."""
+    """Silence the bot, so that a human agent can take over."""
 
 
 class AITaskEngine(Model, type="ai_task_engine"):
@@ -272,7 +346,7 @@ class AITaskEngine(Model, type="ai_task_engine"):
 
 
 class AITaskBehavior(Model, type="ai_task_behavior"):
-    """Where the conversation goes for an outcome of the task."""
+    """Where the conversation continues for one outcome of the task."""
 
     name: str
     connections: Annotated[list[FlowConnection], Length(0, 10)] = dataclasses.field(
@@ -290,13 +364,13 @@ class SendAITaskAction(Action, type="send_ai_task_action"):
     user_attributes: Annotated[bool, OPTIONAL] = False
 
 
-# -- what is remembered --------------------------------------------------------------
+# -- stored values -------------------------------------------------------------------
 
 
 class StoreSessionValueAction(Action, type="store_session_value_action"):
     """Store a value in the session.
 
-    :param add: add to what is there.
+    :param add: add to the stored value instead of replacing it.
     :param is_int: store a number.
     """
 
@@ -307,9 +381,9 @@ class StoreSessionValueAction(Action, type="store_session_value_action"):
 
 
 class SetUserAttributeAction(Action, type="set_user_attribute_action"):
-    """Set an attribute of the interlocutor.
+    """Set a user attribute.
 
-    :param add: add to what is there.
+    :param add: add to the stored value instead of replacing it.
     :param is_int: store a number.
     """
 
@@ -319,7 +393,7 @@ class SetUserAttributeAction(Action, type="set_user_attribute_action"):
     is_int: bool | None = None
 
 
-# -- what happens elsewhere ----------------------------------------------------------
+# -- other systems -------------------------------------------------------------------
 
 
 class SendEmailAction(Action, type="send_email_action"):
@@ -338,14 +412,14 @@ class SendEmailAction(Action, type="send_email_action"):
 
 
 class SendJSEventAction(Action, type="send_js_event_action"):
-    """Send an event to the page that the webchat is on."""
+    """Send an event to the page that shows the webchat."""
 
     event: Annotated[str, STRIPPED, Length(1, 200)]
     payload: dict[str, Any] | None = None
 
 
 class ZendeskUser(Model):
-    """The person a ticket is for."""
+    """The person for whom a ticket is created."""
 
     email: Annotated[str | None, STRIPPED, SANITISED, Length(max=100), NOT_NULL] = None
     name: Annotated[Text | None, STRIPPED, Length(max=100), NOT_NULL] = None
@@ -359,10 +433,10 @@ class CreateZendeskTicketAction(Action, type="create_zendesk_ticket_action"):
     description: Annotated[Text, Length(1, 1500)]
     subject: Annotated[Text | None, Length(max=100), NOT_NULL] = None
     ticket_type: Annotated[
-        str | None, OneOf(["question", "incident", "problem", "task", ""]), NOT_NULL
+        Literal["question", "incident", "problem", "task", ""] | None, NOT_NULL
     ] = None
     ticket_priority: Annotated[
-        str | None, OneOf(["urgent", "high", "normal", "low", ""]), NOT_NULL
+        Literal["urgent", "high", "normal", "low", ""] | None, NOT_NULL
     ] = None
     tags: Annotated[
         list[Annotated[str, Length(max=80)]] | None, Length(max=10), NOT_NULL
@@ -374,7 +448,7 @@ class CreateZendeskTicketAction(Action, type="create_zendesk_ticket_action"):
 
 
 class CreateUserRequestAction(Action, type="create_user_request_action"):
-    """Ask a person to look at the conversation."""
+    """Ask a human agent to look at the conversation."""
 
     message: Annotated[Text, STRIPPED, Length(1, 1000)]
     assignee_id: Annotated[str | None, STRIPPED] = None
@@ -392,7 +466,7 @@ class SendWebhookRequestAction(Action, type="send_webhook_request_action"):
     """Send a request to another webhook."""
 
     url: Annotated[str, STRIPPED, Length(1, 500)]
-    service: Annotated[str, OneOf(["custom", "zapier"])]
+    service: Literal["custom", "zapier"]
     description: Annotated[str, Length(0, 500)]
     fields: Annotated[list[WebhookRequestField], Length(max=100)]
 
@@ -400,7 +474,7 @@ class SendWebhookRequestAction(Action, type="send_webhook_request_action"):
 class AssignIntercomConversationAction(
     Action, type="assign_intercom_conversation_action"
 ):
-    """Assign the conversation to somebody in Intercom."""
+    """Assign the conversation to an agent in Intercom."""
 
     assignee_id: Annotated[str | None, STRIPPED, Length(max=100), DIGITS] = None
 
@@ -412,7 +486,7 @@ class CloseIntercomConversationAction(
 
 
 class IAdvizeDistributionRule(Model):
-    """Who the conversation goes to in iAdvize."""
+    """The rule by which iAdvize chooses an agent."""
 
     id: str
     label: str

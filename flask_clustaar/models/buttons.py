@@ -1,25 +1,23 @@
-"""What a click does, and the buttons to click on."""
+"""Buttons, and what a click on them does."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 
-from marshmallow.validate import Length, OneOf
-
-from ..limits import NAME, URL
+from ..schemas.limits import NAME, URL, Length
 from ..wire import REQUIRED, SANITISED, STRIPPED, Model, Text
 from .inputs import Input
 from .targets import StepTarget, StoryTarget, Target
 
 
 class ButtonAction(Model, family=True):
-    """What happens when the interlocutor clicks on a button."""
+    """What happens when the user clicks a button."""
 
 
 class GoToAction(ButtonAction, Input, type="go_to_action"):
-    """Go to a step or a story; as an input: the interlocutor clicked.
+    """Go to a step or a story. As an input: the user clicked such a button.
 
-    *session_values* are stored in the session on the way.
+    A click stores *session_values* in the session.
     """
 
     target: Target
@@ -51,7 +49,7 @@ class ShareAction(ButtonAction, type="share_action"):
 
 
 class DocumentAttachment(Model):
-    """A document that a reply carries."""
+    """A document that is sent with a message."""
 
     name: Annotated[str, Length(1, 150), NAME]
     url: str
@@ -60,22 +58,22 @@ class DocumentAttachment(Model):
 class LegacyReplyToMessageAction(
     ButtonAction, Input, type="legacy_reply_to_message_action"
 ):
-    """Say *message* for the interlocutor; as an input: they clicked to say it."""
+    """Send *message* in the user's name. As an input: the user clicked the button."""
 
     message: Annotated[str, SANITISED, Length(1, 1000)]
     attachments: list[DocumentAttachment] | None = None
 
 
-#: What an interlocutor can be.
-SATISFACTION_KINDS = ("positive", "neutral", "negative")
+#: How satisfied a user can be.
+SatisfactionKind: TypeAlias = Literal["positive", "neutral", "negative"]
 
 
 class CustomerSatisfactionCallbackAction(
     ButtonAction, type="customer_satisfaction_callback_action"
 ):
-    """Tell how satisfied the interlocutor is, and go on at *target*."""
+    """Report how satisfied the user is, and continue at *target*."""
 
-    kind: Annotated[str, OneOf(SATISFACTION_KINDS)]
+    kind: SatisfactionKind
     target: Annotated[Target | None, REQUIRED] = None
 
 
@@ -93,7 +91,7 @@ class Button(Model, type="button"):
     action: ButtonAction
 
 
-class OpenURLButton(Model, type="open_url_button"):
+class OpenURLButton(Model, type="open_url_button", alias=Button):
     """A button of a simple card."""
 
     title: Annotated[Text, Length(1, 20)]

@@ -1,63 +1,61 @@
-"""Connections: where a conversation goes on, if its predicates match."""
+"""Connections: where a conversation continues if its predicates match."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated
 
-from marshmallow.validate import Length
-
-from ..limits import NAME, Compiles, ObjectID
-from ..wire import REQUIRED, Key, Model, Via, pattern_of
+from ..schemas.limits import NAME, Compiles, Length, ObjectID
+from ..wire import REQUIRED, Key, Model, pattern_of
 from .targets import Target
 
 
 class ValueGetter(Model, family=True):
-    """What a condition looks at."""
+    """The value that a condition checks."""
 
 
 class MessageGetter(ValueGetter, type="message"):
-    """The text of the interlocutor's message."""
+    """The text of the user's message."""
 
 
 class SessionValueGetter(ValueGetter, type="session_value"):
-    """A value of the session."""
+    """A session value."""
 
     key: Annotated[str, Length(1, 100), NAME]
 
 
 class UserAttributeGetter(ValueGetter, type="user_attribute"):
-    """An attribute of the interlocutor."""
+    """A user attribute."""
 
     key: Annotated[str, Length(1, 100), NAME]
 
 
 class AttachmentValueGetter(ValueGetter, type="attachment_value"):
-    """A document that the interlocutor sent."""
+    """A document that the user sent."""
 
     key: Annotated[str, Length(1, 150), NAME]
 
 
 class Condition(Model, family=True):
-    """What must be true of a value."""
+    """A condition on a value."""
 
 
 class IsSetCondition(Condition, type="is_set"):
-    """The value is there."""
+    """The value is set."""
 
 
 class IsNotSetCondition(Condition, type="is_not_set"):
-    """The value is not there."""
+    """The value is not set."""
 
 
 class ContainCondition(Condition, type="contains"):
-    """The value contains one of some strings, in any case."""
+    """The value contains any of *values* (case-insensitive)."""
 
     values: list[str]
 
 
 class EqualsCondition(Condition, type="equals"):
-    """The value is a string, in the same case."""
+    """The value equals *expected* (case-sensitive)."""
 
     expected: str
 
@@ -65,8 +63,8 @@ class EqualsCondition(Condition, type="equals"):
 class MatchRegexpCondition(Condition, type="match_regexp"):
     """A regular expression is found in the value.
 
-    A compiled one is taken too, and kept as its pattern. What was received is not
-    compiled: that can take long, and is for who wants it.
+    *regexp* is a pattern, or a compiled one, which is kept as its pattern. A received
+    pattern is not compiled, because compiling an unknown pattern can take long.
     """
 
     regexp: Annotated[re.Pattern[str] | str, Key("pattern"), Compiles()]
@@ -83,31 +81,46 @@ class Intent(Model, type="intent"):
 
 
 class MatchIntentCondition(Condition, type="match_intent"):
-    """The value means an intent."""
+    """The message matches an intent. Give the *intent*, or its id as *intent_id*."""
 
-    intent_id: Annotated[str, Via(Intent, "id"), Key("intent")]
+    intent: Intent
+
+    def __init__(
+        self, *, intent: Intent | None = None, intent_id: str | None = None
+    ) -> None:
+        # Without one, the error names the key when the reply is sent.
+        self.intent = intent if intent_id is None else Intent(id=intent_id)  # type: ignore[assignment]
+
+    @property
+    def intent_id(self) -> str:
+        """The id of the intent."""
+        return self.intent.id
+
+    @intent_id.setter
+    def intent_id(self, intent_id: str) -> None:
+        self.intent = Intent(id=intent_id)
 
 
 class IsLessThanCondition(Condition, type="is_less_than"):
-    """The value is a number below *maximum*."""
+    """The value is a number less than *maximum*."""
 
     maximum: float
 
 
 class IsLessThanOrEqualCondition(Condition, type="is_less_than_or_equal"):
-    """The value is a number not above *maximum*."""
+    """The value is a number less than or equal to *maximum*."""
 
     maximum: float
 
 
 class IsGreaterThanCondition(Condition, type="is_greater_than"):
-    """The value is a number above *minimum*."""
+    """The value is a number greater than *minimum*."""
 
     minimum: float
 
 
 class IsGreaterThanOrEqualCondition(Condition, type="is_greater_than_or_equal"):
-    """The value is a number not below *minimum*."""
+    """The value is a number greater than or equal to *minimum*."""
 
     minimum: float
 
@@ -117,31 +130,31 @@ class IsNumberCondition(Condition, type="is_number"):
 
 
 class TeamCondition(Model, family=True):
-    """What must be true of the team behind the bot."""
+    """A condition on the team of human agents."""
 
 
 class IsOnlineCondition(TeamCondition, type="is_online"):
-    """Somebody of the team is online."""
+    """An agent of the team is online."""
 
 
 class IsOfflineCondition(TeamCondition, type="is_offline"):
-    """Nobody of the team is online."""
+    """No agent of the team is online."""
 
 
 class UserCondition(Model, family=True):
-    """What must be true of the interlocutor."""
+    """A condition on the user."""
 
 
 class IsLoggedCondition(UserCondition, type="is_logged"):
-    """The interlocutor is logged in."""
+    """The user is logged in."""
 
 
 class IsNotLoggedCondition(UserCondition, type="is_not_logged"):
-    """The interlocutor is not logged in."""
+    """The user is not logged in."""
 
 
 class Predicate(Model, family=True):
-    """One thing that must be true for a connection to be taken."""
+    """One condition for taking a connection."""
 
 
 class ConnectionPredicate(Predicate, type="connection_predicate"):
@@ -158,13 +171,13 @@ class ConnectionTeamPredicate(Predicate, type="connection_team_predicate"):
 
 
 class ConnectionUserPredicate(Predicate, type="connection_user_predicate"):
-    """A condition on the interlocutor."""
+    """A condition on the user."""
 
     condition: UserCondition
 
 
 class FlowConnection(Model, type="flow_connection"):
-    """A way to *target*, taken when all predicates match."""
+    """A connection to *target*, taken when all *predicates* match."""
 
     target: Target
     predicates: Annotated[list[Predicate], Length(1, 10)]

@@ -1,8 +1,9 @@
-"""What made the platform send a notification: the interlocutor's input."""
+"""What triggered a notification: the user's input."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from ..wire import Model, Unknown
 
@@ -12,15 +13,27 @@ class Input(Model, family=True):
 
 
 class UnknownInput(Unknown, Input):
-    """An input of a type that is not known, kept as it came."""
+    """An input whose type is unknown or whose shape is; kept unchanged."""
 
 
 class Attachment(Model, family=True):
-    """A file that came with a message."""
+    """A file that the user sent with a message. Every attachment has a *url*."""
+
+    if TYPE_CHECKING:
+        #: Where the file is; empty if the platform sent none.
+        url: str = dataclasses.field(init=False)
 
 
 class UnknownAttachment(Unknown, Attachment):
-    """An attachment of a type that is not known, kept as it came."""
+    """An attachment whose type is unknown or whose shape is; kept unchanged."""
+
+    if not TYPE_CHECKING:
+
+        @property
+        def url(self) -> str:
+            """Where the file is; empty if the platform sent none."""
+            url = self.data.get("url") if isinstance(self.data, dict) else None
+            return url if isinstance(url, str) else ""
 
 
 class File(Attachment, type="file"):
@@ -30,13 +43,13 @@ class File(Attachment, type="file"):
 
 
 class Audio(Attachment, type="audio"):
-    """A sound."""
+    """An audio file."""
 
     url: str
 
 
 class Video(Attachment, type="video"):
-    """A film."""
+    """A video."""
 
     url: str
 
@@ -48,7 +61,7 @@ class Image(Attachment, type="image"):
 
 
 class Message(Input, type="message"):
-    """The interlocutor wrote or sent media; *text* is as they typed it."""
+    """The user wrote or sent media. *text* is unchanged."""
 
     text: str = ""
     attachments: list[Attachment] = dataclasses.field(default_factory=list)
@@ -61,7 +74,7 @@ class CustomEvent(Input, type="custom_event"):
 
 
 class URLLoadedEvent(Input, type="url_loaded_event"):
-    """The webchat was loaded on a URL that triggers a story."""
+    """The webchat loaded on a URL that triggers a story."""
 
     url: str
 

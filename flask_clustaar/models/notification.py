@@ -1,15 +1,16 @@
-"""What the platform sends: a notification, and what it wraps."""
+"""What the platform sends: a notification and its parts."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import ItemsView, Iterator, KeysView
+from collections.abc import ItemsView, Iterator, KeysView, Mapping
 from typing import Annotated, Any
 
-from ..wire import NOT_NULL, REQUIRED, Key, Model
+from ..schemas.limits import NAME, KeysMatch, Length
+from ..wire import NOT_NULL, REQUIRED, SANITISED, Key, Model, Text
 from .actions import Action
-from .buttons import LegacyReplyToMessageAction
+from .buttons import GoToAction, LegacyReplyToMessageAction
 from .inputs import Input, Message
 
 
@@ -20,30 +21,40 @@ class Coordinates(Model):
     long: float
 
 
-class Interlocutor(Model, envelope=True):
-    """The person who talks with the bot.
+#: A name of the user, as the platform cleans it (PROTOCOL 4).
+_Name = Annotated[Text, Length(max=2000)]
 
-    Change an attribute, and the reply carries the interlocutor.
+
+class Interlocutor(Model, envelope=True, whole=True):
+    """The user who talks with the bot.
+
+    If a handler changes an attribute, the reply contains the interlocutor.
     """
 
     id: Annotated[str | None, REQUIRED, NOT_NULL] = None
-    #: The site's own id, or the channel's; ``userID`` on the wire.
+    #: The website's own id, or the channel's; ``userID`` on the wire.
     remote_id: Annotated[str | None, Key("userID"), REQUIRED, NOT_NULL] = None
     external_id: str | None = None
     location: Annotated[Coordinates | None, REQUIRED] = None
-    email: Annotated[str | None, REQUIRED] = None
-    first_name: Annotated[str | None, REQUIRED] = None
-    last_name: Annotated[str | None, REQUIRED] = None
-    phone_number: Annotated[str | None, REQUIRED] = None
-    #: Values are strings, numbers too.
-    custom_attributes: dict[str, str] = dataclasses.field(default_factory=dict)
+    email: Annotated[str | None, SANITISED, Length(max=2000), REQUIRED] = None
+    first_name: Annotated[_Name | None, REQUIRED] = None
+    last_name: Annotated[_Name | None, REQUIRED] = None
+    phone_number: Annotated[_Name | None, REQUIRED] = None
+    #: All values are strings, including numbers.
+    custom_attributes: Annotated[dict[str, str], KeysMatch(NAME)] = dataclasses.field(
+        default_factory=dict
+    )
     is_logged: bool | None = None
-    #: True in the test console of the bot's builder.
+    #: True in the bot designer's test console.
     used_to_test: bool | None = None
 
 
-class ConversationSession(Model, envelope=True):
-    """What a story remembers: ``session["name"]``, or *values*, the dict itself."""
+class ConversationSession(Model, envelope=True, whole=True):
+    """The session values of a story.
+
+    It behaves as a dict, ``session["name"]``, with one difference: *values* is not a
+    method, but the dict itself.
+    """
 
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -62,11 +73,31 @@ class ConversationSession(Model, envelope=True):
     def __iter__(self) -> Iterator[str]:
         return iter(self.values)
 
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self.values)
+
     def __len__(self) -> int:
         return len(self.values)
 
     def __bool__(self) -> bool:
         return True
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, dict):
+            return self.values == other
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return self.values | dict(other)
+
+    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(other) | self.values
+
+    def __ior__(self, other: Mapping[str, Any]) -> ConversationSession:
+        self.values.update(other)
+        return self
 
     def keys(self) -> KeysView[str]:
         """Return the names of the values."""
@@ -80,21 +111,39 @@ class ConversationSession(Model, envelope=True):
         """Return the value *name*, or *default*."""
         return self.values.get(name, default)
 
-    def pop(self, name: str, default: Any = None) -> Any:
-        """Remove the value *name* and return it, or *default*."""
-        return self.values.pop(name, default)
+    def pop(self, name: str, *default: Any) -> Any:
+        """Remove the value *name* and return it.
+
+        :raises KeyError: when there is no such value and no default.
+        """
+        return self.values.pop(name, *default)
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove the value that was added last; return its name and the value.
+
+        :raises KeyError: when the session is empty.
+        """
+        return self.values.popitem()
 
     def setdefault(self, name: str, default: Any = None) -> Any:
-        """Return the value *name*; set it to *default* if it is not there."""
+        """Return the value *name*; set it to *default* if it is missing."""
         return self.values.setdefault(name, default)
 
     def update(self, *args: Any, **values: Any) -> None:
         """Set several values, as ``dict.update`` does."""
         self.values.update(*args, **values)
 
+    def clear(self) -> None:
+        """Remove all values."""
+        self.values.clear()
+
+    def copy(self) -> dict[str, Any]:
+        """Return the values as a new dict."""
+        return self.values.copy()
+
 
 class Step(Model, envelope=True):
-    """The step that was reached; *user_data* is what its builder filled in."""
+    """The step that was reached. *user_data* is the text that its designer entered."""
 
     id: str | None = None
     name: str | None = None
@@ -103,7 +152,7 @@ class Step(Model, envelope=True):
 
 
 class StepReached(Model, type="step_reached_event", type_required=False, envelope=True):
-    """An interlocutor reached a step."""
+    """A user reached a step."""
 
     channel: str | None = None
     input: Input | None = None
@@ -123,36 +172,39 @@ class Notification(
     bot_id: str | None = None
     #: Unix time, in seconds.
     timestamp: float | None = None
-    #: What happened, ``data`` on the wire; the predecessor's spelling.
+    #: What happened, ``data`` on the wire; the name is the predecessor's.
     event: Annotated[StepReached, Key("data")] = dataclasses.field(
         default_factory=StepReached
     )
 
-    #: What :class:`~flask_clustaar.filters.TextMatches` found, in the handler it let
-    #: through.
+    def __getstate__(self) -> dict[str, Any]:
+        # A match cannot be pickled.
+        return {key: self.__dict__[key] for key in self.__dict__ if key != "_match"}
+
     @property
     def match(self) -> re.Match[str] | None:
+        """The match of the handler's :class:`~flask_clustaar.filters.TextMatches`."""
         found: re.Match[str] | None = self.__dict__.get("_match")
         return found
 
     @property
     def channel(self) -> str | None:
-        """Where the conversation takes place, such as ``facebook``."""
+        """The channel of the conversation, such as ``facebook``."""
         return self.event.channel
 
     @property
     def input(self) -> Input | None:
-        """What made the platform send this; None if it does not say."""
+        """What triggered the notification; None if the platform does not say."""
         return self.event.input
 
     @property
     def interlocutor(self) -> Interlocutor:
-        """The person who talks with the bot."""
+        """The user who talks with the bot."""
         return self.event.interlocutor
 
     @property
     def session(self) -> ConversationSession:
-        """What the story remembers; what a handler changes travels back."""
+        """The session values; the reply contains the changes that handlers make."""
         return self.event.session
 
     @property
@@ -162,12 +214,23 @@ class Notification(
 
     @property
     def text(self) -> str:
-        """What the interlocutor wrote, as they typed it; empty if they did not."""
+        """What the user wrote, unchanged; empty if the user did not write."""
         if isinstance(self.input, Message):
             return self.input.text
         if isinstance(self.input, LegacyReplyToMessageAction):
             return self.input.message
         return ""
+
+    @property
+    def clicked(self) -> dict[str, Any]:
+        """The session values that the user's click brought; empty if the user wrote.
+
+        The session keeps the values of earlier clicks. Use this to tell whether the
+        user clicked just now.
+        """
+        action = self.input
+        values = action.session_values if isinstance(action, GoToAction) else None
+        return dict(values) if values else {}
 
 
 #: The predecessor's name of :class:`Notification`.

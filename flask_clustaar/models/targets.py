@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ..limits import ObjectID
+from ..schemas.limits import ObjectID
 from ..wire import Key, Model
 
 

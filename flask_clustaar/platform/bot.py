@@ -20,9 +20,9 @@ from typing import Any, Final, NamedTuple, NoReturn, Self
 from marshmallow import ValidationError
 
 from ..errors import ClustaarError, Violation
-from ..limits import OBJECT_ID
 from ..models import Action
 from ..schemas import schema_for, violations
+from ..schemas.limits import OBJECT_ID
 from ..wire import JSON, Model
 
 #: What a bot file that is an object can have.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, TypeVar, cast
 
-from ..schemas import judge, schema_for
+from ..schemas import schema_for, validate_model
 from ..wire import Model
 
 M = TypeVar("M", bound=Model)
@@ -18,7 +18,7 @@ def to_json(value: Any) -> Any:
     """
     if not isinstance(value, Model):
         return value
-    wire, violations = judge(value)
+    wire, violations = validate_model(value)
     if violations:
         head = f"The platform would not send this {type(value).__name__}:"
         raise ValueError("\n".join([head, *map(str, violations)]))

@@ -1,29 +1,26 @@
 """The reference of what travels, made from the models, for the documentation.
 
-``python -m flask_clustaar.reference > docs/models_table.rst`` writes it anew.
+``python docs/reference.py > docs/models_table.rst`` writes it anew.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Final, NamedTuple
 
-from marshmallow import validate
-
-from .limits import URL, Compiles
-from .models import actions, buttons, conditions, inputs, notification, reply, targets
-from .wire import (
-    NORMALISED,
-    SANITISED,
-    STRIPPED,
-    Attribute,
-    Model,
-    Shape,
-    Unknown,
-    attributes_of,
+from flask_clustaar.models import (
+    actions,
+    buttons,
+    conditions,
+    inputs,
+    notification,
+    reply,
+    targets,
 )
+from flask_clustaar.schemas.attributes import Attribute, attributes_of
+from flask_clustaar.schemas.kinds import KINDS
+from flask_clustaar.wire import NORMALISED, SANITISED, STRIPPED, Model, Unknown
 
 
 class Row(NamedTuple):
@@ -57,7 +54,7 @@ FAMILIES: Final[dict[ModuleType, str]] = {
 
 def table_rst() -> str:
     """Return the tables of all models, as reStructuredText: one for each family."""
-    lines = [".. Made by 'python -m flask_clustaar.reference'; do not edit.", ""]
+    lines = [".. Made by 'python docs/reference.py'; do not edit.", ""]
     for family, title in FAMILIES.items():
         lines += [title, "-" * len(title), "", *_table(models_of(family)), ""]
     return "\n".join(lines)
@@ -100,7 +97,7 @@ def rows(model: type[Model]) -> list[Row]:
 
 def _words(attribute: Attribute) -> Iterator[str]:
     shape = attribute.shape
-    yield _about(shape)
+    yield KINDS[shape.kind].describe(shape)
     marks = (shape.item or shape).marks
     cleaned = [word for mark, word in _CLEANED.items() if mark in marks]
     if cleaned:
@@ -114,63 +111,6 @@ _CLEANED: Final = {
     NORMALISED: "normalised",
     STRIPPED: "stripped",
 }
-
-
-def _about(shape: Shape) -> str:
-    words = _KINDS.get(shape.kind) or f"``{shape.model.__name__}``"  # type: ignore[union-attr]
-    if shape.via:
-        words += f", by its ``{shape.via.attribute}``"
-    for limit in shape.limits:
-        words += _condition(limit, shape)
-    return f"{words}: {_about(shape.item)}" if shape.item else words
-
-
-_KINDS: Final = {
-    "string": "string",
-    "regexp": "string",
-    "number": "number",
-    "integer": "whole number",
-    "boolean": "boolean",
-    "json": "object",
-    "strings": "object of strings",
-    "any": "anything",
-    "list": "list",
-}
-
-
-def _condition(limit: validate.Validator, shape: Shape) -> str:
-    if isinstance(limit, validate.Length):
-        bounds = _bounds(limit.equal or limit.min, limit.equal or limit.max)
-        unit = "" if shape.item else " characters"
-        return f" of {bounds}{unit}" if bounds else ""
-    if isinstance(limit, validate.Range):
-        return f", {_bounds(limit.min, limit.max)}"
-    if isinstance(limit, validate.OneOf):
-        choices = [_literal(choice) or '``""``' for choice in limit.choices]
-        return f", one of {', '.join(choices)}"
-    if isinstance(limit, Compiles):
-        return ", a regular expression"
-    blank = isinstance(limit, URL) and limit.question("")
-    return f", {_sentence(limit)}" + (', or ``""``' if blank else "")
-
-
-def _bounds(low: object, high: object) -> str:
-    if high is None:
-        return f"{low} or more" if low else ""
-    if low == high:
-        return f"{high}"
-    return f"{low} to {high}" if low else f"at most {high}"
-
-
-def _sentence(limit: validate.Validator) -> str:
-    """Turn what a limit says to who breaks it into what it demands."""
-    message: str = getattr(limit, "error", None) or type(limit).__name__
-    message = re.sub("'([^' ]+)'", r"``\1``", message)
-    demand = message.partition(", such as ")[0].rstrip(".")
-    for said, demanded in (("Must not be ", "not "), ("Must be ", ""), ("Not ", "")):
-        if demand.startswith(said):
-            return demanded + demand.removeprefix(said)
-    return demand
 
 
 # -- tables --------------------------------------------------------------------------

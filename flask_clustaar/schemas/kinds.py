@@ -1,0 +1,574 @@
+"""The kinds of values: one class for each, which knows everything about its kind.
+
+A kind is a marshmallow field. It also knows its msgspec type, how the fast path writes
+it, its JSON Schema, and its words. To add a kind, add a class: the annotation in
+``annotations`` is how models refer to it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Final, Protocol
+
+import marshmallow as ma
+import msgspec
+
+from ..wire import JSON, RECEIVED, Model, Unknown, compiles, copy_json, pattern_of
+from .attributes import KIND_NAMES, Shape
+from .limits import Compiles, Limit, OneOf
+from .received import Received
+from .violations import DEEPEST_VALUE, json_violations, tree_of
+
+#: Takes a value of an attribute; returns it as JSON, cleaned.
+Write = Callable[[Any], Any]
+
+
+class Unsure(Exception):
+    """The fast path cannot say whether a value is valid. marshmallow decides."""
+
+
+class Types(Protocol):
+    """What a kind needs from whoever derives the msgspec types of the models."""
+
+    def of(self, model: type[Model]) -> Any:
+        """Return the msgspec type of a model, or of a family."""
+
+    def write(self, shape: Shape) -> Write:
+        """Return what writes an object of the shape's model or family."""
+
+
+class Schemas(Protocol):
+    """What a kind needs from whoever collects the JSON Schema of the models."""
+
+    received: bool
+
+    def of(self, model: type[Model]) -> JSON:
+        """Return a reference to the JSON Schema of a model, or of a family."""
+
+
+#: The kinds by their names.
+KINDS: Final[dict[str, type[Kind]]] = {}
+
+
+class Kind(ma.fields.Field[Any]):
+    """The base of all kinds.
+
+    :param shape: the shape of the value.
+    :param received: True to read values that arrived: limits do not apply.
+    """
+
+    #: The annotations that mean this kind.
+    annotations: ClassVar[tuple[Any, ...]] = ()
+    #: The kind's name in the tables of the documentation.
+    words: ClassVar[str] = ""
+    #: The type of such values in JSON Schema; empty for any.
+    json_type: ClassVar[str] = ""
+    #: The type of such values in msgspec.
+    wire_type: ClassVar[Any] = Any
+    #: The only class of such values that the fast path takes; None for several.
+    exact: ClassVar[type | None] = None
+    #: Takes a model and whether it arrived; returns its schema. Set by ``schema``,
+    #: whose schemas consist of these fields.
+    schema_of: ClassVar[Callable[[type[Model], bool], ma.Schema]]
+
+    def __init_subclass__(cls, *, name: str) -> None:
+        super().__init_subclass__()
+        KINDS[name] = cls
+        KIND_NAMES.update(dict.fromkeys(cls.annotations, name))
+
+    def __init__(self, shape: Shape, *, received: bool = False) -> None:
+        super().__init__(validate=() if received else shape.limits)
+        self.shape = shape
+        self.received = received
+
+    @classmethod
+    def msgspec_type(cls, shape: Shape, types: Types, *, received: bool) -> Any:
+        """Return the msgspec type of such a value, with its limits if it is sent."""
+        return cls.wire_type if received else _limited(cls.wire_type, shape)
+
+    @classmethod
+    def write(cls, shape: Shape, types: Types) -> Write | None:
+        """Return what the fast path writes such a value with; None for unchanged."""
+        questions = _questions(shape)
+        return _asked(questions) if questions else None
+
+    @classmethod
+    def json_schema(cls, shape: Shape, schemas: Schemas) -> JSON:
+        """Return the JSON Schema of such a value."""
+        schema: JSON = {"type": cls.json_type} if cls.json_type else {}
+        if not schemas.received:
+            for limit in shape.limits:
+                schema |= limit.json_schema(shape.kind)
+        return schema
+
+    @classmethod
+    def describe(cls, shape: Shape) -> str:
+        """Return such a value in words, with its limits."""
+        return cls.words + "".join(limit.words(shape.kind) for limit in shape.limits)
+
+
+def field_of(shape: Shape, *, received: bool = False) -> Kind:
+    """Return the marshmallow field of a shape."""
+    return KINDS[shape.kind](shape, received=received)
+
+
+# -- scalars -------------------------------------------------------------------------
+
+
+class String(Kind, name="string"):
+    """A string, without coercion. It is cleaned before it is validated."""
+
+    annotations = (str,)
+    words = "string"
+    json_type = "string"
+    wire_type = str
+    exact = str
+
+    def _clean(self, value: str) -> str:
+        clean = None if self.received else self.shape.clean
+        return clean(value) if clean else value
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        text = text_of(value)
+        if text is None:
+            raise ma.ValidationError("Not a valid string.")
+        return self._clean(text)
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **_: Any) -> Any:
+        text = text_of(value)
+        return value if text is None else self._clean(text)
+
+    @classmethod
+    def write(cls, shape: Shape, types: Types) -> Write | None:
+        clean, ask = shape.clean, super().write(shape, types)
+        if clean is None:
+            return ask
+        if ask is None:
+            return clean
+        return lambda value: ask(clean(value))
+
+
+def text_of(value: Any) -> str | None:
+    """Return a string, or the text of a lazy string; None for anything else.
+
+    A lazy string (``flask_babel.lazy_gettext``) has the methods of a string.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (Model, type)) or not callable(
+        getattr(value, "casefold", None)
+    ):
+        return None
+    return str(value)
+
+
+class Regexp(String, name="regexp"):
+    """A regular expression, as its pattern."""
+
+    annotations = ()
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        if isinstance(value, re.Pattern):
+            raise ma.ValidationError(
+                "Flags cannot be sent. Write them into the pattern, as in '(?i)yes'."
+            )
+        pattern = super()._deserialize(value, attr, data)
+        if self.validators and not compiles(pattern):
+            raise ma.ValidationError("Not a valid regular expression.")
+        return pattern
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **_: Any) -> Any:
+        return pattern_of(value)
+
+    @classmethod
+    def write(cls, shape: Shape, types: Types) -> Write | None:
+        checked = any(isinstance(limit, Compiles) for limit in shape.limits)
+
+        def write(pattern: str) -> str:
+            if checked and not compiles(pattern):
+                raise Unsure
+            return pattern
+
+        return write
+
+
+class Number(Kind, name="number"):
+    """A finite number. Strings and booleans are rejected."""
+
+    annotations = (float,)
+    words = "number"
+    json_type = "number"
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ma.ValidationError("Not a valid number.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ma.ValidationError("Not a valid number.")
+        return value
+
+    @classmethod
+    def msgspec_type(cls, shape: Shape, types: Types, *, received: bool) -> Any:
+        if received:
+            return int | float
+        return _limited(int, shape) | _limited(float, shape)
+
+    @classmethod
+    def write(cls, shape: Shape, types: Types) -> Write | None:
+        ask = super().write(shape, types)
+
+        def write(value: Any) -> Any:
+            if type(value) is not int and not (
+                type(value) is float and math.isfinite(value)
+            ):
+                raise Unsure
+            return ask(value) if ask else value
+
+        return write
+
+
+class Integer(Kind, name="integer"):
+    """A whole number. Strings and booleans are rejected."""
+
+    annotations = (int,)
+    words = "whole number"
+    json_type = "integer"
+    wire_type = int
+    exact = int
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ma.ValidationError("Not a valid integer.")
+        return value
+
+
+class Boolean(Kind, name="boolean"):
+    """True or false. Strings and numbers are rejected."""
+
+    annotations = (bool,)
+    words = "boolean"
+    json_type = "boolean"
+    wire_type = bool
+    exact = bool
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ma.ValidationError("Not a valid boolean.")
+        return value
+
+
+class Anything(Kind, name="any"):
+    """Any JSON value."""
+
+    annotations = (Any,)
+    words = "anything"
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        return value
+
+    @classmethod
+    def write(cls, shape: Shape, types: Types) -> Write | None:
+        return plain_json
+
+
+# -- objects and lists ---------------------------------------------------------------
+
+
+class JSONObject(Kind, name="json"):
+    """An object whose members can be any JSON value."""
+
+    annotations = (dict[str, Any],)
+    words = "object"
+    json_type = "object"
+    wire_type = dict
+    exact = dict
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> JSON:
+        if not isinstance(value, dict):
+            raise ma.ValidationError("Not a valid object.")
+        found = [] if self.received else list(self._violations(value))
+        if found:
+            raise ma.ValidationError(tree_of(found))
+        return typing.cast(JSON, copy_json(value))
+
+    def _violations(self, value: JSON) -> Iterator[tuple[str, str]]:
+        return json_violations(value)
+
+    @classmethod
+    def write(cls, shape: Shape, types: Types) -> Write | None:
+        return plain_json
+
+
+class StringObject(JSONObject, name="strings"):
+    """An object whose members are strings."""
+
+    annotations = (dict[str, str],)
+    words = "object of strings"
+
+    def _violations(self, value: JSON) -> Iterator[tuple[str, str]]:
+        for key, item in value.items():
+            if not isinstance(item, str):
+                yield str(key), "Not a valid string."
+            elif not isinstance(key, str):
+                yield str(key), "Not a valid key: it must be a string."
+
+    @classmethod
+    def msgspec_type(cls, shape: Shape, types: Types, *, received: bool) -> Any:
+        return dict if received else dict[str, str]
+
+    @classmethod
+    def json_schema(cls, shape: Shape, schemas: Schemas) -> JSON:
+        schema = super().json_schema(shape, schemas)
+        if schemas.received:
+            return schema
+        return schema | {"additionalProperties": {"type": "string"}}
+
+
+class ListOf(Kind, name="list"):
+    """A list. Strings and objects are rejected."""
+
+    words = "list"
+    json_type = "array"
+    exact = list
+
+    def __init__(self, shape: Shape, *, received: bool = False) -> None:
+        super().__init__(shape, received=received)
+        assert shape.item is not None
+        self.inner = field_of(shape.item, received=received)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            raise ma.ValidationError("Not a valid list.")
+        result, errors = [], {}
+        for index, item in enumerate(value):
+            try:
+                result.append(self.inner.deserialize(item, **kwargs))
+            except ma.ValidationError as error:
+                errors[index] = error.messages
+        if errors:
+            raise ma.ValidationError(errors)
+        return result
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> Any:
+        if isinstance(value, Received):
+            return value.json
+        if not isinstance(value, (list, tuple)):
+            return value
+        return [self.inner._serialize(item, attr, obj, **kwargs) for item in value]
+
+    @classmethod
+    def msgspec_type(cls, shape: Shape, types: Types, *, received: bool) -> Any:
+        item = msgspec_type(_item(shape), types, received=received)
+        return list[item] if received else _limited(list[item], shape)
+
+    @classmethod
+    def write(cls, shape: Shape, types: Types) -> Write | None:
+        item = _item(shape)
+        exact, write_item = KINDS[item.kind].exact, KINDS[item.kind].write(item, types)
+        ask = super().write(shape, types)
+
+        def write(values: list[Any]) -> list[Any]:
+            if exact is not None:
+                for value in values:
+                    if value.__class__ is not exact:
+                        raise Unsure
+            if write_item is not None:
+                values = [write_item(value) for value in values]
+            return typing.cast(list[Any], ask(values)) if ask else values
+
+        return write
+
+    @classmethod
+    def json_schema(cls, shape: Shape, schemas: Schemas) -> JSON:
+        item = _item(shape)
+        items = KINDS[item.kind].json_schema(item, schemas)
+        return super().json_schema(shape, schemas) | {"items": items}
+
+    @classmethod
+    def describe(cls, shape: Shape) -> str:
+        item = _item(shape)
+        return f"{super().describe(shape)}: {KINDS[item.kind].describe(item)}"
+
+
+class One(Kind, name="model"):
+    """An object: of one model, or of the member of a family that its ``type`` names."""
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if value is None and self.received and not self.allow_none:
+            return self._deserialize(None, None, None)  # Of a list: it is unknown.
+        return super().deserialize(value, *args, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        unknown = self.shape.unknown if self.received else None
+        if unknown is not None and self._member(value) is None:
+            return unknown_of(unknown, value)
+        try:
+            return self._load(value)
+        except ma.ValidationError:
+            if unknown is None:
+                raise
+            return unknown_of(unknown, value)
+
+    def _member(self, value: Any) -> type[Model] | None:
+        """Return the model that an object's ``type`` names."""
+        members = self.shape.members
+        if members is None:
+            return self.shape.model
+        tag = value.get("type") if isinstance(value, dict) else None
+        return members.get(tag) if isinstance(tag, str) else None
+
+    def _load(self, value: Any) -> Model:
+        if not isinstance(value, dict):
+            raise ma.ValidationError(f"Not a valid object.{self._hint(value)}")
+        model = self._member(value)
+        if model is None:
+            known = ", ".join(f"'{name}'" for name in sorted(self.shape.members or ()))
+            raise ma.ValidationError({"type": [f"Must be one of: {known}."]})
+        loaded = Kind.schema_of(model, self.received).load(value)
+        return typing.cast(Model, loaded)
+
+    def _hint(self, value: Any) -> str:
+        """Return what to write in place of a value that is not an object."""
+        if self.received or value is None:
+            return ""
+        if isinstance(value, type):
+            return f" Did you forget the parentheses? Write '{value.__name__}()'."
+        members = self.shape.members
+        models = [self.shape.model] if members is None else list(members.values())
+        names = [model.__name__ for model in models if model]
+        article = "an" if names[0][0] in "AEIOU" else "a"
+        listed = " or ".join(f"'{name}'" for name in names)
+        return f" Write {article} {listed}." if len(names) < 8 else ""
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **_: Any) -> Any:
+        if isinstance(value, Received):
+            return value.json
+        if isinstance(value, Unknown):
+            return value.data
+        if isinstance(value, Model):
+            value = aliased(value, self.shape)
+            return Kind.schema_of(type(value), False).dump(value)
+        if isinstance(value, dict):
+            return self._cleaned(value)
+        return value
+
+    def _cleaned(self, value: JSON) -> Any:
+        """Return a dict as it is sent, or unchanged if it is invalid."""
+        try:
+            model = self._load(value)
+        except ma.ValidationError:
+            return value
+        return Kind.schema_of(type(model), False).dump(model)
+
+    @classmethod
+    def msgspec_type(cls, shape: Shape, types: Types, *, received: bool) -> Any:
+        assert shape.model is not None
+        return types.of(shape.model)
+
+    @classmethod
+    def write(cls, shape: Shape, types: Types) -> Write | None:
+        return types.write(shape)
+
+    @classmethod
+    def json_schema(cls, shape: Shape, schemas: Schemas) -> JSON:
+        assert shape.model is not None
+        return schemas.of(shape.model)
+
+    @classmethod
+    def describe(cls, shape: Shape) -> str:
+        assert shape.model is not None
+        return f"``{shape.model.__name__}``"
+
+
+def aliased(value: Model, shape: Shape) -> Model:
+    """Return *value* as the model that belongs in its place.
+
+    The predecessor had one ``Button`` for both kinds of cards (PROTOCOL 5).
+    """
+    model = shape.model
+    if model is not None and model._alias is type(value):
+        return model(**{name: getattr(value, name) for name in value.__dict__})
+    return value
+
+
+def unknown_of(unknown: type[Unknown], value: Any) -> Unknown:
+    """Return what stands for a *value* that cannot be typed."""
+    instance = unknown(data=value)
+    instance.__dict__[RECEIVED] = Received(json=value)
+    return instance
+
+
+# -- what the kinds share ------------------------------------------------------------
+
+
+def msgspec_type(shape: Shape, types: Types, *, received: bool) -> Any:
+    """Return the msgspec type of a shape."""
+    return KINDS[shape.kind].msgspec_type(shape, types, received=received)
+
+
+def _item(shape: Shape) -> Shape:
+    assert shape.item is not None
+    return shape.item
+
+
+def _limited(base: Any, shape: Shape) -> Any:
+    """Return a msgspec type with the limits that msgspec can check."""
+    metas: JSON = {}
+    for limit in shape.limits:
+        if isinstance(limit, OneOf) and base is str:
+            base = typing.Literal[tuple(limit.choices)]
+        else:
+            metas |= limit.meta() or {}
+    if base is int:
+        metas = {name: _whole(name, bound) for name, bound in metas.items()}
+    return typing.Annotated[base, msgspec.Meta(**metas)] if metas else base
+
+
+def _whole(name: str, bound: float) -> int:
+    """Return a bound of ``msgspec.Meta`` for whole numbers."""
+    return math.ceil(bound) if name in ("ge", "lt") else math.floor(bound)
+
+
+def _questions(shape: Shape) -> list[Limit]:
+    """Return the limits that msgspec cannot check."""
+    return [
+        limit
+        for limit in shape.limits
+        if limit.meta() is None and not isinstance(limit, OneOf)
+    ]
+
+
+def _asked(limits: list[Limit]) -> Write:
+    def ask(value: Any) -> Any:
+        for limit in limits:
+            if not limit.accepts(value):
+                raise Unsure
+        return value
+
+    return ask
+
+
+def plain_json(value: Any, room: int = DEEPEST_VALUE) -> Any:
+    """Return *value* if it consists of JSON's own types; msgspec would write others.
+
+    :param room: how many levels of objects and arrays are left.
+    """
+    kind = value.__class__
+    if kind is str or value is None or kind is bool:
+        return value
+    if kind is dict and room:
+        for key, item in value.items():
+            if key.__class__ is not str:
+                raise Unsure
+            plain_json(item, room - 1)
+    elif kind is list and room:
+        for item in value:
+            plain_json(item, room - 1)
+    elif kind is float:
+        if not math.isfinite(value):
+            raise Unsure
+    elif kind is not int:
+        raise Unsure
+    return value

@@ -1,0 +1,166 @@
+"""What arrived: parsed when somebody asks, and sent back as the bytes it came as."""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from ..errors import InvalidJSON
+from .violations import DEEPEST
+
+_MISSING: Final[Any] = object()
+
+
+class Received:
+    """The JSON that a model was loaded from.
+
+    It is one of three: bytes that are not parsed yet, a JSON value, or a part of
+    another one. Parts hold what they are in, never the other way round.
+
+    :param raw: the bytes; they are valid JSON syntax.
+    :param json: the JSON value.
+    :param view: the msgspec struct that an envelope's bytes were decoded as, with raw
+        bytes for the parts that nobody has used yet.
+    :param holder: what this is a part of.
+    :param keys: the keys that lead from the holder to this.
+    :param depth: how many levels of the notification are above this.
+    """
+
+    __slots__ = ("raw", "view", "depth", "_json", "_holder", "_keys")
+
+    def __init__(
+        self,
+        raw: bytes | msgspec.Raw | None = None,
+        *,
+        json: Any = _MISSING,
+        view: Any = None,
+        holder: Received | None = None,
+        keys: tuple[str | int, ...] = (),
+        depth: int = 0,
+    ) -> None:
+        self.raw = raw
+        self.view = view
+        self.depth = depth
+        self._json = json
+        self._holder = holder
+        self._keys = keys
+
+    @property
+    def json(self) -> Any:
+        """The JSON value, parsed once.
+
+        :raises InvalidJSON: when it is nested too deeply, or has a number out of range.
+        """
+        if self._json is _MISSING:
+            if self._holder is None:
+                raw = b"null" if self.raw is None else bytes(self.raw)
+                self._json = parse(raw, above=self.depth)
+            else:
+                value = self._holder.json
+                for key in self._keys:
+                    value = value[key]
+                self._json = value
+        return self._json
+
+    @property
+    def encoded(self) -> bytes:
+        """The JSON as bytes, unchanged if it arrived as bytes."""
+        return dump_json(self.json) if self.raw is None else bytes(self.raw)
+
+    def __reduce__(self) -> Any:
+        # Without the view: classes of structs are made at run time.
+        if self.raw is None:
+            return _of_json, (self.json,)
+        return Received, (bytes(self.raw),)
+
+
+def _of_json(value: Any) -> Received:
+    return Received(json=value)
+
+
+def parse(document: bytes, *, above: int = 0) -> Any:
+    """Parse JSON in UTF-8.
+
+    msgspec parses what it can. What it refuses is decided by the standard library,
+    which takes lone surrogates and has the better error messages.
+
+    :param above: how many levels of a larger document are above this one.
+    :raises InvalidJSON: when it is not JSON in UTF-8, is nested deeper than
+        :data:`~flask_clustaar.schemas.violations.DEEPEST` levels, or has a number that
+        is not finite or has thousands of digits.
+    """
+    try:
+        try:
+            value = msgspec.json.decode(document)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            value = _DECODER.decode(document.decode())
+        room = DEEPEST - above
+        # Most documents have fewer brackets than levels are allowed.
+        if document.count(b"{") + document.count(b"[") > room and _is_deep(value, room):
+            raise RecursionError
+        return value
+    except UnicodeDecodeError as error:
+        raise InvalidJSON(f"The body is not UTF-8 at byte {error.start}.") from error
+    except RecursionError as error:
+        raise InvalidJSON("The body is nested too deeply.") from error
+    except ValueError as error:
+        detail = f"The body is not valid JSON: {_reason(document, error)}."
+        raise InvalidJSON(detail) from error
+
+
+def dump_json(value: Any) -> bytes:
+    """Return a JSON value as bytes.
+
+    :raises TypeError, ValueError, RecursionError: when JSON cannot say it.
+    """
+    try:
+        return _ENCODER.encode(value).encode()
+    except UnicodeEncodeError:  # It has lone surrogates.
+        return _ASCII_ENCODER.encode(value).encode()
+
+
+def _is_deep(document: Any, room: int) -> bool:
+    """Tell if a document has more levels than there is room for.
+
+    The garbage collector knows what contains what, level by level: a loop over all
+    values takes ten times as long.
+    """
+    level = [document]
+    for _ in range(room):
+        level = gc.get_referents(*level)
+        if not level:
+            return False
+    return any(isinstance(value, (dict, list)) for value in level)
+
+
+def _reason(document: bytes, error: ValueError) -> str:
+    if document.startswith(b"\xef\xbb\xbf"):
+        return "it begins with a byte order mark (BOM); send it without"
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} (line {error.lineno}, column {error.colno})"
+    return "a number is not finite or has too many digits"
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(digits)
+    return number
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+# A value that contains itself ends as a RecursionError.
+_ENCODER: Final = json.JSONEncoder(
+    separators=(",", ":"), allow_nan=False, check_circular=False, ensure_ascii=False
+)
+_ASCII_ENCODER: Final = json.JSONEncoder(
+    separators=(",", ":"), allow_nan=False, check_circular=False
+)

@@ -1,0 +1,46 @@
+"""Loads and dumps on the fast path and by marshmallow, which must agree."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar, cast
+
+from flask_clustaar.errors import Violation
+from flask_clustaar.schemas import schema_for, validate_model
+from flask_clustaar.schemas.received import Received, dump_json
+from flask_clustaar.schemas.schema import Invalid
+from flask_clustaar.wire import Model
+
+M = TypeVar("M", bound=Model)
+
+
+def load(model: type[M], document: Any) -> M:
+    """Load a JSON value that arrived; its bytes are loaded as an equal object."""
+    schema = schema_for(model, received=True)
+    loaded = schema.load(document)
+    if isinstance(document, dict):
+        assert schema.load(Received(dump_json(document))) == loaded
+    return cast(M, loaded)
+
+
+def dump(model: Model) -> tuple[Any, list[Violation]]:
+    """Return what is sent, and its violations. ``dumps`` and marshmallow agree."""
+    wire, found = validate_model(model)
+    try:
+        sent = schema_for(type(model)).dumps(model)
+    except Invalid as error:
+        assert error.violations == found
+    except (TypeError, ValueError, RecursionError):
+        assert found or _cannot_be_written(wire)
+    else:
+        assert found == []
+        assert json.loads(sent) == json.loads(dump_json(wire))
+    return wire, found
+
+
+def _cannot_be_written(wire: Any) -> bool:
+    try:
+        dump_json(wire)
+    except (TypeError, ValueError, RecursionError):
+        return True
+    return False
