@@ -154,6 +154,8 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
     blueprint = Blueprint(
         webhook.name, __name__, url_prefix=url_prefix or f"/{webhook.name}"
     )
+    # APIFlask asks each blueprint that has a 'before_request'.
+    cast(Any, blueprint).enable_openapi = False
     blueprint.record(install)
     blueprint.url_value_preprocessor(read)
     blueprint.before_request(authenticate)
