@@ -7,7 +7,14 @@ from inspect import iscoroutinefunction
 from typing import Any, Unpack, cast
 from weakref import WeakKeyDictionary
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    after_this_request,
+    current_app,
+    request,
+)
 
 from .errors import ConfigurationError, InsecureWebhookWarning
 from .handling import Exchange
@@ -142,6 +149,8 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
         if (csrf := installation.app.extensions.get("csrf")) is not None:
             csrf.exempt(webhook.blueprint)
         values["exchange"] = exchange = Exchange(installation, request.environ)
+        if installation.recorder is not None:
+            after_this_request(installation.recorder.start(exchange))
         cast(Any, request).stream = exchange.read()
 
     def authenticate() -> Response | None:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import logging
 import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from .errors import ConfigurationError
 from .replay import ReplayStore, open_store
 from .routing import Router
 from .settings import Settings
 from .wire import JSON
+
+if TYPE_CHECKING:
+    from .recording.recorder import Recorder
 
 logger: logging.Logger = logging.getLogger("flask_clustaar")
 
@@ -33,6 +39,14 @@ class Installation:
         #: The signed date's key in a WSGI environment.
         self.date_key = "HTTP_" + settings.date_header.upper().replace("-", "_")
         self._app = weakref.ref(app)
+        #: Records requests and replies; None unless ``CLUSTAAR_RECORD`` is set.
+        self.recorder: Recorder | None = None
+        if settings.record is not None:
+            _check_not_served(settings.record, app)
+            # Only imported by those who record.
+            from .recording.recorder import Recorder
+
+            self.recorder = Recorder(webhook, name, app, settings, settings.record)
         #: What the settings were read from; None from the first request on.
         self._config: JSON | None = _clustaar_items(app)
 
@@ -58,6 +72,16 @@ class Installation:
                 self.name,
             )
         self._config = None
+
+
+def _check_not_served(directory: Path, app: Flask) -> None:
+    for scaffold in (app, *app.blueprints.values()):
+        static = scaffold.static_folder
+        if static and directory.resolve().is_relative_to(Path(static).resolve()):
+            raise ConfigurationError(
+                f"'CLUSTAAR_RECORD' is '{directory}', which Flask serves to everybody "
+                "as static files. Choose a directory outside of it."
+            )
 
 
 def _clustaar_items(app: Flask) -> JSON:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sys
 import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypedDict, TypeGuard, Unpack
 
 from .errors import ConfigurationError
 from .replay import ReplayStore, open_store
 from .security import ALGORITHMS, Credentials, Secret, sign
+
+#: How recordings are redacted. A function gets a request and its reply as JSON values,
+#: and returns them redacted, or None to leave both out.
+Redaction = (
+    Literal["pseudonyms", "texts", "none"]
+    | Callable[[Any, Any], tuple[Any, Any] | None]
+)
 
 
 class SettingsKeywords(TypedDict, total=False):
@@ -34,6 +43,11 @@ class SettingsKeywords(TypedDict, total=False):
     replay_capacity: int
     dispatch: Literal["all", "first"]
     on_error: Literal["problem", "passthrough"]
+    record: str | os.PathLike[str] | None
+    record_share: float
+    record_days: int
+    record_bytes: int
+    record_redact: Redaction
     url_prefix: str | None
 
 
@@ -61,6 +75,11 @@ class Settings:
     replay_capacity: int
     dispatch: Literal["all", "first"]
     on_error: Literal["problem", "passthrough"]
+    record: Path | None
+    record_share: float
+    record_days: int
+    record_bytes: int
+    record_redact: Redaction
     url_prefix: str
 
     @classmethod
@@ -389,6 +408,40 @@ def _store(value: Any) -> str | ReplayStore | None:
     )
 
 
+def _directory(value: Any) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise _Wrong(f"must be the path of a directory, and is {value!r:.40}.")
+    directory = Path(value).absolute()
+    if not directory.is_dir():
+        raise _Wrong(
+            f"is '{directory}', which is not a directory. Create it with "
+            f"'mkdir -m 700 {directory}'."
+        )
+    if os.name != "nt" and directory.stat().st_mode & 0o077:
+        raise _Wrong(
+            f"is '{directory}', which other users of the machine can open. Restrict it "
+            f"with 'chmod 700 {directory}'."
+        )
+    return directory
+
+
+def _share(value: object) -> float:
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise _Wrong(f"must be a number from 0 to 1, and is {value!r:.40}.")
+    return value
+
+
+def _redaction(value: Any) -> Any:
+    if callable(value):
+        return value
+    try:
+        return _one_of("pseudonyms", "texts", "none")(value)
+    except _Wrong as wrong:
+        raise _Wrong(f"{wrong} It may also be a function.") from None
+
+
 def _one_of(*choices: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in choices:
@@ -563,6 +616,53 @@ SETTINGS: Final = (
         "What is answered when a handler or its reply fails: the problem, or the step "
         "as it came.",
         _one_of("problem", "passthrough"),
+    ),
+    Setting(
+        "record",
+        "a directory, or None",
+        "",
+        None,
+        "None: nothing is recorded",
+        "The directory in which requests and replies are recorded, one file a day; see "
+        ":doc:`recording`.",
+        _directory,
+    ),
+    Setting(
+        "record_share",
+        "number from 0 to 1",
+        "",
+        1.0,
+        "",
+        "The share of users whose conversations are recorded.",
+        _share,
+    ),
+    Setting(
+        "record_days",
+        "whole number above 0",
+        "days",
+        7,
+        "",
+        "How many days recordings are kept. Older files are removed.",
+        _count,
+    ),
+    Setting(
+        "record_bytes",
+        "whole number above 0",
+        "bytes",
+        65_536,
+        "",
+        "The longest body that is recorded. Of a longer one only the size and the "
+        "SHA-256 are recorded.",
+        _count,
+    ),
+    Setting(
+        "record_redact",
+        "'pseudonyms', 'texts', 'none', or a function",
+        "",
+        "pseudonyms",
+        "",
+        "What replaces personal data in recordings; see :ref:`redaction`.",
+        _redaction,
     ),
     Setting(
         "url_prefix",
