@@ -24,6 +24,7 @@ INSTALL_REQUIRES = [
     "itsdangerous>=2.1.2",
     "justhtml>=3.0",
     "marshmallow>=4.3",
+    "msgspec>=0.19",
 ]
 
 # For those who work on the package there are groups in pyproject.toml.

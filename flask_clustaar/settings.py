@@ -642,7 +642,7 @@ SETTINGS: Final = (
         "days",
         7,
         "",
-        "How many days recordings are kept. Older files are removed.",
+        "How many days recordings are kept.",
         _count,
     ),
     Setting(
@@ -651,7 +651,7 @@ SETTINGS: Final = (
         "bytes",
         65_536,
         "",
-        "The longest body that is recorded. Of a longer one only the size and the "
+        "The longest body that is recorded; of a longer one only the size and the "
         "SHA-256 are recorded.",
         _count,
     ),

@@ -31,10 +31,10 @@ class Day:
         self._file = _open(self.path)
         self.key = _shared_key(directory / f"{date}.key")
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
         # A thread may still write when another one begins the next day.
         if "_file" in self.__dict__:
-            os.close(self._file)
+            close(self._file)
 
     @property
     def is_removed(self) -> bool:

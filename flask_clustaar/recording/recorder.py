@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 import msgspec
