@@ -50,7 +50,7 @@ setup(
     license_expression="MIT",
     license_files=["LICENSE"],
     packages=find_packages(include=["flask_clustaar", "flask_clustaar.*"]),
-    package_data={"flask_clustaar": ["py.typed"]},
+    package_data={"flask_clustaar": ["py.typed", "inspector/static/*"]},
     python_requires=">=3.11",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS,
