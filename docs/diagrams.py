@@ -46,7 +46,7 @@ STATIONS = [
         "read_body",
         "body.read_body",
         "Read the body, up to the limit",
-        ("body_too_large", "body_incomplete"),
+        ("body_too_large", "length_required", "body_incomplete"),
     ),
     Station(
         "check_content",

@@ -128,6 +128,19 @@ class BodyTooLarge(RequestRejected):
     description: str | None = "The body is longer than this endpoint reads."
 
 
+class LengthRequired(RequestRejected):
+    """Neither the request nor the server says where the body ends."""
+
+    code: int | None = 411
+    error_code: ClassVar[str] = "length_required"
+    title: ClassVar[str] = "Length required"
+    description: str | None = (
+        "The request has no 'Content-Length', and the WSGI server does not say where a "
+        "chunked body ends ('wsgi.input_terminated'). Send 'Content-Length', or put a "
+        "reverse proxy that buffers requests in front of the server."
+    )
+
+
 class BodyIncomplete(RequestRejected):
     """The connection ended before the announced body had arrived."""
 

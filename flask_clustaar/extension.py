@@ -20,7 +20,13 @@ from .errors import ConfigurationError, InsecureWebhookWarning
 from .handling import Exchange
 from .installation import Installation
 from .routing import Handler, Router
-from .settings import Settings, SettingsKeywords, check_keywords, warn_at_the_program
+from .settings import (
+    Settings,
+    SettingsKeywords,
+    check_keywords,
+    describe_unread_variables,
+    warn_at_the_program,
+)
 
 
 class ClustaarWebhook(Router):
@@ -117,11 +123,12 @@ class ClustaarWebhook(Router):
                 app.config, name=self.name, **self._keywords
             )
             if settings.insecure:
+                unread = describe_unread_variables(app.config)
                 warn_at_the_program(
                     f"The webhook '{self.name}' answers anybody: set "
                     "CLUSTAAR_PRIVATE_KEY, or CLUSTAAR_AUTH_USERNAME and "
                     "CLUSTAAR_AUTH_PASSWORD, as in the bot's webhook settings, or pass "
-                    "them as keyword arguments.",
+                    f"them as keyword arguments. {unread}".rstrip(),
                     InsecureWebhookWarning,
                 )
             self._installations[app] = Installation(self, self.name, app, settings)

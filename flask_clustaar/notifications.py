@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import json
 import math
@@ -53,6 +54,10 @@ def _parse(body: bytes) -> Any:
     except RecursionError as error:
         raise InvalidJSON("The body is nested too deeply.") from error
     except ValueError as error:
+        if body.startswith(codecs.BOM_UTF8):
+            raise InvalidJSON(
+                "The body begins with a byte order mark (BOM). Send UTF-8 without it."
+            ) from error
         detail = f"The body is not valid JSON: {_reason(error)}."
         raise InvalidJSON(detail) from error
 

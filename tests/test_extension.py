@@ -496,6 +496,15 @@ def test_without_key_and_credentials_init_app_warns() -> None:
         ClustaarWebhook(Flask(__name__))
 
 
+def test_insecure_warning_names_an_unread_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A key in the environment that Flask does not read is named with the remedy."""
+    monkeypatch.setenv("CLUSTAAR_PRIVATE_KEY", KEY)
+    with pytest.warns(InsecureWebhookWarning, match="'FLASK_CLUSTAAR_PRIVATE_KEY'"):
+        ClustaarWebhook(Flask(__name__))
+
+
 @pytest.mark.parametrize("other", [__name__, Blueprint("bot", __name__)])
 def test_what_is_no_application_is_told(other: Any) -> None:
     """A name is what Flask itself takes, and so passed by habit."""
