@@ -102,7 +102,12 @@ STATIONS = [
     Station(
         "answer_of", "replies.answer_of", "What each returned becomes an answer", ()
     ),
-    Station("replies.merge", "replies.merge", "The answers become one reply"),
+    Station(
+        "replies.merge",
+        "replies.merge",
+        "The answers become one reply",
+        ("internal_error",),
+    ),
     Station(
         "replies.dumps",
         "replies.dumps",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from . import logs
 from .errors import ConfigurationError
 from .replay import ReplayStore, open_store
 from .routing import Router
@@ -17,8 +17,6 @@ from .wire import JSON
 
 if TYPE_CHECKING:
     from .recording.recorder import Recorder
-
-logger: logging.Logger = logging.getLogger("flask_clustaar")
 
 
 class Installation:
@@ -65,11 +63,12 @@ class Installation:
             "A request was handled already. Register handlers when the program starts"
         )
         if self._config != _clustaar_items(self.app):
-            logger.warning(
+            logs.logger.warning(
                 "The CLUSTAAR_... settings were changed after the webhook '%s' had "
                 "read them, and are not in force. Call 'init_app' after the "
                 "configuration is complete.",
                 self.name,
+                extra=logs.extra(webhook=self.name),
             )
         self._config = None
 

@@ -128,6 +128,16 @@ class Notification(
         default_factory=StepReached
     )
 
+    @property
+    def delivery(self) -> str | None:
+        """The identity of the delivery, in hexadecimal; None without a private key.
+
+        It is the same when the platform sends the same request again: an idempotency
+        key for what a handler writes elsewhere.
+        """
+        found: str | None = self.__dict__.get("_delivery")
+        return found
+
     #: What :class:`~flask_clustaar.filters.TextMatches` found, in the handler it let
     #: through.
     @property

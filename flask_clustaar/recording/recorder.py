@@ -33,7 +33,7 @@ class Received(Protocol):
 
     environ: dict[str, Any]
     body: bytes
-    identity: bytes | None
+    delivery: str | None
 
 
 class Answered(Protocol):
@@ -141,7 +141,7 @@ class Recorder:
             return
         else:
             row["timings"] = run.timings(total)
-            row["key"] = request.identity and request.identity.hex()
+            row["key"] = request.delivery
             row["repeated"] = run.handlers_from is None
             if not row["repeated"] and not self._add_bodies(
                 row, run, request, response, day
