@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo run test lint format typing docs bench build mutation clean \
-	test-min test-all test-wheel frozen neighbours suite check
+	test-min test-all test-wheel frozen neighbours apart/neighbours suite check
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -50,6 +50,12 @@ test-wheel: build  ## Run the suite against the built wheel, outside of the chec
 
 frozen: $(VENV)/installed/frozen  ## Freeze a bot with PyInstaller, and talk with it
 	@$(DEV) -m pytest tests/apart/frozen.py $(ARGS)
+
+neighbours:  ## Test the webhook beside other extensions
+	@$(MAKE) apart/neighbours VENV=.venv-neighbours
+
+apart/neighbours: $(VENV)/installed/neighbours
+	@$(DEV) -m pytest tests/apart/neighbours.py $(ARGS)
 
 # In random order: pytest prints the seed, and `ARGS="-p randomly_seed=N"` repeats it.
 suite: $(VENV)/installed/test

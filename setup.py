@@ -24,6 +24,8 @@ INSTALL_REQUIRES = [
     "itsdangerous>=2.1.2",
     "justhtml>=3.0",
     "marshmallow>=4.3",
+    "msgspec>=0.19",
+    "msgspec>=0.19",
 ]
 
 # For those who work on the package there are groups in pyproject.toml.
@@ -49,7 +51,7 @@ setup(
     license_expression="MIT",
     license_files=["LICENSE"],
     packages=find_packages(include=["flask_clustaar", "flask_clustaar.*"]),
-    package_data={"flask_clustaar": ["py.typed"]},
+    package_data={"flask_clustaar": ["py.typed", "inspector/static/*"]},
     python_requires=">=3.11",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS,

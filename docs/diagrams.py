@@ -46,7 +46,7 @@ STATIONS = [
         "read_body",
         "body.read_body",
         "Read the body, up to the limit",
-        ("body_too_large", "body_incomplete"),
+        ("body_too_large", "length_required", "body_incomplete"),
     ),
     Station(
         "check_content",
@@ -102,7 +102,12 @@ STATIONS = [
     Station(
         "answer_of", "replies.answer_of", "What each returned becomes an answer", ()
     ),
-    Station("replies.merge", "replies.merge", "The answers become one reply"),
+    Station(
+        "replies.merge",
+        "replies.merge",
+        "The answers become one reply",
+        ("internal_error",),
+    ),
     Station(
         "replies.dumps",
         "replies.dumps",

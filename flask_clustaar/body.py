@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from typing import IO, Any
 
-from werkzeug.wsgi import get_content_length
+from .errors import BodyIncomplete, BodyTooLarge, LengthRequired, UnsupportedContent
 
-from .errors import BodyIncomplete, BodyTooLarge, UnsupportedContent
-
-#: What a body may be besides JSON: nothing in particular. The predecessor's own client
-#: sends no type at all.
+#: Content types that say nothing. The predecessor's own client sends no type at all.
 _GENERIC = ("", "application/octet-stream", "text/plain")
+
+_DIGITS = re.compile("[0-9]{1,18}").fullmatch
 
 
 def read_body(environ: dict[str, Any], limit: int) -> bytes:
-    """Read the body of a WSGI request, and never more than *limit* bytes and one.
+    """Read the body of a WSGI request, at most *limit* bytes and one.
 
     :param environ: the WSGI environment.
-    :param limit: how many bytes the body may have, announced or chunked.
-    :raises BodyTooLarge: when it has more.
+    :param limit: the maximum length of the body in bytes, announced or chunked.
+    :raises BodyTooLarge: when the body is longer.
+    :raises LengthRequired: when neither the request nor the server says where it ends.
     :raises BodyIncomplete: when it ends before its announced length, or in a chunk.
     """
-    length = get_content_length(environ)
+    length = _length(environ)
     if length is not None and length > limit:
         raise BodyTooLarge
     if length is None and not environ.get("wsgi.input_terminated"):
-        return b""  # Without a length, and nobody who knows where it ends.
+        raise LengthRequired
     wanted = limit + 1 if length is None else length
     try:
         body = _read(environ["wsgi.input"], wanted)
@@ -36,6 +37,24 @@ def read_body(environ: dict[str, Any], limit: int) -> bytes:
     if length is not None and len(body) < length:
         raise BodyIncomplete
     return body
+
+
+def _length(environ: dict[str, Any]) -> int | None:
+    """Return the length of the body; None if it has to be read to its end.
+
+    A server that decodes chunks says so with ``wsgi.input_terminated``, and the length
+    of a chunked request means nothing. A server that does not say so may still have
+    been given both: nginx sends the length of what it has decoded to uWSGI.
+    """
+    chunked = "HTTP_TRANSFER_ENCODING" in environ
+    digits = environ.get("CONTENT_LENGTH") or ""
+    if chunked and environ.get("wsgi.input_terminated"):
+        return None
+    if _DIGITS(digits):
+        return int(digits)
+    # Only HTTP/1 says that a request without these two headers has no body.
+    first = environ.get("SERVER_PROTOCOL", "HTTP/1.1").startswith("HTTP/1")
+    return 0 if first and not chunked else None
 
 
 def _read(stream: IO[bytes], wanted: int) -> bytes:
@@ -50,12 +69,12 @@ def _read(stream: IO[bytes], wanted: int) -> bytes:
 
 
 def check_content(environ: dict[str, Any]) -> None:
-    """Check that the body is JSON by its headers, or may be, and not compressed.
+    """Check that the headers allow JSON, and that the body is not compressed.
 
-    :raises UnsupportedContent: when it is something else.
+    :raises UnsupportedContent: when they say something else.
     """
     if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
-        raise UnsupportedContent("Send the body as it is, not compressed.")
+        raise UnsupportedContent("Send the body without compression.")
     mimetype = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if mimetype != "application/json" and not mimetype.endswith("+json"):
         if mimetype not in _GENERIC:

@@ -61,6 +61,8 @@ class ProblemError(ClustaarError, HTTPException):
     title: ClassVar[str] = "Error"
     #: The default of *detail*.
     description: str | None = None
+    #: What follows the detail in the answer, but not in the log.
+    _hint: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -97,7 +99,7 @@ class ProblemError(ClustaarError, HTTPException):
         body: dict[str, Any] = {
             "title": self.title,
             "status": self.status,
-            "detail": self.description,
+            "detail": f"{self.description}{self._hint}",
             "code": self.error_code,
         }
         if self.violations:
@@ -126,6 +128,19 @@ class BodyTooLarge(RequestRejected):
     error_code: ClassVar[str] = "body_too_large"
     title: ClassVar[str] = "Body too large"
     description: str | None = "The body is longer than this endpoint reads."
+
+
+class LengthRequired(RequestRejected):
+    """Neither the request nor the server says where the body ends."""
+
+    code: int | None = 411
+    error_code: ClassVar[str] = "length_required"
+    title: ClassVar[str] = "Length required"
+    description: str | None = (
+        "The request has no 'Content-Length', and the WSGI server does not say where a "
+        "chunked body ends ('wsgi.input_terminated'). Send 'Content-Length', or put a "
+        "reverse proxy that buffers requests in front of the server."
+    )
 
 
 class BodyIncomplete(RequestRejected):
@@ -307,6 +322,8 @@ class NoHandler(ProblemError):
     error_code: ClassVar[str] = "no_handler"
     title: ClassVar[str] = "No handler"
     description: str | None = "No handler matches this notification."
+    #: Why each handler did not match, for the log.
+    explanation: Sequence[str] = ()
 
 
 class HandlerFailed(ProblemError):
@@ -314,24 +331,30 @@ class HandlerFailed(ProblemError):
 
     error_code: ClassVar[str] = "handler_failed"
     title: ClassVar[str] = "Handler failed"
-    description: str | None = (
-        "A handler of the webhook failed. Its log has the traceback."
-    )
+    description: str | None = "A handler of the webhook failed."
+    _hint: ClassVar[str] = " The webhook's log has the traceback."
 
     @classmethod
-    def by(cls, handler: Any, exception: Exception) -> HandlerFailed:
+    def by(cls, handler: Any, exception: BaseException) -> HandlerFailed:
         """Return the problem that *exception* in *handler* is.
 
         What a handler aborts with, ``abort(503)``, is the status of the answer.
         """
-        error = cls(
-            f"The handler '{handler.name}' raised {type(exception).__name__}. "
-            "The webhook's log has the traceback."
-        )
+        name = type(exception).__name__
+        error = cls(f"The handler '{handler.name}' raised {name}.")
         error.handler = handler
         if isinstance(exception, HTTPException) and exception.code:
             error.code = exception.code
         return error
+
+
+class InternalError(ProblemError):
+    """Something failed between authentication and the reply, outside of a handler."""
+
+    error_code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+    description: str | None = "The webhook failed, outside of a handler."
+    _hint: ClassVar[str] = " The webhook's log has the traceback."
 
 
 class InvalidReply(ProblemError):

@@ -7,13 +7,26 @@ from inspect import iscoroutinefunction
 from typing import Any, Unpack, cast
 from weakref import WeakKeyDictionary
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    after_this_request,
+    current_app,
+    request,
+)
 
 from .errors import ConfigurationError, InsecureWebhookWarning
 from .handling import Exchange
 from .installation import Installation
 from .routing import Handler, Router
-from .settings import Settings, SettingsKeywords, check_keywords, warn_at_the_program
+from .settings import (
+    Settings,
+    SettingsKeywords,
+    check_keywords,
+    describe_unread_variables,
+    warn_at_the_program,
+)
 
 
 class ClustaarWebhook(Router):
@@ -110,11 +123,12 @@ class ClustaarWebhook(Router):
                 app.config, name=self.name, **self._keywords
             )
             if settings.insecure:
+                unread = describe_unread_variables(app.config)
                 warn_at_the_program(
                     f"The webhook '{self.name}' answers anybody: set "
                     "CLUSTAAR_PRIVATE_KEY, or CLUSTAAR_AUTH_USERNAME and "
                     "CLUSTAAR_AUTH_PASSWORD, as in the bot's webhook settings, or pass "
-                    "them as keyword arguments.",
+                    f"them as keyword arguments. {unread}".rstrip(),
                     InsecureWebhookWarning,
                 )
             self._installations[app] = Installation(self, self.name, app, settings)
@@ -142,6 +156,8 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
         if (csrf := installation.app.extensions.get("csrf")) is not None:
             csrf.exempt(webhook.blueprint)
         values["exchange"] = exchange = Exchange(installation, request.environ)
+        if installation.recorder is not None:
+            after_this_request(installation.recorder.start(exchange))
         cast(Any, request).stream = exchange.read()
 
     def authenticate() -> Response | None:
@@ -154,6 +170,8 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
     blueprint = Blueprint(
         webhook.name, __name__, url_prefix=url_prefix or f"/{webhook.name}"
     )
+    # APIFlask asks each blueprint that has a 'before_request'.
+    cast(Any, blueprint).enable_openapi = False
     blueprint.record(install)
     blueprint.url_value_preprocessor(read)
     blueprint.before_request(authenticate)

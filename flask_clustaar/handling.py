@@ -10,20 +10,23 @@ import io
 import json
 import logging
 import time
-from inspect import isawaitable
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from typing import Any, cast
 
 from blinker import Signal
 from flask import Flask, Response
 from flask.signals import got_request_exception
+from werkzeug.exceptions import HTTPException
 
-from . import replies, signals
+from . import logs, replies, signals
 from .body import check_content, read_body
 from .describe import shorten
 from .errors import (
     ClustaarError,
     DeliveryInProgress,
     HandlerFailed,
+    InternalError,
     InvalidReply,
     NoHandler,
     ProblemError,
@@ -32,19 +35,19 @@ from .errors import (
     RequestRejected,
 )
 from .installation import Installation
-from .models import Notification
+from .models import Notification, StepReachedResponse
 from .notifications import load_notification
 from .replay import Claim, ReplayStore
 from .replies import Answer, answer_of
-from .routing import Handler
+from .routing import Around, Call, Handler, name_of
 from .security import check_credentials, check_freshness, check_signature
 from .wire import JSON
 
-#: Rejected requests, failures and explanations are logged here.
-logger: logging.Logger = logging.getLogger("flask_clustaar")
-
 #: For how many handlers the log explains why they did not match.
 MOST_EXPLAINED = 50
+
+#: What a handler can fail with. SystemExit would end a thread of the server, or all.
+FAILURES = (Exception, SystemExit)
 
 
 class Exchange:
@@ -55,8 +58,13 @@ class Exchange:
         self.settings = installation.settings
         self.environ = environ
         self.body = b""
-        #: The identity of the delivery, if there is a private key.
-        self.identity: bytes | None = None
+        #: The identity of the delivery, in hexadecimal, if there is a private key.
+        self.delivery: str | None = None
+        self.notification: Notification | None = None
+        #: The handlers that were called, and those of them that answered.
+        self.called: list[Handler] = []
+        self.answered: list[Handler] = []
+        self._start = time.perf_counter()
         self._unread: RequestRejected | None = None
         self._claim: Claim | None = None
 
@@ -84,7 +92,7 @@ class Exchange:
             if self.settings.keys:
                 self._check_signature()
         except RequestRejected as error:
-            return self._refuse(error)
+            return self._reject(error)
         return None
 
     def handle(self) -> Response:
@@ -92,25 +100,19 @@ class Exchange:
         try:
             recorded = self._claim_delivery()
             if recorded is not None:
-                return _json(recorded)
-            notification = load_notification(self.body)
+                return self._repeat(recorded)
+            notification = self._load()
             self._tell(signals.notification_received, notification=notification)
-            try:
-                answers = self._send(notification)
-                reply = replies.merge(answers, notification)
-                body = replies.dumps(
-                    reply,
-                    answers,
-                    received=len(self.body),
-                    limit=self.settings.max_content_length,
-                )
-            except (HandlerFailed, InvalidReply) as error:
-                return _json(self._fail(error, notification))
-            self._tell_reply(notification, body)
+            answers = self._send(notification)
+            reply = replies.merge(answers, notification)
+            body = self._dumps(reply, answers)
             self._record(body)
-            return _json(body)
-        except ProblemError as error:
-            return self._refuse(error)
+            self._log_reply("Replied")
+            return self._reply(body)
+        except (RequestRejected, NoHandler) as error:
+            return self._reject(error)
+        except FAILURES as error:
+            return self._fail(error)
         finally:
             self._release()
 
@@ -122,13 +124,14 @@ class Exchange:
     def _check_signature(self) -> None:
         settings = self.settings
         dates = self._header(self.installation.date_key)
-        self.identity = check_signature(
+        identity = check_signature(
             self._header("HTTP_X_HUB_SIGNATURE"),
             dates,
             self.body,
             settings.keys,
             settings.signature_algorithms,
         )
+        self.delivery = identity.hex()
         check_freshness(
             dates[0], time.time(), settings.request_max_age, settings.clock_skew
         )
@@ -141,13 +144,13 @@ class Exchange:
     def _claim_delivery(self) -> bytes | None:
         """Claim the delivery; return its reply if it was handled before."""
         store = self.installation.store
-        if self.identity is None or store is None:
+        if self.delivery is None or store is None:
             return None
-        delivery = f"{self.installation.name}:{self.identity.hex()}"
+        delivery = f"{self.installation.name}:{self.delivery}"
         try:
             claim = store.claim(delivery, lease=self.settings.replay_lease)
         except ReplayStoreError as error:
-            logger.error("The replay store failed: %s", error)
+            self._log(logging.ERROR, "The replay store failed: %s", error)
             if self.settings.replay_on_store_error == "allow":
                 return None
             raise ReplayStoreUnavailable from error
@@ -167,7 +170,7 @@ class Exchange:
             store.complete(claim, reply, lifetime=self.settings.record_lifetime)
         except ReplayStoreError as error:
             # The handlers ran, so the bot gets its answer all the same.
-            logger.error("The replay store failed: %s", error)
+            self._log(logging.ERROR, "The replay store failed: %s", error)
 
     def _release(self) -> None:
         """Let the delivery run again if no reply was recorded."""
@@ -176,9 +179,18 @@ class Exchange:
         try:
             cast(ReplayStore, self.installation.store).release(self._claim)
         except ReplayStoreError as error:
-            logger.error("The replay store failed: %s", error)
+            self._log(logging.ERROR, "The replay store failed: %s", error)
 
     # -- the handlers ------------------------------------------------------------------
+
+    def _load(self) -> Notification:
+        self.notification = load_notification(self.body)
+        self.notification.__dict__["_delivery"] = self.delivery
+        return self.notification
+
+    def _dumps(self, reply: StepReachedResponse, answers: list[Answer]) -> bytes:
+        limit = self.settings.max_content_length
+        return replies.dumps(reply, answers, received=len(self.body), limit=limit)
 
     def _send(self, notification: Notification) -> list[Answer]:
         """Send the notification to all handlers that match, or to the fallback."""
@@ -194,23 +206,28 @@ class Exchange:
                 results = [(fallback, self._call(fallback, notification))]
         except ProblemError:
             raise
-        except Exception as error:
+        except FAILURES as error:
             raise HandlerFailed("A filter of the webhook failed.") from error
         return [answer for _, answer in results if answer is not None]
 
     def _call(self, handler: Handler, notification: Notification) -> Answer | None:
         """Call a handler, and return its answer; None if it only watched."""
         start = time.perf_counter()
+        self.called.append(handler)
+        arounds = self.installation.webhook._arounds_of(handler)
         try:
             notification.__dict__["_match"] = handler.match(notification)
-            returned = handler.function(notification)
-            if isawaitable(returned):
-                returned = self.installation.app.ensure_sync(_awaited)(returned)
-            return answer_of(returned, handler.name)
+            if arounds:
+                answer = self._answer_inside(arounds, handler, notification)
+            else:
+                answer = self._answer(handler, notification, None)
+            if answer is not None:
+                self.answered.append(handler)
+            return answer
         except ProblemError as error:
             error.handler = handler
             raise
-        except Exception as error:
+        except FAILURES as error:
             raise HandlerFailed.by(handler, error) from error
         finally:
             self._tell(
@@ -220,9 +237,54 @@ class Exchange:
                 duration=time.perf_counter() - start,
             )
 
+    def _answer(
+        self, handler: Handler, notification: Notification, call: Call | None
+    ) -> Answer | None:
+        returned = self._awaited(handler.function(notification))
+        if call is not None:
+            call.returned = returned
+        return answer_of(returned, handler.name)
+
+    def _answer_inside(
+        self, arounds: Sequence[Around], handler: Handler, notification: Notification
+    ) -> Answer | None:
+        """Call a handler inside of the context managers around it."""
+        call = Call()
+        with ExitStack() as stack:
+            for around in arounds:
+                stack.enter_context(around(notification, handler, call))
+            return self._answer(handler, notification, call)
+        return None  # One of them suppressed the exception of the handler.
+
+    def _awaited(self, returned: Any) -> Any:
+        """Return what a function returned, awaited if it has to be."""
+        if not hasattr(type(returned), "__await__"):
+            return returned
+        return self.installation.app.ensure_sync(_await)(returned)
+
+    # -- the reply ---------------------------------------------------------------------
+
+    def _reply(self, body: bytes) -> Response:
+        """Answer with a reply."""
+        if signals.reply_sent.receivers:  # Parsing it for nobody would take long.
+            reply, notification = json.loads(body), self.notification
+            self._tell(signals.reply_sent, notification=notification, reply=reply)
+        return Response(body, content_type="application/json")
+
+    def _repeat(self, body: bytes) -> Response:
+        """Answer a delivery that was sent again with its recorded reply."""
+        self._tell(signals.reply_repeated, delivery=self.delivery)
+        if logs.logger.isEnabledFor(logging.INFO):
+            self._load()
+            self._log_reply("Repeated the reply", repeated=True)
+        response = Response(body, content_type="application/json")
+        response.headers["Idempotent-Replayed"] = "true"
+        return response
+
     # -- what goes wrong ---------------------------------------------------------------
 
     def _unhandled(self, notification: Notification) -> NoHandler:
+        """Return the problem, with an explanation for the log and for debug mode."""
         webhook, debug = self.installation.webhook, self.installation.app.debug
         explanations = webhook.explain(notification, values=debug)
         lines = [str(explanation) for explanation in explanations[:MOST_EXPLAINED]]
@@ -233,54 +295,145 @@ class Exchange:
             f"No handler matches {shorten(notification.topic)} "
             f"of the step {shorten(notification.step.id)}."
         )
-        logger.warning("%s\n  %s", error.description, "\n  ".join(lines))
+        error.explanation = lines
         if debug:
             error.extra = {"explanation": lines}
         return error
 
-    def _fail(
-        self, error: HandlerFailed | InvalidReply, notification: Notification
-    ) -> bytes:
-        """Tell of a failure. Return the step unchanged if the settings say so.
+    def _reject(self, error: RequestRejected | NoHandler) -> Response:
+        """Answer a request that no handler gets with a problem."""
+        code, status = error.error_code, error.status
+        if isinstance(error, NoHandler):
+            lines = [f"{error.description}", *error.explanation]
+            message = "\n  ".join(lines)
+        else:
+            message = f"Rejected a request: {code}{_skew(error)}"
+        self._log(logging.WARNING, "%s", message, code=code, status=status)
+        self._tell(
+            signals.request_rejected,
+            code=code,
+            status=status,
+            notification=self.notification,
+        )
+        return self._problem(error)
 
-        :raises ProblemError: if they do not.
+    def _fail(self, error: BaseException) -> Response:
+        """Answer after a failure.
+
+        An error handler answers if there is one. Otherwise the answer is a problem, or
+        the step unchanged, as the settings say.
         """
-        app = self.installation.app
-        exception = error.__cause__ or error
+        problem = self._problem_of(error)
         self._tell(
             signals.handler_failed,
-            notification=notification,
-            handler=error.handler,
-            exception=exception,
+            notification=self.notification,
+            handler=problem.handler,
+            exception=_raised(problem),
+            code=problem.error_code,
         )
-        got_request_exception.send(app, exception=exception)
-        if isinstance(error, HandlerFailed) and _is_debugged(app):
-            raise exception
-        logger.error("%s", error, exc_info=error.__cause__)
-        if self.settings.on_error != "passthrough":
-            raise error
-        unchanged = load_notification(self.body)
-        body = replies.dumps(replies.merge([], unchanged), [])
-        self._tell_reply(unchanged, body)
-        return body
+        try:
+            if (response := self._handle_error(problem)) is not None:
+                return response
+        except FAILURES as failed:
+            problem = self._problem_of(failed)
+        self._report(problem)
+        if self.settings.on_error == "passthrough":
+            with suppress(*FAILURES):
+                return self._pass_through()
+        return self._problem(problem)
 
-    def _refuse(self, error: ProblemError) -> Response:
-        """Answer with a problem."""
-        code = error.error_code
-        if isinstance(error, RequestRejected):
-            logger.warning("Refused a request: %s%s", code, _skew(error))
-        if isinstance(error, (RequestRejected, NoHandler)):
-            self._tell(signals.request_rejected, code=code, status=error.status)
+    def _problem_of(self, error: BaseException) -> ProblemError:
+        """Return a failure as a problem, with the handler that is at fault."""
+        if not isinstance(error, ProblemError):
+            problem = InternalError()
+            problem.__cause__ = error
+            return problem
+        if isinstance(error, InvalidReply) and len(self.answered) == 1:
+            error.handler = error.handler or self.answered[0]
+        return error
+
+    def _handle_error(self, problem: ProblemError) -> Response | None:
+        """Return the answer of the error handler; None if there is none."""
+        at_fault = self.answered if problem.handler is None else [problem.handler]
+        raised = _raised(problem)
+        found = self.installation.webhook._error_handler_for(at_fault, raised, problem)
+        if found is None or self.notification is None:
+            return None
+        notification = self._load()  # Handlers may have changed the one they got.
+        name = name_of(found.function)
+        try:
+            answer = answer_of(self._awaited(found(raised, notification)), name)
+            answers = [] if answer is None else [answer]
+            body = replies.dumps(replies.merge(answers, notification), answers)
+        except ProblemError:
+            raise
+        except FAILURES as error:
+            raise HandlerFailed(
+                f"The error handler '{name}' raised {type(error).__name__}."
+            ) from error
+        self._log_reply(f"The error handler '{name}' answered {type(raised).__name__}")
+        return self._reply(body)
+
+    def _pass_through(self) -> Response:
+        """Answer with the step unchanged, so that the bot goes on."""
+        unchanged = self._load()
+        return self._reply(replies.dumps(replies.merge([], unchanged), []))
+
+    def _report(self, problem: ProblemError) -> None:
+        """Log a failure, and tell Flask of it, once.
+
+        :raises BaseException: what was raised, if the application wants it to come up.
+        """
+        app, raised = self.installation.app, _raised(problem)
+        if app.config["PROPAGATE_EXCEPTIONS"] and not isinstance(raised, HTTPException):
+            raise raised
+        shown = logs.without_keys(raised)
+        # Error trackers listen to both, and tell by the exception that it is one.
+        self._log(
+            logging.ERROR,
+            "%s",
+            problem.description,
+            exc_info=shown,
+            code=problem.error_code,
+            status=problem.status,
+        )
+        try:
+            got_request_exception.send(app, exception=shown)
+        except Exception:
+            self._log(logging.ERROR, "A receiver of a signal failed.", exc_info=True)
+
+    def _problem(self, error: ProblemError) -> Response:
         if _is_restyled(self.installation.app, error):
             raise error
         return cast(Response, Response.force_type(error.get_response()))
 
-    # -- signals -----------------------------------------------------------------------
+    # -- logs and signals --------------------------------------------------------------
 
-    def _tell_reply(self, notification: Notification, body: bytes) -> None:
-        if signals.reply_sent.receivers:  # Parsing it for nobody would take long.
-            reply = json.loads(body)
-            self._tell(signals.reply_sent, notification=notification, reply=reply)
+    def _log_reply(self, what: str, *, repeated: bool = False) -> None:
+        if logs.logger.isEnabledFor(logging.INFO):
+            self._log(
+                logging.INFO,
+                "%s to %s in %.1f ms. Handlers: %s.",
+                what,
+                logs.place(self.notification),
+                (time.perf_counter() - self._start) * 1000,
+                ", ".join(handler.name for handler in self.called) or "none",
+                status=200,
+                repeated=repeated,
+            )
+
+    def _log(
+        self, level: int, message: str, *args: Any, exc_info: Any = None, **facts: Any
+    ) -> None:
+        extra = logs.extra(
+            self.notification,
+            webhook=self.installation.name,
+            handler=", ".join(handler.name for handler in self.called) or None,
+            delivery=self.delivery,
+            duration=time.perf_counter() - self._start,
+            **facts,
+        )
+        logs.logger.log(level, message, *args, exc_info=exc_info, extra=extra)
 
     def _tell(self, signal: Signal, **arguments: Any) -> None:
         if signal.receivers:
@@ -288,12 +441,8 @@ class Exchange:
             signal.send(self.installation.app, webhook=webhook, **arguments)
 
 
-async def _awaited(awaitable: Any) -> Any:
+async def _await(awaitable: Any) -> Any:
     return await awaitable
-
-
-def _json(body: bytes) -> Response:
-    return Response(body, content_type="application/json")
 
 
 def _skew(error: ProblemError) -> str:
@@ -301,10 +450,11 @@ def _skew(error: ProblemError) -> str:
     return "" if skew is None else f" (the sender's clock: {skew:+.0f} s)"
 
 
-def _is_debugged(app: Flask) -> bool:
-    """Tell if an exception is to reach Flask's debugger."""
-    propagate = app.config["PROPAGATE_EXCEPTIONS"]
-    return bool(app.debug and not app.testing if propagate is None else propagate)
+def _raised(problem: ProblemError) -> BaseException:
+    """Return the exception that a problem is about."""
+    if isinstance(problem, InvalidReply):
+        return problem
+    return problem.__cause__ or problem
 
 
 def _is_restyled(app: Flask, error: ProblemError) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from . import logs
+from .errors import ConfigurationError
 from .replay import ReplayStore, open_store
 from .routing import Router
 from .settings import Settings
 from .wire import JSON
 
-logger: logging.Logger = logging.getLogger("flask_clustaar")
+if TYPE_CHECKING:
+    from .recording.recorder import Recorder
 
 
 class Installation:
@@ -33,6 +37,14 @@ class Installation:
         #: The signed date's key in a WSGI environment.
         self.date_key = "HTTP_" + settings.date_header.upper().replace("-", "_")
         self._app = weakref.ref(app)
+        #: Records requests and replies; None unless ``CLUSTAAR_RECORD`` is set.
+        self.recorder: Recorder | None = None
+        if settings.record is not None:
+            _check_not_served(settings.record, app)
+            # Only imported by those who record.
+            from .recording.recorder import Recorder
+
+            self.recorder = Recorder(webhook, name, app, settings, settings.record)
         #: What the settings were read from; None from the first request on.
         self._config: JSON | None = _clustaar_items(app)
 
@@ -51,13 +63,24 @@ class Installation:
             "A request was handled already. Register handlers when the program starts"
         )
         if self._config != _clustaar_items(self.app):
-            logger.warning(
+            logs.logger.warning(
                 "The CLUSTAAR_... settings were changed after the webhook '%s' had "
                 "read them, and are not in force. Call 'init_app' after the "
                 "configuration is complete.",
                 self.name,
+                extra=logs.extra(webhook=self.name),
             )
         self._config = None
+
+
+def _check_not_served(directory: Path, app: Flask) -> None:
+    for scaffold in (app, *app.blueprints.values()):
+        static = scaffold.static_folder
+        if static and directory.resolve().is_relative_to(Path(static).resolve()):
+            raise ConfigurationError(
+                f"'CLUSTAAR_RECORD' is '{directory}', which Flask serves to everybody "
+                "as static files. Choose a directory outside of it."
+            )
 
 
 def _clustaar_items(app: Flask) -> JSON:

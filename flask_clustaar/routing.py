@@ -12,7 +12,8 @@ import inspect
 import os.path
 import re
 import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import attrgetter, itemgetter
@@ -22,13 +23,15 @@ from typing import Any, NamedTuple, TypeVar, overload
 from blinker import ANY, NamedSignal
 
 from .describe import shorten
-from .errors import ConfigurationError
+from .errors import ConfigurationError, NoHandler, RequestRejected
 from .filters import Filter, FilterLike, StepID, as_filter
 from .filters.base import accepts_arguments
 from .schemas.paths import step_id_of
 
 #: The function of a handler. :mod:`flask_clustaar.replies` says what it may return.
-_F = TypeVar("_F", bound=Callable[[Any], Any])
+_F = TypeVar("_F", bound=Callable[..., Any])
+#: What is registered with ``around``.
+_A = TypeVar("_A", bound=Callable[..., AbstractContextManager[Any]])
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Handler:
         """The function's name with its module, such as ``bot.greet``."""
         function = _function_of(self.function)
         module = getattr(function, "__module__", None) or "builtins"
-        return f"{module}.{_name(function)}"
+        return f"{module}.{name_of(function)}"
 
     @property
     def location(self) -> str:
@@ -88,6 +91,44 @@ class Handler:
         return _decorator(
             repr(self.topic), None if self.filter is None else repr(self.filter)
         )
+
+
+@dataclass
+class Call:
+    """One call of a handler, for what is registered with ``around``."""
+
+    #: What the handler returned; None before it returned.
+    returned: Any = None
+
+
+class Around(NamedTuple):
+    """What makes a context manager around each handler."""
+
+    function: Callable[..., AbstractContextManager[Any]]
+    #: Whether the function has an argument ``call``.
+    takes_call: bool
+
+    def __call__(
+        self, notification: Any, handler: Handler, call: Call
+    ) -> AbstractContextManager[Any]:
+        """Return the context manager for a call of a handler."""
+        if self.takes_call:
+            return self.function(notification, handler, call=call)
+        return self.function(notification, handler)
+
+
+class ErrorHandler(NamedTuple):
+    """A function that answers when a handler fails."""
+
+    function: Callable[..., Any]
+    #: Whether the function takes the notification as its second argument.
+    takes_notification: bool
+
+    def __call__(self, error: BaseException, notification: Any) -> Any:
+        """Call the function."""
+        if self.takes_notification:
+            return self.function(error, notification)
+        return self.function(error)
 
 
 class Explanation(NamedTuple):
@@ -234,6 +275,8 @@ class HandlerRegistry:
     def __init__(self) -> None:
         self._handlers: list[Handler] = []
         self._included: list[HandlerGroup] = []
+        self._arounds: list[Around] = []
+        self._error_handlers: dict[type[BaseException], ErrorHandler] = {}
         self._frozen: str | None = None
 
     @property
@@ -323,6 +366,65 @@ class HandlerRegistry:
 
         return register if handler is None else register(handler)
 
+    def around(self, function: _A) -> _A:
+        """Register a context manager that is entered around each handler::
+
+            @webhook.around
+            @contextmanager
+            def transaction(notification, handler):
+                with db.session.begin():
+                    yield
+
+        Those that are registered first are outside, and those of a group are inside
+        those of the webhook. An exception that the context manager raises is a failure
+        of the handler; if it raises before the ``yield``, the handler does not run.
+
+        :param function: returns a context manager, and is called with the
+            notification and the :class:`.Handler`. If it has an argument ``call``, it
+            gets the :class:`.Call`, which has after the ``yield`` what the handler
+            returned.
+        :raises TypeError: if it cannot be called like this.
+        :raises ConfigurationError: if it is too late to register anything.
+        """
+        takes_call = _takes_call(function)
+        self._check_open(function)
+        self._arounds.append(Around(function, takes_call))
+        return function
+
+    def errorhandler(self, error: type[BaseException]) -> Callable[[_F], _F]:
+        """Register a function that answers when a handler fails, as a decorator::
+
+            @webhook.errorhandler(OrderNotFound)
+            def not_found(error):
+                return "I cannot find this order."
+
+        As in Flask, the handler for the most specific class runs, and those of a group
+        come before those of the webhook. :exc:`.InvalidReply` is the error of a reply
+        that is invalid. What the function returns is the whole reply. Changes of the
+        session and of the interlocutor are discarded, because the delivery is not
+        recorded: it runs again when it is sent again.
+
+        :param error: the class of the exceptions.
+        :raises TypeError: if an argument has the wrong type.
+        :raises ConfigurationError: if there is one for the class already, or if it is
+            too late to register anything.
+        """
+        _check_error(error)
+
+        def register(function: _F) -> _F:
+            _check_error_handler(function)
+            self._check_open(function)
+            if error in self._error_handlers:
+                raise ConfigurationError(
+                    f"There is an error handler for '{error.__name__}' already. "
+                    "Remove one of them."
+                )
+            both = accepts_arguments(function, 2)
+            self._error_handlers[error] = ErrorHandler(function, both)
+            return function
+
+        return register
+
     def include(self, group: HandlerGroup) -> None:
         """Register all handlers of a group, in their order.
 
@@ -361,16 +463,18 @@ class HandlerRegistry:
 
     def _register(self, handler: Handler) -> Handler:
         """Take a handler, and return it as it is registered here."""
-        if self._frozen:
-            raise ConfigurationError(
-                f"The handler '{_name(handler.function)}' comes too late. "
-                f"{self._frozen}."
-            )
+        self._check_open(handler.function)
         handler = replace(handler, _number=len(self._handlers))
         if handler.is_fallback:
             self._check_only_fallback(handler)
         self._handlers.append(handler)
         return handler
+
+    def _check_open(self, function: Callable[..., Any]) -> None:
+        if self._frozen:
+            raise ConfigurationError(
+                f"The handler '{name_of(function)}' comes too late. {self._frozen}."
+            )
 
     def _check_only_fallback(self, fallback: Handler) -> None:
         for other in self._handlers:
@@ -476,6 +580,30 @@ class Router(HandlerRegistry):
             explanations.append(Explanation(handler, matched, sentence))
         return explanations
 
+    def _arounds_of(self, handler: Handler) -> list[Around]:
+        """Return what is around a handler, from the outside in."""
+        if not handler._groups:
+            return self._arounds
+        inner = [each for group in handler._groups for each in group._arounds]
+        return [*self._arounds, *inner]
+
+    def _error_handler_for(
+        self, handlers: Sequence[Handler], *errors: BaseException
+    ) -> ErrorHandler | None:
+        """Return the error handler of the innermost group, for the closest class.
+
+        :param handlers: those that may be at fault; it is a group that all are in.
+        :param errors: what was raised, and what that became.
+        """
+        groups = handlers[0]._groups if handlers else ()
+        common = [g for g in groups if all(g in each._groups for each in handlers)]
+        for registry in (*reversed(common), self):
+            for error in errors:
+                for kind in type(error).__mro__:
+                    if found := registry._error_handlers.get(kind):
+                        return found
+        return None
+
     def _send(self, notification: Any, **arguments: Any) -> list[tuple[Any, Any]]:
         """Send a notification on the signal of its topic.
 
@@ -555,7 +683,8 @@ def _function_of(function: Any) -> Any:
     return function if hasattr(function, "__qualname__") else type(function).__call__
 
 
-def _name(function: Any) -> str:
+def name_of(function: Any) -> str:
+    """Return the name of a function as it was written, below all decorators."""
     return str(_function_of(function).__qualname__)
 
 
@@ -585,7 +714,7 @@ def _check_handler(function: Any) -> None:
         )
     if accepts_arguments(function, 1):
         return
-    name = _name(function)
+    name = name_of(function)
     hint = f"Write it as 'def {name}(notification): ...'."
     if isinstance(function, type):
         hint = f"Did you mean '{name}()'?"
@@ -598,3 +727,61 @@ def _check_handler(function: Any) -> None:
         f"The handler '{name}' cannot be called with one argument, the notification. "
         f"{hint}"
     )
+
+
+def _takes_call(function: Any) -> bool:
+    """Tell if a function that is to be around handlers has an argument ``call``.
+
+    :raises TypeError: if it cannot be called with a notification and a handler.
+    """
+    try:
+        signature = inspect.signature(function)
+        takes_call = "call" in signature.parameters
+        signature.bind(None, None, **{"call": None} if takes_call else {})
+    except (TypeError, ValueError):
+        shown = name_of(function) if callable(function) else repr(function)
+        raise TypeError(
+            "'around' takes a function of the notification and the handler, which "
+            f"'{shown}' is not. Write '@webhook.around', below it '@contextmanager', "
+            "and 'def name(notification, handler): ...'."
+        ) from None
+    inner = inspect.unwrap(function)
+    if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
+        raise TypeError(
+            f"'{name_of(function)}' is async. What is around a handler is a plain "
+            "context manager, also for handlers that are async."
+        )
+    if inspect.isgeneratorfunction(function):
+        raise TypeError(
+            f"'{name_of(function)}' is a generator function, not a context manager. "
+            "Write '@contextmanager' between '@webhook.around' and the function."
+        )
+    return takes_call
+
+
+def _check_error(error: Any) -> None:
+    if not isinstance(error, type) or not issubclass(error, BaseException):
+        raise TypeError(
+            "'errorhandler' takes a class of exceptions. Write "
+            "'@webhook.errorhandler(SomeError)'."
+        )
+    if issubclass(error, (RequestRejected, NoHandler)):
+        raise TypeError(
+            f"'{error.__name__}' is not a failure of a handler. Use "
+            "'@webhook.fallback' for what no handler matches, and "
+            "'@app.errorhandler' for requests that are rejected."
+        )
+
+
+def _check_error_handler(function: Any) -> None:
+    if not callable(function):
+        raise TypeError(
+            "An error handler is a function of the error, 'def sorry(error): ...', "
+            f"not a '{type(function).__name__}'."
+        )
+    if not any(accepts_arguments(function, count) for count in (1, 2)):
+        raise TypeError(
+            f"The error handler '{name_of(function)}' cannot be called with the error. "
+            "Write it as 'def sorry(error): ...', or with the notification as "
+            "'def sorry(error, notification): ...'."
+        )

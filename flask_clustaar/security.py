@@ -1,4 +1,7 @@
-"""The door: credentials, signature and freshness; bytes in, an error out."""
+"""Request authentication: credentials, signature and freshness.
+
+Each check takes what was received, and raises an exception if it fails.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +103,7 @@ def check_credentials(
         raise CredentialsMissing
     if len(authorization) > 1:
         raise CredentialsInvalid
-    scheme, _, encoded = authorization[0].partition(" ")
+    scheme, _, encoded = _value(authorization[0]).partition(" ")
     if scheme.lower() != "basic":
         raise CredentialsInvalid
     try:
@@ -148,7 +151,7 @@ def check_signature(
         raise DateMissing
     if len(dates) > 1 or dates[0].count(",") > 1:
         raise DateMalformed
-    signed = _signed_text(dates[0], body)
+    signed = _signed_text(_value(dates[0]), body)
     verify = _HMAC[algorithm].verify_signature
     if not any([verify(key.reveal(), signed, digest) for key in keys]):
         raise SignatureInvalid
@@ -170,7 +173,7 @@ def check_freshness(date: str, now: float, max_age: float | None, skew: float) -
     :raises RequestTooOld: if it is longer ago.
     :raises RequestFromFuture: if it is further ahead.
     """
-    ahead = _read_once(date, now // _DAY * _DAY) - now
+    ahead = _read_once(_value(date), now // _DAY * _DAY) - now
     if max_age is None or -max_age <= ahead <= skew:
         return
     error = RequestTooOld() if ahead < 0 else RequestFromFuture()
@@ -218,7 +221,7 @@ def _read_signature(
     """Return the algorithm and the digest of the one signature there must be."""
     if not signatures:
         raise SignatureMissing
-    match = _SIGNATURE.fullmatch(signatures[0])
+    match = _SIGNATURE.fullmatch(_value(signatures[0]))
     if len(signatures) > 1 or match is None:
         raise SignatureMalformed
     algorithm, digits = match.groups()
@@ -229,6 +232,11 @@ def _read_signature(
     if len(digits) != 2 * ALGORITHMS[algorithm]:
         raise SignatureMalformed
     return algorithm, bytes.fromhex(digits)
+
+
+def _value(header: str) -> str:
+    """Return the value of a header: white space around it is not part of it."""
+    return header.strip(" \t")
 
 
 def _signed_text(date: str, body: bytes) -> bytes:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypedDict, TypeGuard, Unpack
 
 from .errors import ConfigurationError
 from .replay import ReplayStore, open_store
 from .security import ALGORITHMS, Credentials, Secret, sign
+
+#: How recordings are redacted. A function gets a request and its reply as JSON values,
+#: and returns them redacted, or None to leave both out.
+Redaction = (
+    Literal["pseudonyms", "texts", "none"]
+    | Callable[[Any, Any], tuple[Any, Any] | None]
+)
 
 
 class SettingsKeywords(TypedDict, total=False):
@@ -34,6 +43,11 @@ class SettingsKeywords(TypedDict, total=False):
     replay_capacity: int
     dispatch: Literal["all", "first"]
     on_error: Literal["problem", "passthrough"]
+    record: str | os.PathLike[str] | None
+    record_share: float
+    record_days: int
+    record_bytes: int
+    record_redact: Redaction
     url_prefix: str | None
 
 
@@ -61,6 +75,11 @@ class Settings:
     replay_capacity: int
     dispatch: Literal["all", "first"]
     on_error: Literal["problem", "passthrough"]
+    record: Path | None
+    record_share: float
+    record_days: int
+    record_bytes: int
+    record_redact: Redaction
     url_prefix: str
 
     @classmethod
@@ -89,6 +108,7 @@ class Settings:
         typed |= keywords
         labels = {row.name: _label(row.name, typed, prefixes) for row in SETTINGS}
         values = {row.name: _read(row, labels[row.name], typed) for row in SETTINGS}
+        _warn_of_white_space(values, labels)
         pairs = _gather_pairs(values, labels)
         keys = values.pop("private_key")
         values["url_prefix"] = values["url_prefix"] or f"/{name}"
@@ -192,10 +212,49 @@ def _warn_of_misspelt(typed: Iterable[str], prefixes: list[str]) -> None:
         rest = key.removeprefix(prefix)
         for near in difflib.get_close_matches(rest, names, n=1, cutoff=0.7):
             warn_at_the_program(
-                f"The configuration has '{key}', which is no setting. "
+                f"Unknown setting '{key}' in the configuration. "
                 f"Did you mean '{prefix}{near}'?",
                 UserWarning,
             )
+
+
+def _warn_of_white_space(values: Mapping[str, Any], labels: Mapping[str, str]) -> None:
+    for name in ("private_key", "auth_username", "auth_password", "credentials"):
+        secrets = [secret.reveal() for secret in _secrets_in(values[name])]
+        if any(secret != secret.strip() for secret in secrets):
+            warn_at_the_program(
+                f"'{labels[name]}' begins or ends with white space, such as the last "
+                "newline of a file. Remove it, unless the bot's settings have it too.",
+                UserWarning,
+            )
+
+
+def _secrets_in(value: Any) -> Iterator[Secret]:
+    """Yield the secrets in a value: one, none, or tuples of them."""
+    if isinstance(value, Secret):
+        yield value
+    for each in value if isinstance(value, tuple) else ():
+        yield from _secrets_in(each)
+
+
+def describe_unread_variables(config: Mapping[str, Any]) -> str:
+    """Return which protection is in the environment and was not read, and the remedy.
+
+    :param config: the application's configuration.
+    :return: a sentence for each variable, or an empty text.
+    """
+    sentences = []
+    for variable in sorted(os.environ):
+        key = variable.removeprefix("FLASK_")
+        if key in config or not _PROTECTION.fullmatch(key):
+            continue
+        remedy = "call 'app.config.from_prefixed_env()' before the webhook is added"
+        if key == variable:
+            remedy = f"rename it to 'FLASK_{key}', and {remedy}"
+        sentences.append(
+            f"The environment variable '{variable}' was not read: {remedy}."
+        )
+    return " ".join(sentences)
 
 
 def _label(name: str, typed: Container[str], prefixes: list[str]) -> str:
@@ -296,17 +355,14 @@ def _username(value: Any) -> Secret:
 def _secret(value: Any) -> Secret:
     if isinstance(value, (int, float)):
         raise _Wrong(
-            "must be text, and is a number or a boolean. 'from_prefixed_env' reads "
-            "digits as a number: put them in double quotes inside the single ones of "
+            "must be text, not a number or a boolean. 'from_prefixed_env' reads "
+            "digits as a number: write double quotes inside the single quotes of "
             "the shell, as in '\"12345\"'."
         )
     if not isinstance(value, (str, bytes)):
-        raise _Wrong(f"must be text or bytes, and has a '{type(value).__name__}'.")
+        raise _Wrong(f"must be text or bytes, not a '{type(value).__name__}'.")
     if not value.strip():
-        raise _Wrong(
-            "is empty, which would protect nothing. Write what the bot's settings "
-            "have, or leave the setting out."
-        )
+        raise _Wrong("is empty. Copy it from the bot's settings, or remove it.")
     try:
         return Secret(value.encode() if isinstance(value, str) else value)
     except UnicodeEncodeError:
@@ -344,19 +400,19 @@ def _optional_seconds(value: object) -> float | None:
 
 def _seconds(value: object) -> float:
     if not _is_number(value) or value <= 0:
-        raise _Wrong(f"must be a number of seconds above 0, and is {value!r:.40}.")
+        raise _Wrong(f"must be a positive number of seconds, not {value!r:.40}.")
     return value
 
 
 def _seconds_or_0(value: object) -> float:
     if not _is_number(value) or value < 0:
-        raise _Wrong(f"must be a number of seconds, 0 or more, and is {value!r:.40}.")
+        raise _Wrong(f"must be a number of seconds, 0 or more, not {value!r:.40}.")
     return value
 
 
 def _count(value: object) -> int:
     if not _is_number(value) or not isinstance(value, int) or value <= 0:
-        raise _Wrong(f"must be a whole number above 0, and is {value!r:.40}.")
+        raise _Wrong(f"must be a positive integer, not {value!r:.40}.")
     return value
 
 
@@ -369,7 +425,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 def _header(value: Any) -> str:
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise _Wrong(f"must be the name of an HTTP header, and is {value!r:.40}.")
+        raise _Wrong(f"must be the name of an HTTP header, not {value!r:.40}.")
     return value
 
 
@@ -389,10 +445,44 @@ def _store(value: Any) -> str | ReplayStore | None:
     )
 
 
+def _directory(value: Any) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise _Wrong(f"must be the path of a directory, and is {value!r:.40}.")
+    directory = Path(value).absolute()
+    if not directory.is_dir():
+        raise _Wrong(
+            f"is '{directory}', which is not a directory. Create it with "
+            f"'mkdir -m 700 {directory}'."
+        )
+    if os.name != "nt" and directory.stat().st_mode & 0o077:
+        raise _Wrong(
+            f"is '{directory}', which other users of the machine can open. Restrict it "
+            f"with 'chmod 700 {directory}'."
+        )
+    return directory
+
+
+def _share(value: object) -> float:
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise _Wrong(f"must be a number from 0 to 1, and is {value!r:.40}.")
+    return value
+
+
+def _redaction(value: Any) -> Any:
+    if callable(value):
+        return value
+    try:
+        return _one_of("pseudonyms", "texts", "none")(value)
+    except _Wrong as wrong:
+        raise _Wrong(f"{wrong} It may also be a function.") from None
+
+
 def _one_of(*choices: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in choices:
-            raise _Wrong(f"must be {_either(*choices)}, and is {value!r:.40}.")
+            raise _Wrong(f"must be {_either(*choices)}, not {value!r:.40}.")
         return str(value)
 
     return read
@@ -404,12 +494,17 @@ def _either(*choices: str) -> str:
 
 def _prefix(value: Any) -> str | None:
     if value is not None and not (isinstance(value, str) and value.startswith("/")):
-        raise _Wrong(f"must be text that begins with '/', and is {value!r:.40}.")
+        raise _Wrong(f"must be text that begins with '/', not {value!r:.40}.")
     return value and (value.rstrip("/") or "/")
 
 
 # What the name of a header is made of (RFC 9110, 5.6.2).
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+# The settings without which everybody can call a webhook, of any name.
+_PROTECTION: Final = re.compile(
+    "CLUSTAAR_([A-Z0-9_]+_)?(PRIVATE_KEY|AUTH_USERNAME|AUTH_PASSWORD|CREDENTIALS)"
+)
 
 #: Every setting there is: the one place that knows.
 SETTINGS: Final = (
@@ -563,6 +658,53 @@ SETTINGS: Final = (
         "What is answered when a handler or its reply fails: the problem, or the step "
         "as it came.",
         _one_of("problem", "passthrough"),
+    ),
+    Setting(
+        "record",
+        "a directory, or None",
+        "",
+        None,
+        "None: nothing is recorded",
+        "The directory in which requests and replies are recorded, one file a day; see "
+        ":doc:`recording`.",
+        _directory,
+    ),
+    Setting(
+        "record_share",
+        "number from 0 to 1",
+        "",
+        1.0,
+        "",
+        "The share of users whose conversations are recorded.",
+        _share,
+    ),
+    Setting(
+        "record_days",
+        "whole number above 0",
+        "days",
+        7,
+        "",
+        "How many days recordings are kept.",
+        _count,
+    ),
+    Setting(
+        "record_bytes",
+        "whole number above 0",
+        "bytes",
+        65_536,
+        "",
+        "The longest body that is recorded; of a longer one only the size and the "
+        "SHA-256 are recorded.",
+        _count,
+    ),
+    Setting(
+        "record_redact",
+        "'pseudonyms', 'texts', 'none', or a function",
+        "",
+        "pseudonyms",
+        "",
+        "What replaces personal data in recordings; see :ref:`redaction`.",
+        _redaction,
     ),
     Setting(
         "url_prefix",

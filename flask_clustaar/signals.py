@@ -5,13 +5,12 @@ Each one is sent only if somebody listens, with the Flask application as its sen
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from blinker import NamedSignal
 
-logger: logging.Logger = logging.getLogger("flask_clustaar")
+from . import logs
 
 
 class IndependentSignal(NamedSignal):
@@ -21,15 +20,21 @@ class IndependentSignal(NamedSignal):
     """
 
     def send(
-        self, sender: Any = None, /, **arguments: Any
+        self, sender: Any = None, /, *, webhook: Any = None, **arguments: Any
     ) -> list[tuple[Callable[..., Any], Any]]:
-        """Call all receivers, as :meth:`blinker.Signal.send` does."""
+        """Call all receivers, as ``send`` of any signal does."""
         results: list[tuple[Callable[..., Any], Any]] = []
         for receiver in () if self.is_muted else self.receivers_for(sender):
             try:
-                results.append((receiver, receiver(sender, **arguments)))
+                results.append(
+                    (receiver, receiver(sender, webhook=webhook, **arguments))
+                )
             except Exception:
-                logger.exception("A receiver of the signal '%s' failed.", self.name)
+                logs.logger.exception(
+                    "A receiver of the signal '%s' failed.",
+                    self.name,
+                    extra=logs.extra(webhook=getattr(webhook, "name", None)),
+                )
         return results
 
 
@@ -38,21 +43,28 @@ class IndependentSignal(NamedSignal):
 #: *notification* (:class:`~flask_clustaar.models.Notification`).
 notification_received: NamedSignal = IndependentSignal("notification-received")
 
-#: Sent when a request is rejected: by authentication, because its body is not a
-#: notification, or because no handler matches (code ``no_handler``). Arguments:
-#: *webhook*, *code* (the stable ``code`` of the problem body), *status* (the HTTP
-#: status).
-request_rejected: NamedSignal = IndependentSignal("request-rejected")
-
 #: Sent after a handler returned or raised. Arguments: *webhook*, *notification*,
-#: *handler* (:class:`~flask_clustaar.routing.Handler`), *duration* (seconds, float).
+#: *handler* (:class:`~flask_clustaar.routing.Handler`), *duration* (seconds, float,
+#: including what is around the handler).
 handler_called: NamedSignal = IndependentSignal("handler-called")
 
-#: Sent when a handler raised, or when the reply that the handlers returned is invalid.
-#: Arguments: *webhook*, *notification*, *handler* (None when several handlers made an
-#: invalid reply, or when a filter raised), *exception*.
+#: Sent when a handler, a filter or the webhook itself raised an exception, and when the
+#: reply that the handlers made is invalid; also if an error handler answers then.
+#: Arguments: *webhook*, *notification* (None if it could not be loaded), *handler*
+#: (None if no single handler is at fault), *exception*, *code* (the stable ``code`` of
+#: the problem body).
 handler_failed: NamedSignal = IndependentSignal("handler-failed")
 
 #: Sent when a reply is about to leave. Arguments: *webhook*, *notification*, *reply*
 #: (the reply as a dict, as it goes on the wire).
 reply_sent: NamedSignal = IndependentSignal("reply-sent")
+
+#: Sent when a delivery is sent again and gets the recorded reply; no handler runs.
+#: Arguments: *webhook*, *delivery* (its identity, as ``notification.delivery``).
+reply_repeated: NamedSignal = IndependentSignal("reply-repeated")
+
+#: Sent when a request is rejected: by authentication, because its body is not a
+#: notification, or because no handler matches (code ``no_handler``). Arguments:
+#: *webhook*, *code* (the stable ``code`` of the problem body), *status* (the HTTP
+#: status), *notification* (None if it was not loaded).
+request_rejected: NamedSignal = IndependentSignal("request-rejected")

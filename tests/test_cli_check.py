@@ -128,8 +128,6 @@ def test_json() -> None:
         ({"auth_username": None, "auth_password": None}, "hint: Requests need no pass"),
         ({"private_key": "short"}, "warning: A private key has fewer than 12 char"),
         ({"auth_password": "short"}, "warning: A password has fewer than 12 charac"),
-        ({"private_key": f"{KEY}\n"}, "warning: A private key begins or ends with w"),
-        ({"auth_username": " me"}, "warning: A user name begins or ends with white"),
         ({"request_max_age": None}, "warning: 'CLUSTAAR_REQUEST_MAX_AGE' is None"),
         ({"request_max_age": 61}, "warning: 'CLUSTAAR_REQUEST_MAX_AGE' is 61 sec"),
         ({"clock_skew": 90}, "warning: 'CLUSTAAR_CLOCK_SKEW' is 90 seconds"),
@@ -184,7 +182,7 @@ def test_misspelt_setting() -> None:
         return app
 
     (one,) = found(make)
-    assert one.startswith("warning: The configuration has 'CLUSTAAR_REQUEST_MAXAGE'")
+    assert one.startswith("warning: Unknown setting 'CLUSTAAR_REQUEST_MAXAGE'")
 
 
 def test_debugger(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,9 +194,12 @@ def test_debugger(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_secret() -> None:
     """No secret is shown, also not one that is found fault with."""
-    app, _ = webhook_of(private_key="s3cret ", auth_password="pa55 ")
-    output = run(app, "check").output
-    assert "begins or ends" in output
+
+    def make() -> Flask:
+        return webhook_of(private_key="s3cret ", auth_password="pa55 ")[0]
+
+    output = run(make, "check").output
+    assert "'private_key' begins or ends with white space" in output
     assert "s3cret" not in output
     assert "pa55" not in output
 

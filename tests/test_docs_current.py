@@ -95,8 +95,8 @@ def test_checks() -> None:
 
 
 def test_signals() -> None:
-    """The page about handlers has each signal, with its arguments."""
-    (table,) = (each for each in tables("handlers") if each[0][0] == "Signal")
+    """The page about signals has each signal, with its arguments."""
+    (table,) = (each for each in tables("signals") if each[0][0] == "Signal")
     source = inspect.getsource(signals)
     comments = dict(
         (name, comment)
@@ -278,7 +278,7 @@ def test_pictures() -> None:
 INTERNAL = {
     "_version", "body", "channels", "cleaning", "cli",
     "describe", "extension", "fast", "handling", "inspector",
-    "limits", "notifications", "platform", "printable", "recording",
+    "limits", "logs", "notifications", "platform", "printable", "recording",
     "reference", "schemas", "verification",
 }  # fmt: skip
 

@@ -189,7 +189,7 @@ def test_both_ways_write_the_same(found: list[Any]) -> None:
     for each in (built, found):
         reply = StepReachedResponse(actions=each)
         assert dump(reply)[1] == []
-        assert sent(reply) == dump_json(validate_model(reply)[0])
+        assert json.loads(sent(reply)) == validate_model(reply)[0]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from flask_clustaar.notifications import load_notification
         (b'{"topic": "x"', "line 1, column 14"),
         (b'{"topic": "\xff"}', "not UTF-8 at byte 11"),
         ("{}".encode("utf-16"), "not UTF-8"),
-        (b"\xef\xbb\xbf{}", "byte order mark"),
+        (b"\xef\xbb\xbf{}", "byte order mark (BOM)"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"topic": "x", "n": NaN}', "not finite"),
         (b'{"topic": "x", "n": -Infinity}', "not finite"),

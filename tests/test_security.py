@@ -55,6 +55,9 @@ hostile = st.one_of(
     st.text("sha1256=,: BasicGMT0123456789abcdefABCDEF\t\r\n-"),
 )
 
+#: The bytes of a header's value, which has no white space around it.
+stripped = st.binary().map(lambda raw: raw.strip(b" \t"))
+
 
 def check(
     *signatures: str,
@@ -142,7 +145,7 @@ def test_sign_is_hmac(key: bytes, date: bytes, body: bytes) -> None:
         assert f"{algorithm}={mac.hex()}" == sign(key, text, body, algorithm)
 
 
-@given(key=st.text(min_size=1), date=st.binary(), body=st.binary())
+@given(key=st.text(min_size=1), date=stripped, body=st.binary())
 def test_signed_is_accepted(key: str, date: bytes, body: bytes) -> None:
     """What was signed is accepted, and its digest is the identity."""
     text = date.decode("latin-1").replace(",", "")
@@ -150,6 +153,19 @@ def test_signed_is_accepted(key: str, date: bytes, body: bytes) -> None:
 
     digest = check(signature, dates=[text], body=body, keys=(key.encode(),))
     assert signature == f"sha1={digest.hex()}"
+
+
+@pytest.mark.parametrize("around", [(" ", ""), ("", " "), ("\t ", " \t")])
+def test_white_space_around_headers(around: tuple[str, str]) -> None:
+    """White space around a header is not part of its value, and was not signed."""
+    before, behind = around
+    date = f"{before}{DATE}{behind}"
+
+    assert check(SIGNATURE, dates=[date]) == bytes.fromhex(HEX)
+    assert check(f"{before}{SIGNATURE}{behind}") == bytes.fromhex(HEX)
+    check_freshness(date, NOW, 10, 5)
+    authorization = f"{before}{basic_auth('alice', 'wonderland')}{behind}"
+    check_credentials([authorization], [pair("alice", "wonderland")])
 
 
 # The signature
@@ -172,8 +188,6 @@ def test_signature_missing() -> None:
         pytest.param([f"sha1=={HEX}"], id="two ="),
         pytest.param([f"sha1={HEX}="], id="= at the end"),
         pytest.param([f"sha1=sha1={HEX}"], id="twice the algorithm"),
-        pytest.param([f" sha1={HEX}"], id="space before"),
-        pytest.param([f"sha1={HEX} "], id="space after"),
         pytest.param([f"sha1= {HEX}"], id="space inside"),
         pytest.param([f"sha1 ={HEX}"], id="space before ="),
         pytest.param([f"sha1={HEX[:20]} {HEX[20:]}"], id="space in the digest"),
@@ -251,7 +265,6 @@ def test_body_with_a_bit_flipped_is_refused() -> None:
     [
         pytest.param("Thu, 13 Sep 2018 11:48:24 GMT", id="a second later"),
         pytest.param(DATE.lower(), id="other case"),
-        pytest.param(f"{DATE} ", id="a space more"),
         pytest.param("", id="empty"),
         pytest.param("None", id="None"),
         pytest.param("\u65e5\u672c", id="not latin-1"),
@@ -434,8 +447,6 @@ def test_the_century_is_that_of_the_present() -> None:
         "yesterday",
         str(NOW),
         "2018-09-13T11:48:23Z",
-        f" {DATE}",
-        f"{DATE} ",
         f"{DATE}\n",
         f"{DATE}\x00",
         f"{DATE}, {DATE}",

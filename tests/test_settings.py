@@ -15,7 +15,12 @@ from flask import Config
 from flask_clustaar import security
 from flask_clustaar.errors import ConfigurationError
 from flask_clustaar.replay import MemoryReplayStore, open_store
-from flask_clustaar.settings import SETTINGS, Settings, SettingsKeywords
+from flask_clustaar.settings import (
+    SETTINGS,
+    Settings,
+    SettingsKeywords,
+    describe_unread_variables,
+)
 
 
 def read(
@@ -492,3 +497,58 @@ def test_webhooks_do_not_share_their_url() -> None:
         for name in ("clustaar", "sales", "support")
     ]
     assert prefixes == ["/bot", "/shop", "/support"]
+
+
+# What the program is told when it starts
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"private_key": "a key\n"},
+        {"private_key": [b"newer", b" older"]},
+        {"auth_username": "platform ", "auth_password": "wonderland"},
+        {"auth_username": "platform", "auth_password": "wonderland\r\n"},
+        {"credentials": [("platform", "\twonderland")]},
+    ],
+)
+def test_white_space_around_a_secret(settings: dict[str, Any]) -> None:
+    """White space at either end of a secret, as in a mounted file, is a warning that
+    names the setting and not the secret."""
+    with pytest.warns(UserWarning, match="begins or ends with white space") as caught:
+        read(**settings)
+    [warning] = caught
+    assert any(f"'{name}'" in str(warning.message) for name in settings)
+    assert "wonderland" not in str(warning.message)
+
+
+def test_white_space_inside_a_secret() -> None:
+    """White space inside a secret is part of it."""
+    assert [b"a long key"] == keys(read(private_key="a long key"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "remedy"),
+    [
+        ("CLUSTAAR_PRIVATE_KEY", "rename it to 'FLASK_CLUSTAAR_PRIVATE_KEY', and"),
+        ("CLUSTAAR_SALES_CREDENTIALS", "rename it to 'FLASK_CLUSTAAR_SALES_CRED"),
+        ("FLASK_CLUSTAAR_AUTH_PASSWORD", "not read: call 'app.config.from_prefixed_"),
+    ],
+)
+def test_unread_variable(
+    variable: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret in the environment that did not arrive is named, with the remedy."""
+    monkeypatch.setenv(variable, "wonderland")
+    text = describe_unread_variables({})
+
+    assert f"The environment variable '{variable}' was not read" in text
+    assert remedy in text
+    assert "wonderland" not in text
+
+
+def test_read_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables that arrived in the configuration, or do not protect, are not named."""
+    monkeypatch.setenv("FLASK_CLUSTAAR_PRIVATE_KEY", "wonderland")
+    monkeypatch.setenv("CLUSTAAR_ATTACKS", "1")
+    assert "" == describe_unread_variables({"CLUSTAAR_PRIVATE_KEY": "wonderland"})

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 #: The tools, in the order in which a person meets them.
-_VERBS = ("new", "chat", "send", "routes", "check", "verify", "schema")
+_VERBS = ("new", "chat", "inspect", "send", "routes", "check", "verify", "schema")
 
 
 class _Verbs(click.Group):

@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from ..extension import ClustaarWebhook
-from ..settings import Settings
+from ..settings import Settings, describe_unread_variables
 from .check_handlers import check_handlers
 from .check_source import check_source
 from .common import rules_of
@@ -23,7 +23,7 @@ def check_app(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
     """Find the mistakes in a webhook of an application."""
     settings = webhook.installation(app).settings
     for found in (
-        *_weak_settings(settings, app.debug),
+        *_weak_settings(settings, app),
         *_hidden(app, webhook),
         *check_handlers(webhook.handlers, settings.dispatch),
         *check_source(_files(webhook)),
@@ -31,15 +31,17 @@ def check_app(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
         yield replace(found, where=webhook.name)
 
 
-def _weak_settings(settings: Settings, debug: bool) -> Iterator[Finding]:
-    if debug:
+def _weak_settings(settings: Settings, app: Flask) -> Iterator[Finding]:
+    if app.debug:
         yield warning(
             "The debugger is on, with which a stranger can run code. Leave it off "
             "where others can reach the application."
         )
     if settings.insecure:
+        unread = describe_unread_variables(app.config)
         yield error(
-            "It answers anybody. Set 'CLUSTAAR_PRIVATE_KEY', as in the bot's settings."
+            "It answers anybody. Set 'CLUSTAAR_PRIVATE_KEY', as in the bot's settings. "
+            f"{unread}".rstrip()
         )
         return
     if not settings.keys:
@@ -56,17 +58,11 @@ def _weak_settings(settings: Settings, debug: bool) -> Iterator[Finding]:
         )
     for name, secrets in {
         "private key": settings.keys,
-        "user name": [pair.username for pair in settings.pairs],
         "password": [pair.password for pair in settings.pairs],
     }.items():
-        values = [secret.reveal() for secret in secrets]
-        if name != "user name" and any(len(value) < _SHORT for value in values):
+        if any(len(secret.reveal()) < _SHORT for secret in secrets):
             yield warning(
                 f"A {name} has fewer than {_SHORT} characters, so it can be guessed."
-            )
-        if any(value != value.strip() for value in values):
-            yield warning(
-                f"A {name} begins or ends with white space. Did it come from a file?"
             )
 
 

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import click
 
-from ..handling import logger
+from ..logs import logger
 from ..platform.signer import Signer, distinct
 from .common import is_terminal
 from .delivery import Answer, Send

@@ -182,6 +182,16 @@ class Notification(
         return {key: self.__dict__[key] for key in self.__dict__ if key != "_match"}
 
     @property
+    def delivery(self) -> str | None:
+        """The identity of the delivery, in hexadecimal; None without a private key.
+
+        It is the same when the platform sends the same request again: an idempotency
+        key for what a handler writes elsewhere.
+        """
+        found: str | None = self.__dict__.get("_delivery")
+        return found
+
+    @property
     def match(self) -> re.Match[str] | None:
         """The match of the handler's :class:`~flask_clustaar.filters.TextMatches`."""
         found: re.Match[str] | None = self.__dict__.get("_match")

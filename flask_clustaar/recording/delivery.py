@@ -62,6 +62,8 @@ class Delivery(TypedDict):
     status: int
     #: The body of the answer as text.
     reply: str | None
+    #: The reply that was not sent because it is invalid.
+    unsent: str | None
     #: Whether the replay store answered, so that no handler ran.
     repeated: bool
     #: The ``code`` of the problem; None for a reply.

@@ -581,12 +581,13 @@ def dumps(model: Model, slow: Slow) -> bytes:
     :raises UNCLEAR: when marshmallow has to look at the whole model.
     """
     kind = type(model)
-    if RECEIVED in model.__dict__ or kind._tag or kind._rule or kind._envelope:
+    rows = attributes_of(kind)
+    if RECEIVED in model.__dict__ or not _is_written_by_parts(kind):
         return bytes(_part(model, Shape("model", model=kind), slow))
     wire: JSON = {}
-    if len(model.__dict__) != len(attributes_of(kind)):
+    if len(model.__dict__) != len(rows):
         raise Unsure
-    for row in attributes_of(kind):
+    for row in rows:
         value, shape = model.__dict__[row.name], row.shape
         if value is None:
             if row.none != "omit":
@@ -600,6 +601,13 @@ def dumps(model: Model, slow: Slow) -> bytes:
         else:
             raise Unsure
     return _encode(wire)
+
+
+def _is_written_by_parts(model: type[Model]) -> bool:
+    """Tell if parts of a model may have arrived: they are written one by one."""
+    if model._tag or model._envelope or model._rule:
+        return False
+    return all(_holds_models(row.shape) for row in attributes_of(model))
 
 
 def _parts(values: Any, shape: Shape, slow: Slow) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import json
 import math
@@ -108,7 +109,11 @@ def parse(document: bytes, *, above: int = 0) -> Any:
     except RecursionError as error:
         raise InvalidJSON("The body is nested too deeply.") from error
     except ValueError as error:
-        detail = f"The body is not valid JSON: {_reason(document, error)}."
+        if document.startswith(codecs.BOM_UTF8):
+            raise InvalidJSON(
+                "The body begins with a byte order mark (BOM). Send UTF-8 without it."
+            ) from error
+        detail = f"The body is not valid JSON: {_reason(error)}."
         raise InvalidJSON(detail) from error
 
 
@@ -137,9 +142,7 @@ def _is_deep(document: Any, room: int) -> bool:
     return any(isinstance(value, (dict, list)) for value in level)
 
 
-def _reason(document: bytes, error: ValueError) -> str:
-    if document.startswith(b"\xef\xbb\xbf"):
-        return "it begins with a byte order mark (BOM); send it without"
+def _reason(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} (line {error.lineno}, column {error.colno})"
     return "a number is not finite or has too many digits"

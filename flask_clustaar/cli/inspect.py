@@ -1,0 +1,253 @@
+"""``flask clustaar inspect``: run the bot, and a page that shows what it does."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import traceback
+import webbrowser
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import click
+from flask import Flask
+from flask.cli import NoAppException
+from werkzeug.serving import (
+    WSGIRequestHandler,
+    is_running_from_reloader,
+    make_server,
+    run_simple,
+)
+
+from ..inspector.access import Guard, WSGIEnviron
+from ..inspector.describe import read_delivery, row_of
+from ..inspector.program import Program
+from ..inspector.recorder import Recorder
+from ..inspector.server import create_inspector
+from ..inspector.store import Store
+from .common import chosen, load_app, name_of, read, webhook_option, webhooks_of
+
+HOST: Final = "127.0.0.1"
+#: What the process that reloads tells those that it starts.
+_STATE: Final = "CLUSTAAR_INSPECTOR_STATE"
+
+
+@dataclass(frozen=True)
+class _Session:
+    """One run of the command, over all reloads."""
+
+    port: int
+    inspector_port: int
+    #: The socket of the inspector. It stays open while the code is loaded anew.
+    fd: int
+    token: str
+    #: The file of the store.
+    store: str
+
+    @property
+    def page(self) -> str:
+        return f"http://{HOST}:{self.inspector_port}/{self.token}/"
+
+
+@click.command("inspect")
+@click.argument("recording", required=False)
+@webhook_option
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5000,
+    show_default=True,
+    help="Port of the bot; 0 for any free port.",
+)
+@click.option(
+    "--inspector-port",
+    type=click.IntRange(0, 65535),
+    default=5001,
+    show_default=True,
+    help="Port of the inspector; 0 for any free port.",
+)
+@click.option("--no-reload", is_flag=True, help="Do not reload when the code changes.")
+@click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
+@click.option(
+    "--keep",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Keep the requests in FILE, and show them at the next start. Default: they "
+    "are deleted at the end.",
+)
+@click.option(
+    "--steps",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Bot file with the steps and stories of the bot, as for 'chat'.",
+)
+def command(
+    recording: str | None,
+    webhook: str | None,
+    port: int,
+    inspector_port: int,
+    no_reload: bool,
+    open_page: bool,
+    keep: str | None,
+    steps: str | None,
+) -> None:
+    """Run the bot with a page to talk to it and to see why.
+
+    Two servers start, both only for this machine: the bot, which reloads when its code
+    changes, and the inspector. Open the address of the inspector in a browser. Its
+    token is new at each start.
+
+    \b
+      flask clustaar inspect
+      flask clustaar inspect --open --steps steps.json
+      flask clustaar inspect recording.jsonl
+
+    RECORDING is a file that the page exported; its requests are shown and can be
+    replayed.
+    """
+    if is_running_from_reloader():
+        _serve(_Session(**json.loads(os.environ[_STATE])), webhook, steps, reload=True)
+        return
+    os.environ["FLASK_DEBUG"] = "1"
+    with _session(port, inspector_port, keep) as session:
+        if recording is not None:
+            _import(recording, Store(session.store))
+        os.environ[_STATE] = json.dumps(asdict(session))
+        click.echo(f"Bot:        http://{HOST}:{session.port}")
+        click.echo(f"Inspector:  {session.page}")
+        sys.stdout.flush()
+        if open_page:
+            webbrowser.open(session.page)
+        with suppress(KeyboardInterrupt):
+            if no_reload:
+                _serve(session, webhook, steps, reload=False)
+            else:
+                # This process only watches over the one that serves.
+                run_simple(HOST, session.port, _unused, use_reloader=True)
+
+
+# -- the process that stays ----------------------------------------------------------
+
+
+@contextmanager
+def _session(port: int, inspector_port: int, keep: str | None) -> Iterator[_Session]:
+    """Open what lasts over all reloads, and remove it at the end."""
+    directory = tempfile.mkdtemp(prefix="clustaar-")
+    try:
+        with socket.create_server((HOST, inspector_port)) as listening:
+            listening.set_inheritable(True)
+            yield _Session(
+                port=port or _free_port(),
+                inspector_port=listening.getsockname()[1],
+                fd=listening.fileno(),
+                token=secrets.token_urlsafe(24),
+                store=keep or os.path.join(directory, "deliveries.db"),
+            )
+    except OSError as error:
+        raise click.ClickException(
+            f"The inspector cannot listen on port {inspector_port}: {error.strerror}. "
+            "Choose another with '--inspector-port'."
+        ) from error
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as found:
+        port: int = found.getsockname()[1]
+    return port
+
+
+def _unused(
+    environ: WSGIEnviron, start_response: Callable[..., Any]
+) -> Iterable[bytes]:
+    raise AssertionError("Only the process that is started by this one serves.")
+
+
+# -- the process that serves, after each change of the code --------------------------
+
+
+def _serve(
+    session: _Session, webhook: str | None, steps: str | None, *, reload: bool
+) -> None:
+    store = Store(session.store)
+    base_url = f"http://{HOST}:{session.port}"
+    app, error = _load(webhook, is_first=store.noted("token") != session.token)
+    store.note("token", session.token)
+    if app is not None:
+        # An exception is answered as where the bot runs for the platform.
+        app.config["PROPAGATE_EXCEPTIONS"] = False
+        Recorder(app, store)
+    program = Program(app, base_url, error=error, chosen=webhook)
+    inspector = create_inspector(program, store)
+    guard = Guard(inspector, session.inspector_port, session.token)
+    server = make_server(
+        HOST,
+        session.inspector_port,
+        guard,
+        threaded=True,
+        request_handler=_Quiet,
+        fd=session.fd,
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    run_simple(
+        HOST,
+        session.port,
+        app or _broken,
+        use_reloader=reload,
+        threaded=True,
+        extra_files=[steps] if steps else None,
+    )
+
+
+def _load(
+    webhook: str | None, *, is_first: bool
+) -> tuple[Flask | None, BaseException | None]:
+    """Return the application, or why there is none."""
+    try:
+        app = load_app()
+        chosen(webhooks_of(app), webhook or next(iter(webhooks_of(app))))
+        return app, None
+    except (click.ClickException, SystemExit) as error:
+        cause = error.__cause__
+        # There is nothing to wait for: no change of code will help.
+        if is_first and (cause is None or isinstance(error, NoAppException)):
+            raise
+        shown = cause or error
+        click.echo("".join(traceback.format_exception(shown)), err=True)
+        return None, shown
+
+
+def _broken(
+    environ: WSGIEnviron, start_response: Callable[..., Any]
+) -> Iterable[bytes]:
+    start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+    return [b"The application cannot be loaded. The inspector shows why.\n"]
+
+
+class _Quiet(WSGIRequestHandler):
+    """Logs no requests: they are those of the page, and their paths have the token."""
+
+    def log_request(self, *arguments: Any) -> None:
+        pass
+
+
+def _import(path: str, store: Store) -> None:
+    """Store the requests of a recording."""
+    deliveries = []
+    for number, line in enumerate(read(path).splitlines(), 1):
+        try:
+            deliveries.append(read_delivery(line))
+        except ValueError as error:
+            raise click.ClickException(
+                f"Line {number} of {name_of(path)} is not a recorded request: {error}."
+            ) from error
+    store.add((each, row_of(each)) for each in deliveries)

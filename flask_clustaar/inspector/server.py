@@ -1,0 +1,325 @@
+"""The inspector's own Flask application: its page, and the JSON API behind it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
+from flask import Blueprint, Flask, Response, current_app, jsonify, request
+from werkzeug.exceptions import BadRequest, HTTPException, NotFound
+
+from ..channels import CHANNELS, REASONS, SUPPORT, support
+from ..recording.delivery import Delivery
+from ..wire import JSON
+from .conversation import converse
+from .copies import COPIES, COPY_NAMES
+from .documents import differences, lines_of, parse, user_after, values_after
+from .editing import check, complete
+from .program import Program
+from .sending import HOW, Sender
+from .store import Store, matches
+
+#: Seconds between two comments in a stream, by which a closed page is noticed.
+HEARTBEAT = 10.0
+
+
+def create_inspector(program: Program, store: Store) -> Flask:
+    """Return the application behind the page.
+
+    :param program: the bot, or why it could not be loaded.
+    :param store: the deliveries.
+    """
+    app = Flask("flask_clustaar.inspector", static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["inspector"] = program, store
+    app.register_blueprint(_pages)
+    app.register_error_handler(HTTPException, _problem)
+    return app
+
+
+_pages = Blueprint("inspector", __name__, static_folder="static")
+
+
+def _program() -> Program:
+    return cast(Program, current_app.extensions["inspector"][0])
+
+
+def _store() -> Store:
+    return cast(Store, current_app.extensions["inspector"][1])
+
+
+def _problem(error: HTTPException) -> tuple[Response, int]:
+    return jsonify(error=error.description), error.code or 500
+
+
+# -- the page ------------------------------------------------------------------------
+
+
+@_pages.get("/")
+def index() -> Response:
+    """Return the page."""
+    return _pages.send_static_file("index.html")
+
+
+@_pages.get("/api/app")
+def about() -> JSON:
+    """Return what the page has to know of the bot."""
+    program = _program()
+    return {
+        **program.state(),
+        "webhooks": [
+            {
+                "name": name,
+                "handlers": [
+                    {
+                        "name": handler.name,
+                        "where": handler.location,
+                        "decorator": handler.decorator,
+                    }
+                    for handler in webhook.handlers
+                ],
+                "settings": repr(webhook.endpoint(program.app).settings),
+            }
+            for name, webhook in program.webhooks.items()
+        ],
+        "how": HOW,
+        "channels": CHANNELS,
+        "support": SUPPORT,
+        "reasons": {" ".join(about): reason for about, reason in REASONS.items()},
+        "copies": COPY_NAMES,
+    }
+
+
+# -- the list ------------------------------------------------------------------------
+
+
+@_pages.get("/api/stream")
+def stream() -> Response:
+    """Return the changes of the list as server-sent events, for as long as wanted."""
+    after = request.headers.get("Last-Event-ID") or request.args.get("after", "0")
+    store, program = _store(), _program()
+    return Response(
+        _events(store, program, int(after) if after.isdecimal() else 0),
+        content_type="text/event-stream",
+    )
+
+
+def _events(store: Store, program: Program, after: int) -> Iterator[str]:
+    # A comment at once: the headers would wait for the first event.
+    yield ": hello\n\n"
+    yield f"event: app\ndata: {json.dumps(program.state())}\n\n"
+    told: JSON = {}
+    while True:
+        version, rows = store.version, store.rows()
+        for row in reversed(rows):
+            if row["id"] > after:
+                after = row["id"]
+                yield f"id: {after}\nevent: delivery\ndata: {json.dumps(row)}\n\n"
+        # What was pinned, renamed or removed, by whichever page.
+        now = {"ids": [row["id"] for row in rows], "pins": _pins(rows)}
+        if now != told:
+            told = now
+            yield f"event: kept\ndata: {json.dumps(now)}\n\n"
+        if not store.wait(version, HEARTBEAT):
+            yield ": still here\n\n"
+
+
+def _pins(rows: list[Any]) -> JSON:
+    return {str(row["id"]): row["pinned"] for row in rows if row["pinned"] is not None}
+
+
+@_pages.get("/api/deliveries")
+def deliveries() -> Response:
+    """Return the rows of the list, newest first."""
+    after, limit = (request.args.get(key, 0, int) for key in ("after", "limit"))
+    rows = _store().rows(after)
+    wanted = [row for row in rows if matches(row, request.args)]
+    return jsonify(wanted[: limit or None])
+
+
+@_pages.delete("/api/deliveries")
+def clear() -> JSON:
+    """Remove all deliveries that are not pinned."""
+    _store().clear()
+    return {}
+
+
+@_pages.get("/api/export")
+def export() -> Response:
+    """Return all deliveries as a recording: a line of JSON for each."""
+    name = time.strftime("clustaar-%Y-%m-%d-%H%M%S.jsonl")
+    lines = "".join(f"{json.dumps(each)}\n" for each in _store().deliveries())
+    return Response(
+        lines,
+        content_type="application/x-ndjson",
+        headers={"Content-Disposition": f"attachment; filename={name}"},
+    )
+
+
+# -- one delivery --------------------------------------------------------------------
+
+
+def _find(id: int) -> Delivery:
+    delivery = _store().get(id)
+    if delivery is None:
+        raise NotFound(f"There is no request {id}. Newer ones may have replaced it.")
+    return delivery
+
+
+@_pages.get("/api/deliveries/<int:id>")
+def one(id: int) -> Response:
+    """Return all that is known of a delivery, and its JSON line by line."""
+    found = _find(id)
+    sent, reply = parse(found["request"]), parse(found["reply"])
+    answer = reply if found["status"] == 200 else None
+    shown = found["unsent"] or found["reply"]
+    return jsonify(
+        found
+        | {
+            "requestLines": lines_of(found["request"]),
+            "replyLines": lines_of(shown, found["violations"]),
+            "sessionChanges": list(differences(*values_after(sent, answer))),
+            "userChanges": list(differences(*user_after(sent, answer))),
+            "lost": {
+                channel: list(_lost(parse(shown), channel)) for channel in CHANNELS
+            },
+            "suggestion": _program().suggestion(found),
+        }
+    )
+
+
+def _lost(node: Any, channel: str, path: str = "") -> Iterator[tuple[str, ...]]:
+    """Yield what a channel does not show of a reply: path, type, support, reason."""
+    pairs = node.items() if isinstance(node, dict) else enumerate(node or ())
+    if isinstance(node, dict):
+        kind = node.get("type")
+        shown = support(kind, channel)
+        if shown != "y":
+            unknown = "is not documented there"
+            reason = REASONS.get((str(kind), channel), "is not shown there")
+            yield path, str(kind), shown, unknown if shown == "?" else reason
+    for key, value in pairs:
+        if isinstance(value, (dict, list)) and key != "session":
+            where = f"{path}.{key}" if path else str(key)
+            yield from _lost(value, channel, where)
+
+
+@_pages.delete("/api/deliveries/<int:id>")
+def remove(id: int) -> JSON:
+    """Remove a delivery."""
+    if not _store().delete(id):
+        _find(id)
+    return {}
+
+
+@_pages.patch("/api/deliveries/<int:id>")
+def pin(id: int) -> JSON:
+    """Keep a delivery under a name; with null, no longer."""
+    name = _body().get("pinned")
+    if name is not None and not isinstance(name, str):
+        raise BadRequest("'pinned' must be a name or null.")
+    if not _store().pin(id, name):
+        _find(id)
+    return {"pinned": name}
+
+
+@_pages.get("/api/deliveries/<int:id>/copy/<kind>")
+def copy(id: int, kind: str) -> Response:
+    """Return a delivery as text to paste."""
+    found = _find(id)
+    if kind not in COPIES:
+        raise NotFound(f"'{kind}' is none of {', '.join(COPIES)}.")
+    try:
+        text = COPIES[kind](found, _sender(found["webhook"]))
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+    return Response(text, content_type="text/plain; charset=utf-8")
+
+
+@_pages.get("/api/deliveries/<int:id>/diff/<int:other>")
+def diff(id: int, other: int) -> Response:
+    """Return how the replies of two deliveries differ."""
+    before, after = _find(id), _find(other)
+    one, two = (
+        {"status": each["status"], "reply": parse(each["reply"])}
+        for each in (before, after)
+    )
+    return jsonify(list(differences(one, two)))
+
+
+# -- sending -------------------------------------------------------------------------
+
+
+@_pages.post("/api/send")
+def send() -> Response:
+    """Send a notification that is given as text."""
+    body = _body()
+    text = body.get("body")
+    if not isinstance(text, str):
+        raise BadRequest("'body' must be the text of a notification.")
+    return _sent(_sender(body.get("webhook")), text.encode(), "chat", body)
+
+
+@_pages.post("/api/deliveries/<int:id>/replay")
+def replay(id: int) -> Response:
+    """Send a delivery again, unchanged or with another body."""
+    found, body = _find(id), _body()
+    text = body.get("body", found["request"])
+    if not isinstance(text, str):
+        raise BadRequest("The body was not stored: it is too long, or not UTF-8.")
+    sender = _sender(found["webhook"])
+    return _sent(sender, text.encode(), f"replay of {id}", body)
+
+
+def _sent(sender: Sender, content: bytes, source: str, options: JSON) -> Response:
+    how, times = options.get("how", "fresh"), options.get("times", 1)
+    if how not in HOW:
+        raise BadRequest(f"'how' must be one of {', '.join(HOW)}.")
+    if type(times) is not int or not 1 <= times <= 100:
+        raise BadRequest("'times' must be a number from 1 to 100.")
+    together = bool(options.get("together", False))
+    ids = sender.send(content, source, how=how, times=times, together=together)
+    rows = [_find(id) for id in ids]
+    ran = sum(bool(row["handlers"]) and not row["repeated"] for row in rows)
+    repeated = sum(row["repeated"] for row in rows)
+    return jsonify(ids=ids, ran=ran, repeated=repeated)
+
+
+def _sender(name: Any) -> Sender:
+    try:
+        return _program().sender(name)
+    except LookupError as error:
+        raise BadRequest(str(error)) from error
+
+
+def _body() -> JSON:
+    body = request.get_json()
+    if not isinstance(body, dict):
+        raise BadRequest("The body must be a JSON object.")
+    return body
+
+
+@_pages.post("/api/chat")
+def chat() -> Response:
+    """Do what a user did in the chat, and return what comes of it."""
+    body = _body()
+    try:
+        return jsonify(converse(_sender(body.get("webhook")), _store(), body))
+    except (LookupError, TypeError, ValueError) as error:
+        raise BadRequest(str(error)) from error
+
+
+# -- typing --------------------------------------------------------------------------
+
+
+@_pages.post("/api/check")
+def check_text() -> Response:
+    """Return what is wrong with a text that is being typed, and how it can go on."""
+    body = _body()
+    text, kind, caret = body.get("text"), body.get("kind"), body.get("caret", 0)
+    if not isinstance(text, str) or kind not in ("notification", "reply"):
+        raise BadRequest("'text' must be text, and 'kind' a notification or a reply.")
+    typed, options = complete(text, caret, kind)
+    return jsonify(mistakes=check(text, kind), typed=typed, options=options[:40])

@@ -1,0 +1,138 @@
+// The conversation: what the user does goes to the bot, and the replies are drawn.
+//
+// What the platform does between two replies (jumps, stored values, what a click sets)
+// is done by the server, which keeps nothing: the state of the conversation travels.
+
+import { $, attempt, call, h, options, tell } from "./dom.js";
+import { draw, userBubble } from "./bubbles.js";
+import { changes, jsonLines } from "./json.js";
+
+const stage = $("#stage");
+const text = $("#text");
+let about = {}; // what the server says of the bot
+let state = null; // of the conversation, as the server made it
+let conversation = 0; // counts up, so that what is late for an old one is dropped
+let said = ""; // what the user wrote last
+let onTurn = () => {};
+
+/** Begin a new conversation. *turn* is called with the id of each request. */
+export function begin(facts, turn) {
+  about = facts;
+  onTurn = turn;
+  options($("#how"), Object.entries(about.how));
+  options($("#channel"), Object.entries(about.channels).map(([id, name]) => [id, `as on ${name}`]));
+  restart();
+}
+
+/** Begin anew, with an empty session. */
+export async function restart(step = null) {
+  conversation += 1;
+  state = null;
+  stage.replaceChildren(h("p.note", {}, "A new conversation. Say something, or choose a step."));
+  await act({ kind: "begin", step });
+}
+
+/** Do what the user did, and show what comes of it. */
+async function act(what, bubble = null) {
+  const mine = conversation;
+  if (bubble !== null) add(userBubble(bubble));
+  const sent = { act: what, state, how: $("#how").value, webhook: $("#webhook").value || null, channel: $("#channel").value };
+  const answer = await attempt(() => call("POST", "chat", sent));
+  if (!answer || mine !== conversation) return;
+  $("#how").value = "fresh";
+  state = answer.state;
+  options($("#place"), answer.places, answer.place);
+  for (const turn of answer.turns) {
+    onTurn(turn.id);
+    if (!(await play(turn, mine))) return;
+  }
+  if (answer.note) add(note(answer.note));
+  remember(answer);
+}
+
+/** Draw a reply, action by action; return false if the conversation is over meanwhile. */
+async function play(turn, mine) {
+  if (turn.problem) {
+    add(note(turn.problem, "problem", turn.id));
+    return true;
+  }
+  const first = stage.lastElementChild;
+  for (const { action, note: told } of turn.items) {
+    const drawn = draw(action, (clicked) => choose(clicked, action, drawn));
+    if (drawn) add(drawn, action.type);
+    if (told) add(note(told));
+    if (action.type === "wait_action") {
+      await new Promise((resolve) => setTimeout(resolve, 1000 * Number(action.duration)));
+      if (mine !== conversation) return false;
+      drawn.remove();
+    }
+  }
+  // Whoever clicked with the keyboard goes on where the reply is.
+  if (document.activeElement === document.body && stage.dataset.keyboard)
+    (first.nextElementSibling?.querySelector("button:enabled, input") ?? text).focus();
+  return true;
+}
+
+function choose({ title, action }, of) {
+  const isList = of.type === "send_choices_list_action";
+  act({ kind: "click", title, action, of: of.type }, isList ? title : null);
+}
+
+function add(drawn, type = null) {
+  if (type) drawn.dataset.type = type;
+  const wasAtEnd = stage.scrollHeight - stage.scrollTop - stage.clientHeight < 80;
+  stage.append(drawn);
+  marked(drawn);
+  if (wasAtEnd || !type) stage.scrollTop = stage.scrollHeight;
+}
+
+const note = (told, kind = "info", id = null) =>
+  h(`div.note.${kind}`, kind === "problem" ? { role: "alert" } : {}, told, id && [" ", h("button", { type: "button", onclick: () => onTurn(id) }, `Why? #${id}`)]);
+
+// -- other channels --------------------------------------------------------------------
+
+/** Strike through what the chosen channel does not show. */
+function marked(root) {
+  const channel = $("#channel").value;
+  const index = Object.keys(about.channels).indexOf(channel);
+  for (const each of [root, ...root.querySelectorAll("[data-type]")]) {
+    const support = about.support[each.dataset.type]?.[index] ?? "y";
+    each.classList.toggle("lost", support === "-" && index > 0);
+    each.classList.toggle("unknown-here", support === "?");
+    if (each.nextSibling?.className === "lost-note") each.nextSibling.remove();
+    const name = about.channels[channel];
+    if (index > 0 && support !== "y") each.after(h("small.lost-note", {}, support === "-" ? `not on ${name}` : `unknown on ${name}`));
+  }
+}
+
+// -- what the platform remembers -------------------------------------------------------
+
+function remember({ session, user, sessionChanges, userChanges, stepName }) {
+  $("#memory").replaceChildren(
+    h("h3", {}, "Session"),
+    changes(sessionChanges, "unchanged"),
+    jsonLines(session),
+    h("h3", {}, "User"),
+    changes(userChanges, "unchanged"),
+    h("details", {}, h("summary", {}, "All attributes"), jsonLines(user)),
+  );
+}
+
+// -- the form --------------------------------------------------------------------------
+
+$("#say").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (!text.value) return tell("Write something first.");
+  said = text.value;
+  text.value = "";
+  act({ kind: "say", text: said }, said);
+});
+text.addEventListener("keydown", ({ key }) => {
+  if (key === "ArrowUp" && !text.value) text.value = said;
+});
+$("#begin").addEventListener("click", () => restart());
+$("#place").addEventListener("change", ({ target }) => act({ kind: "go", step: target.value }));
+$("#channel").addEventListener("change", () => {
+  for (const each of [...stage.children]) if (each.dataset.type) marked(each);
+});
+stage.addEventListener("click", ({ detail }) => (stage.dataset.keyboard = detail === 0 ? "yes" : ""), true);

@@ -1,0 +1,111 @@
+"""What the log says of requests, and the fields of its records."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from .describe import cut, shorten
+from .errors import InvalidReply, ProblemError, Violation
+from .models import Notification
+from .printable import printable
+from .schemas.attributes import attributes_of
+from .wire import Model
+
+#: Requests, failures and explanations are logged here.
+logger: logging.Logger = logging.getLogger("flask_clustaar")
+
+#: The fields of each record, below the prefix ``clustaar_``.
+FIELDS: Final = (
+    "webhook",
+    "topic",
+    "step",
+    "step_name",
+    "bot",
+    "handler",
+    "code",
+    "status",
+    "delivery",
+    "duration",
+    "repeated",
+)
+
+
+def extra(notification: Notification | None = None, **facts: Any) -> dict[str, Any]:
+    """Return the ``extra`` of a log record: all fields, None for what is unknown.
+
+    :param notification: the notification that the record is about.
+    :param facts: other known fields, without their prefix.
+    """
+    facts.update(_facts_of(notification))
+    return {f"clustaar_{name}": _shown(facts.get(name)) for name in FIELDS}
+
+
+def place(notification: Notification | None) -> str:
+    """Return what a notification is about, for a message."""
+    facts = dict(_facts_of(notification))
+    if facts.get("step") is None:
+        return shorten(facts.get("topic"))
+    name = facts["step_name"]
+    shown = "" if name is None else f" ({shorten(name)})"
+    return f"the step {shorten(facts['step'])}{shown}"
+
+
+def without_keys(error: BaseException) -> BaseException:
+    """Return an error whose violations show no whole keys that users may have typed.
+
+    A key of a session value can be a text of a user, with line breaks in it.
+    """
+    if not isinstance(error, InvalidReply):
+        return error
+    shown = copy.copy(error)
+    shown.violations = tuple(
+        Violation(_without_keys(violation.path), violation.message)
+        for violation in error.violations
+    )
+    return shown.with_traceback(None)
+
+
+def _facts_of(notification: Notification | None) -> Iterator[tuple[str, Any]]:
+    if notification is None:
+        return
+    yield "topic", notification.topic
+    try:
+        yield "step", notification.step.id
+        yield "step_name", notification.step.name
+        yield "bot", notification.bot_id
+    except ProblemError:
+        pass  # What cannot be read is refused where a handler looks at it.
+
+
+def _shown(value: Any) -> Any:
+    """Return a value for a record: a text becomes a single line that is not long."""
+    if isinstance(value, (bool, int, float)) or value is None:
+        return value
+    return printable(cut(str(value), 80))
+
+
+_INDEX: Final = re.compile(r"[0-9]{1,4}")
+
+
+def _without_keys(path: str) -> str:
+    return ".".join(
+        segment
+        if segment in _names() or _INDEX.fullmatch(segment)
+        else shorten(cut(segment, 4))
+        for segment in path.split(".")
+    )
+
+
+@functools.cache
+def _names() -> frozenset[str]:
+    """Return the keys and the attributes of all models."""
+    models = [Model]
+    for model in models:
+        models += model.__subclasses__()
+    rows = [row for model in models[1:] for row in attributes_of(model)]
+    return frozenset(name for row in rows for name in (row.key, row.name))

@@ -1,0 +1,258 @@
+"""Pseudonyms, and how they replace values in texts."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from typing import Any, Final, NamedTuple
+
+
+class Pseudonyms:
+    """Pseudonyms of values under one key: the same value gets the same one.
+
+    Without the key nobody can tell what a pseudonym stands for, or join those of two
+    keys.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def word(self, value: str, label: str) -> str:
+        """Return a word that begins with *label*, in the case of *value*."""
+        pseudonym = label + self._letters(value.lower(), 5)
+        if value.islower():
+            return pseudonym.lower()
+        return pseudonym.upper() if value.isupper() and len(value) > 1 else pseudonym
+
+    def email(self, value: str) -> str:
+        """Return an e-mail address to which nothing can be delivered."""
+        return f"{self._letters(value.lower(), 10)}@example.invalid"
+
+    def host(self, value: str) -> str:
+        """Return the name of a host that does not exist."""
+        return f"{self._letters(value.lower(), 10)}.invalid"
+
+    def shaped(self, value: str) -> str:
+        """Return other letters and digits in their places; the rest stays.
+
+        A number of 9 digits or more, such as one of a telephone, begins with 000, so
+        that nobody can be called.
+        """
+        if _OBJECT_ID.fullmatch(value):
+            return self._bytes(value, 12).hex()
+        alphanumeric = [char for char in value if char.isalnum()]
+        count = len(alphanumeric)
+        if count >= 16 and _HEX.fullmatch(value):
+            hex_digits = iter(self._bytes(value, (count + 1) // 2).hex())
+            return "".join(next(hex_digits) if c.isalnum() else c for c in value)
+        stream = self._bytes("".join(alphanumeric).lower(), count)
+        digits = sum(map(str.isdecimal, alphanumeric))
+        zeros = 3 if digits == count >= 9 else 0
+        shaped, index = [], 0
+        for char in value:
+            if not char.isalnum():
+                shaped.append(char)
+                continue
+            byte = stream[index]
+            index += 1
+            if not char.isdecimal():
+                letter = _LETTERS[byte % 26]
+                shaped.append(letter.upper() if char.isupper() else letter)
+            elif index <= zeros:
+                shaped.append("0")
+            elif index == 1 and char != "0":
+                shaped.append(_DIGITS[1 + byte % 9])
+            else:
+                shaped.append(_DIGITS[byte % 10])
+        return "".join(shaped)
+
+    def _letters(self, value: str, count: int) -> str:
+        return self._bytes(value, count).translate(_TO_LETTERS).decode("ascii")
+
+    def _bytes(self, value: str, count: int) -> bytes:
+        return hashlib.shake_128(
+            self._key + value.encode("utf-8", "surrogatepass")
+        ).digest(count)
+
+
+class Table:
+    """What stands for what, in one request and its reply."""
+
+    def __init__(
+        self, pseudonyms: Pseudonyms, entries: dict[str, Entry] | None = None
+    ) -> None:
+        self.pseudonyms = pseudonyms
+        self.entries: dict[str, Entry] = {} if entries is None else entries
+
+    def add(self, value: str, pseudonym: str, *, anywhere: bool = False) -> str:
+        """Add a value, and return what stands for it: the first pseudonym counts.
+
+        :param anywhere: whether to replace it inside of words, as well.
+        """
+        known = self.entries.get(value)
+        if known is not None:
+            return known.pseudonym
+        low = lower(value)
+        entry = Entry(value, low, pseudonym, anywhere or _is_unspaced(value))
+        self.entries[value] = entry
+        if not value.isascii():
+            for variant in _variants(value) - self.entries.keys():
+                self.entries[variant] = entry._replace(low=lower(variant))
+        return pseudonym
+
+    def occurs(self, low: str) -> bool:
+        """Return whether anything to be replaced may occur in a text.
+
+        :param low: the text as JSON or not, in lower case.
+        """
+        for entry in self.entries.values():
+            if entry.low in low:
+                return True
+        return _may_be_personal(low)
+
+    def exactly(self, value: str) -> str:
+        """Return what stands for a value; the value itself if nothing does."""
+        entry = self.entries.get(value)
+        return value if entry is None else entry.pseudonym
+
+    def text(self, text: str) -> str:
+        """Replace what occurs in a text: what is longest first, then what is exact."""
+        low = lower(text)
+        found = []
+        for order, entry in enumerate(self.entries.values()):
+            start = low.find(entry.low)
+            while start >= 0:
+                end = start + len(entry.low)
+                if entry.anywhere or _is_whole(text, start, end):
+                    occurrence = text[start:end]
+                    rank = (start - end, occurrence != entry.value, order)
+                    new = _in_case_of(occurrence, entry.value, entry.pseudonym)
+                    found.append((rank, start, end, new))
+                start = low.find(entry.low, start + 1)
+        for match in _PATTERNS.finditer(text) if _may_be_personal(low) else ():
+            personal = self._personal(match[0])
+            if personal is not None:
+                start, end = match.span()
+                found.append(((start - end, True, len(found)), start, end, personal))
+        return _spliced(text, found) if found else text
+
+    def _personal(self, text: str) -> str | None:
+        """Return what stands for an e-mail address or a long number."""
+        if "@" in text:
+            return self.pseudonyms.email(text)
+        return self.pseudonyms.shaped(text) if _is_long_number(text) else None
+
+
+class Entry(NamedTuple):
+    value: str
+    low: str
+    pseudonym: str
+    anywhere: bool
+
+
+def lower(text: str) -> str:
+    """Return a text in lower case, of the same length."""
+    return text.replace("İ", "i").lower()
+
+
+def is_email(value: str) -> bool:
+    """Return whether a value is an e-mail address."""
+    return "@" in value and _EMAIL.fullmatch(value) is not None
+
+
+def hide_patterns(text: str, known: str) -> str:
+    """Replace e-mail addresses and long numbers by their kinds.
+
+    What stands for them in a recording does not depend on the user alone, so a text of
+    a recording and a new one are compared without them.
+
+    :param known: what occurs in here is kept.
+    """
+    if not _may_be_personal(text):
+        return text
+
+    def kind(match: re.Match[str]) -> str:
+        found = match[0]
+        if found in known:
+            return found
+        if "@" in found:
+            return "<e-mail>"
+        return "<number>" if _is_long_number(found) else found
+
+    return _PATTERNS.sub(kind, text)
+
+
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+_DIGITS: Final = "0123456789"
+_TO_LETTERS: Final = bytes(ord(_LETTERS[byte % 26]) for byte in range(256))
+_OBJECT_ID: Final = re.compile(r"[0-9a-f]{24}")
+_HEX: Final = re.compile(r"[0-9-]*[a-f][0-9a-f-]*")
+
+_EMAIL: Final = re.compile(r"[^\s@<>\"'(),:;\[\]]+@[\w-]+(?:\.[\w-]+)+")
+_PATTERNS: Final = re.compile(
+    rf"{_EMAIL.pattern}"
+    r"|(?<![^\W_])(?:"
+    # An account number (IBAN).
+    r"[A-Za-z]{2}\d\d(?: ?[A-Za-z0-9]{4}){2,7}(?: ?[A-Za-z0-9]{1,3})?|"
+    # A telephone number with the code of its country, or one of a country.
+    r"(?:\+|00)\d{1,3}(?:[ .\-/()]{1,3}\d{1,4}){2,7}"
+    r"|0\d{1,4}(?P<a>[ .\-/])\d{2,4}(?:(?P=a)\d{2,4}){1,4}"
+    r"|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}"
+    # A number of a card, and any other long number.
+    r"|\d{4}(?P<b>[ -])\d{4}(?P=b)\d{4}(?:(?P=b)\d{1,7})?"
+    r"|\+?\d{9,}"
+    r")(?![^\W_])"
+)
+#: Whatever one of the patterns matches has an '@' or this, in JSON as well.
+_NUMBER: Final = re.compile(r"\d(?:[ .()/+-]{0,3}\d){8}")
+
+
+def _is_long_number(text: str) -> bool:
+    """Return whether a text has 9 digits, and is not the id of an object."""
+    digits = sum(map(str.isdecimal, text))
+    return digits >= 9 and not (digits == 24 and _OBJECT_ID.fullmatch(text))
+
+
+def _may_be_personal(text: str) -> bool:
+    return "@" in text or _NUMBER.search(text) is not None
+
+
+def _is_unspaced(value: str) -> bool:
+    """Return whether a value may be in a script that puts no space between words."""
+    return not value.isascii() and max(value) >= "\u0900"
+
+
+def _variants(value: str) -> set[str]:
+    """Return how else a value may be written in a reply."""
+    forms = {unicodedata.normalize(form, value) for form in ("NFC", "NFD", "NFKC")}
+    return (forms | {value.upper()}) - {value}
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    before, after = text[start - 1 : start] if start else "", text[end : end + 1]
+    return not (before.isalnum() or after.isalnum())
+
+
+def _in_case_of(occurrence: str, value: str, pseudonym: str) -> str:
+    """Return a pseudonym in the case in which its value occurs."""
+    if occurrence == value:
+        return pseudonym
+    if occurrence.isupper():
+        return pseudonym.upper()
+    if occurrence.islower():
+        return pseudonym.lower()
+    return pseudonym.capitalize() if occurrence.istitle() else pseudonym
+
+
+def _spliced(text: str, found: list[tuple[Any, int, int, str]]) -> str:
+    """Return a text with replacements, of which the first in rank win."""
+    taken: list[tuple[int, int, str]] = []
+    for _, start, end, new in sorted(found):
+        if all(end <= other[0] or other[1] <= start for other in taken):
+            taken.append((start, end, new))
+    pieces, position = [], 0
+    for start, end, new in sorted(taken):
+        pieces += [text[position:start], new]
+        position = end
+    return "".join([*pieces, text[position:]])

@@ -1,0 +1,139 @@
+"""The body of a request: where it ends, how long it may be, what it may be."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import pytest
+from flask import Flask
+
+from flask_clustaar import ClustaarWebhook, events
+from flask_clustaar.body import check_content, read_body
+from flask_clustaar.errors import (
+    BodyIncomplete,
+    BodyTooLarge,
+    LengthRequired,
+    UnsupportedContent,
+)
+from flask_clustaar.testing import make_notification
+
+CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked"}
+DECODED = {"wsgi.input_terminated": True}
+
+
+def read(body: bytes, **environ: Any) -> bytes:
+    return read_body({"wsgi.input": io.BytesIO(body), **environ}, 100)
+
+
+# Where it ends
+
+
+def test_length_is_announced() -> None:
+    """The body ends where Content-Length says."""
+    assert b"{}" == read(b"{}more", CONTENT_LENGTH="2")
+
+
+def test_chunks_are_decoded() -> None:
+    """A server that decodes chunks knows the end, whatever a length says."""
+    assert b"{ }" == read(b"{ }", **CHUNKED, **DECODED)
+    assert b"{ }" == read(b"{ }", **CHUNKED, **DECODED, CONTENT_LENGTH="1")
+
+
+def test_length_of_decoded_chunks() -> None:
+    """nginx decodes chunks and sends the length to a server that says nothing."""
+    assert b"{}" == read(b"{}", **CHUNKED, CONTENT_LENGTH="2")
+
+
+def test_no_body() -> None:
+    """In HTTP/1 a request with neither header has no body."""
+    assert b"" == read(b"more", SERVER_PROTOCOL="HTTP/1.1")
+    assert b"" == read(b"more", CONTENT_LENGTH="")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        CHUNKED,
+        {"SERVER_PROTOCOL": "HTTP/2"},
+        {**CHUNKED, "CONTENT_LENGTH": "two"},
+        {**CHUNKED, "CONTENT_LENGTH": "-2"},
+    ],
+)
+def test_end_is_not_announced(environ: dict[str, str]) -> None:
+    """A body is not taken as empty because the server does not say where it ends."""
+    with pytest.raises(LengthRequired, match="'wsgi.input_terminated'"):
+        read(b"{}", **environ)
+
+
+def test_ends_too_early() -> None:
+    """A body shorter than its announced length is incomplete."""
+    with pytest.raises(BodyIncomplete):
+        read(b"{", CONTENT_LENGTH="2")
+
+
+@pytest.mark.parametrize("environ", [{"CONTENT_LENGTH": "101"}, {**CHUNKED, **DECODED}])
+def test_too_large(environ: dict[str, Any]) -> None:
+    """The limit holds for announced lengths and for chunks."""
+    with pytest.raises(BodyTooLarge):
+        read(b"x" * 101, **environ)
+
+
+# What it may be
+
+
+@pytest.mark.parametrize(
+    "type", ["application/json", "Application/LD+JSON; charset=utf-8", "", "text/plain"]
+)
+def test_content_types(type: str) -> None:
+    """JSON is accepted, and types that say nothing."""
+    check_content({"CONTENT_TYPE": type})
+
+
+@pytest.mark.parametrize(
+    "environ", [{"CONTENT_TYPE": "text/html"}, {"HTTP_CONTENT_ENCODING": "gzip"}]
+)
+def test_other_content(environ: dict[str, str]) -> None:
+    """Other types are rejected, and compressed bodies."""
+    with pytest.raises(UnsupportedContent):
+        check_content(environ)
+
+
+# With a server that does not decode chunks
+
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(name="port")
+def _port() -> Iterator[int]:
+    """A bot on the WSGI server of the standard library."""
+    app = Flask("bot")
+    webhook = ClustaarWebhook(app, private_key="a key", request_max_age=None)
+    webhook.on(events.CONVERSATION_STEP_REACHED, lambda notification: "Hello")
+    with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_chunks_on_a_server_that_does_not_decode_them(port: int) -> None:
+    """The problem names the cause and the remedy, and not the private key."""
+    body = json.dumps(make_notification().received).encode()
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("POST", "/clustaar", iter([body]), encode_chunked=True)
+    response = connection.getresponse()
+    problem = json.loads(response.read())
+    connection.close()
+
+    assert (411, "length_required") == (response.status, problem["code"])
+    assert "Send 'Content-Length'" in problem["detail"]

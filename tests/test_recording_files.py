@@ -1,0 +1,219 @@
+"""The files of a recording: one a day, for all processes."""
+
+from __future__ import annotations
+
+import os
+import resource
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from flask_clustaar.recording.files import Day, Files
+
+DAY = 86_400
+NOON = 20_782 * DAY + DAY / 2  # 2026-11-25
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self, now: float = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(os.listdir(directory))
+
+
+def test_one_file_a_day(tmp_path: Path) -> None:
+    """The name of a file is its day in UTC."""
+    Files(tmp_path, 7, Clock()).today().append(b"{}\n")
+
+    assert b"{}\n" == (tmp_path / "2026-11-25.jsonl").read_bytes()
+
+
+def test_only_the_owner_can_read(tmp_path: Path) -> None:
+    """The files are for nobody else."""
+    Files(tmp_path, 7, Clock()).today()
+
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    assert {0o600} == modes
+
+
+def test_midnight(tmp_path: Path) -> None:
+    """At midnight a file begins, and the key of the day before is removed."""
+    clock = Clock()
+    files = Files(tmp_path, 7, clock)
+    before = files.today()
+    before.append(b"before\n")
+
+    clock.now += DAY / 2
+    after = files.today()
+    after.append(b"after\n")
+    before.append(b"late\n")
+
+    assert ["2026-11-25.jsonl", "2026-11-26.jsonl", "2026-11-26.key"] == names(tmp_path)
+    assert b"before\nlate\n" == before.path.read_bytes()
+    assert b"after\n" == after.path.read_bytes()
+    assert before.key != after.key
+
+
+def test_processes_share_the_key(tmp_path: Path) -> None:
+    """Whoever comes first makes the key of the day."""
+    days = [Files(tmp_path, 7, Clock()).today() for _ in range(3)]
+
+    assert 1 == len({day.key for day in days})
+    assert 32 == len(days[0].key)
+
+
+def test_first_key_counts(tmp_path: Path) -> None:
+    """When two processes make a key at the same time, both use the first one."""
+    (tmp_path / "2026-11-25.key").write_bytes(b"a" * 32 + b"b" * 32)
+
+    assert b"a" * 32 == Files(tmp_path, 7, Clock()).today().key
+
+
+def test_old_files_are_removed(tmp_path: Path) -> None:
+    """The first use of a day removes what is older than that; nothing else."""
+    for name in ("2026-11-22.jsonl", "2026-11-23.jsonl", "2026-11-24.key", "notes.txt"):
+        (tmp_path / name).touch()
+
+    Files(tmp_path, 3, Clock()).today()
+
+    assert [
+        "2026-11-23.jsonl",
+        "2026-11-25.jsonl",
+        "2026-11-25.key",
+        "notes.txt",
+    ] == names(tmp_path)
+
+
+def test_file_that_is_removed_begins_anew(tmp_path: Path) -> None:
+    """Somebody may remove a recording while the application runs."""
+    files = Files(tmp_path, 7, Clock())
+    files.today().append(b"1\n")
+    (tmp_path / "2026-11-25.jsonl").unlink()
+
+    files.today().append(b"2\n")
+
+    assert b"2\n" == (tmp_path / "2026-11-25.jsonl").read_bytes()
+
+
+def test_several_processes(tmp_path: Path) -> None:
+    """Lines that processes append at the same time stay whole."""
+    program = f"""
+import sys
+from pathlib import Path
+from flask_clustaar.recording.files import Files
+
+day = Files(Path({str(tmp_path)!r}), 7).today()
+for _ in range(200):
+    day.append(sys.argv[1].encode() * 20_000 + b"\\n")
+"""
+    command = [sys.executable, "-c", program]
+    processes = [subprocess.Popen([*command, letter]) for letter in "abc"]
+
+    assert [0, 0, 0] == [process.wait() for process in processes]
+    (file,) = tmp_path.glob("*.jsonl")
+    lines = file.read_text().splitlines()
+    assert 600 == len(lines)
+    assert {letter * 20_000 for letter in "abc"} == set(lines)
+
+
+def test_several_threads(tmp_path: Path) -> None:
+    """Threads may meet at midnight."""
+    clock = Clock()
+    files = Files(tmp_path, 7, clock)
+
+    def record() -> None:
+        for _ in range(200):
+            files.today().append(b"x" * 1000 + b"\n")
+            clock.now += DAY / 400
+
+    threads = [threading.Thread(target=record) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    lines = [
+        line
+        for file in tmp_path.glob("*.jsonl")
+        for line in file.read_text().splitlines()
+    ]
+    assert {"x" * 1000} == set(lines)
+
+
+# -- a full disk ---------------------------------------------------------------------
+
+
+def limited(directory: Path, program: str, *, room: int = 100) -> str:
+    """Run a program that can write some bytes to a file; return what it prints."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    head = f"""
+import os, signal
+from pathlib import Path
+from flask_clustaar.recording.files import Files
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+files = Files(Path({str(directory)!r}), 7)
+day = files.today()
+"""
+    return subprocess.run(
+        [sys.executable, "-c", head + program],
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+    ).stdout
+
+
+def test_full_disk_leaves_no_part_of_a_line(tmp_path: Path) -> None:
+    """A line for which there is no room is not begun; a shorter one still fits."""
+    output = limited(
+        tmp_path,
+        """
+day.append(b"a" * 79 + b"\\n")
+try:
+    day.append(b"b" * 79 + b"\\n")
+except OSError as error:
+    print(error)
+day.append(b"c" * 9 + b"\\n")
+""",
+    )
+
+    (file,) = tmp_path.glob("*.jsonl")
+    assert "20 of 80 bytes written: the disk is full\n" == output
+    assert ["a" * 79, "c" * 9] == file.read_text().splitlines()
+
+
+def test_part_of_a_line_is_ended_if_another_process_wrote(tmp_path: Path) -> None:
+    """What another process wrote behind the part of a line is not removed."""
+    path = tmp_path / "2026-11-25.jsonl"
+    path.write_bytes(b"part of a li")
+    day = Day(tmp_path, 20_782)
+    day.append(b"another\n")
+    os.lseek(day._file, 12, os.SEEK_SET)
+
+    day._take_back(12)
+
+    assert b"part of a lianother\n\n" == path.read_bytes()
+
+
+def test_full_disk_without_a_key(tmp_path: Path) -> None:
+    """Without room for the key of the day nothing is recorded."""
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        limited(tmp_path, "", room=20)
+
+    assert "incomplete: the disk is full" in raised.value.stderr
