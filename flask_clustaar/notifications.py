@@ -23,12 +23,8 @@ def load_notification(body: bytes) -> Notification:
     :raises InvalidNotification: when it is JSON, but not an object with a topic.
     """
     try:
-        loaded = _schema().load(Received(body))
+        loaded = schema_for(Notification, received=True).load(Received(body))
     except marshmallow.ValidationError as error:
         raise InvalidNotification(violations=violations(error)) from error
     assert isinstance(loaded, Notification)
     return loaded
-
-
-def _schema() -> marshmallow.Schema:
-    return schema_for(Notification, received=True)

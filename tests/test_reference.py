@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from marshmallow.validate import Email, Length, Range, Validator
+from marshmallow.validate import Email, Validator
 from test_models import everything_public
 
+from docs.reference import FAMILIES, Row, models_of, rows, table_rst
 from flask_clustaar import models
 from flask_clustaar.models import (
     Card,
@@ -22,20 +23,20 @@ from flask_clustaar.models import (
     ShareAction,
     UnknownAction,
 )
-from flask_clustaar.reference import FAMILIES, Row, models_of, rows, table_rst
+from flask_clustaar.schemas.limits import Length, Range
 from flask_clustaar.wire import Model
 
 TABLE = Path(__file__).parent.parent / "docs" / "models_table.rst"
 
 
 def test_the_table_in_the_documentation_is_current() -> None:
-    """Else: 'python -m flask_clustaar.reference > docs/models_table.rst'."""
+    """To update it, run 'python docs/reference.py > docs/models_table.rst'."""
     assert TABLE.read_text(encoding="utf-8") == table_rst()
 
 
 def test_the_module_prints_the_table() -> None:
     """Run as a program, it writes what the documentation includes."""
-    program = [sys.executable, "-X", "utf8", "-m", "flask_clustaar.reference"]
+    program = [sys.executable, "-X", "utf8", "docs/reference.py"]
     done = subprocess.run(
         program, capture_output=True, check=True, cwd=TABLE.parents[1]
     )
@@ -106,10 +107,10 @@ class Odd(Model):
         (
             SendEmailAction,
             "from_email",
-            "string of at most 150 characters, not an address of the platform "
-            "(``@clustaar.``); sanitised, stripped",
+            "string of at most 150 characters, one line, and not an address of the "
+            "platform (``@clustaar.``); sanitised, stripped",
         ),
-        (MatchIntentCondition, "intent_id", "``Intent``, by its ``id``"),
+        (MatchIntentCondition, "intent", "``Intent``"),
         (models.StepTarget, "step_id", "string, an object id: 24 letters and digits"),
         (models.MatchRegexpCondition, "regexp", "string, a regular expression"),
         (
@@ -117,7 +118,12 @@ class Odd(Model):
             "kind",
             "string, one of ``positive``, ``neutral``, ``negative``",
         ),
-        (models.Interlocutor, "custom_attributes", "object of strings"),
+        (
+            models.Interlocutor,
+            "custom_attributes",
+            "object of strings, keys: letters, digits and underscores: no space, dot "
+            "or dash",
+        ),
         (Odd, "prime", "whole number, Prime"),
         (Odd, "any_length", "string"),
         (Odd, "exact", "list of 2: object of strings"),

@@ -144,7 +144,7 @@ def test_a_dict_has_the_shape_of_a_reply(value: Any, lines: list[str]) -> None:
 
 def test_strings_in_a_response_are_texts() -> None:
     """As in a list of actions; and the response that a handler keeps is left alone."""
-    response = StepReachedResponse(actions=["Hello", PauseBotAction()])  # type: ignore[list-item]
+    response = StepReachedResponse(actions=["Hello", PauseBotAction()])
     assert reply_to(notification(), response, response)["actions"] == 2 * [
         {"type": "send_text_action", "alternatives": ["Hello"], "text": "Hello"},
         {"type": "pause_bot_action"},

@@ -33,7 +33,7 @@ def check_handlers(handlers: Sequence[Handler], dispatch: str) -> Iterator[Findi
                 f"{_name(handler)} is for '{handler.topic}'. Did you mean '{topic}'?"
             )
         for step_id in sorted(step_ids or ()):
-            if not OBJECT_ID.question(step_id):
+            if not OBJECT_ID.accepts(step_id):
                 yield hint(
                     f"{_name(handler)} is for the step '{step_id}', and ids have 24 "
                     f"letters and digits. Is it a name, for 'StepName'?"

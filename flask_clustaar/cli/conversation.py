@@ -157,7 +157,7 @@ class Conversation:
         """Return the id of the step that a text names: it is one, or a name."""
         named = [row["id"] for row in self._steps if row.get("name") == text]
         step = str(named[0]) if named else text
-        if not OBJECT_ID.question(step):
+        if not OBJECT_ID.accepts(step):
             raise LookupError(
                 f"There is no step '{text}'. '/step' tells which are known; any other "
                 "goes by its id, of 24 letters and digits."

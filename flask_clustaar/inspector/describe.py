@@ -17,7 +17,7 @@ from ..notifications import load_notification
 from ..printable import printable
 from ..recording.delivery import VERSION, Delivery, HandlerRun, Timings
 from ..routing import Explanation
-from ..schemas import judge
+from ..schemas import validate_model
 from ..settings import Settings
 from ..transcript import render_input
 from ..verification import ReceivedRequest, Verdict, verify
@@ -227,7 +227,7 @@ def _unsent(trace: Trace) -> str | None:
             for run in trace.runs
             if (answer := replies.answer_of(run.returned, run.handler.name))
         ]
-        wire, _ = judge(replies.merge(answers, trace.notification))
+        wire, _ = validate_model(replies.merge(answers, trace.notification))
         return json.dumps(wire)
     except Exception:
         return None  # What cannot be merged or written has no JSON to be shown.

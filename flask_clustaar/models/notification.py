@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import ItemsView, Iterator, KeysView, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from ..schemas.limits import NAME, KeysMatch, Length
 from ..wire import NOT_NULL, REQUIRED, SANITISED, Key, Model, Text
@@ -87,7 +87,7 @@ class ConversationSession(Model, envelope=True, whole=True):
             return self.values == other
         return super().__eq__(other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None
 
     def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
         return self.values | dict(other)

@@ -321,7 +321,7 @@ class _Reader:
         return texts
 
     def _check_id(self, id: str, path: str) -> None:
-        if not OBJECT_ID.question(id):
+        if not OBJECT_ID.accepts(id):
             self._wrong(path, f"'{id}' is not an object id: 24 letters and digits.")
 
     def _check_action(self, action: Any, path: str) -> None:

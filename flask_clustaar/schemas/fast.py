@@ -299,7 +299,7 @@ def _value(model: type[Model], row: Attribute, received: Received) -> Any:
     if not received.view:
         return received.json.get(row.key)
     value = getattr(received.view, row.name)
-    if value.__class__ is msgspec.Raw and memoryview(value) == b"null":
+    if value.__class__ is msgspec.Raw and bytes(memoryview(value)[:4]) == b"null":
         return None
     return value
 
@@ -403,7 +403,7 @@ _plans: dict[type[Model], _Plan] = {}
 def _plan(model: type[Model]) -> _Plan:
     found = _plans.get(model)
     if found is None:
-        rows = [
+        rows: list[tuple[str, str, type | None, Write | None, str]] = [
             (
                 row.name,
                 row.key,

@@ -121,7 +121,7 @@ def field_of(shape: Shape, *, received: bool = False) -> Kind:
 class String(Kind, name="string"):
     """A string, without coercion. It is cleaned before it is validated."""
 
-    annotations = (str,)
+    annotations: ClassVar[tuple[Any, ...]] = (str,)
     words = "string"
     json_type = "string"
     wire_type = str
@@ -168,7 +168,7 @@ def text_of(value: Any) -> str | None:
 class Regexp(String, name="regexp"):
     """A regular expression, as its pattern."""
 
-    annotations = ()
+    annotations: ClassVar[tuple[Any, ...]] = ()
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
         if isinstance(value, re.Pattern):
@@ -360,8 +360,9 @@ class ListOf(Kind, name="list"):
 
     @classmethod
     def msgspec_type(cls, shape: Shape, types: Types, *, received: bool) -> Any:
-        item = msgspec_type(_item(shape), types, received=received)
-        return list[item] if received else _limited(list[item], shape)
+        item: Any = msgspec_type(_item(shape), types, received=received)
+        items: Any = list[item]
+        return items if received else _limited(items, shape)
 
     @classmethod
     def write(cls, shape: Shape, types: Types) -> Write | None:

@@ -123,8 +123,10 @@ class Pattern(Limit, validate.Regexp):
     """
 
     def __init__(self, pattern: str, *, error: str) -> None:
-        super().__init__(rf"^(?:{pattern})$(?!\n)", error=error)
-        self._match: Callable[[str], object] = self.regex.match
+        whole = re.compile(rf"^(?:{pattern})$(?!\n)")
+        super().__init__(whole, error=error)
+        self._pattern = whole.pattern
+        self._match: Callable[[str], object] = whole.match
 
     def __call__(self, value: Any) -> Any:
         if not self.accepts(value):
@@ -135,10 +137,10 @@ class Pattern(Limit, validate.Regexp):
         return self._match(value) is not None
 
     def meta(self) -> JSON | None:
-        return {"pattern": self.regex.pattern}
+        return {"pattern": self._pattern}
 
     def json_schema(self, kind: str) -> JSON:
-        return {"pattern": _for_other_readers(self.regex.pattern)}
+        return {"pattern": _for_other_readers(self._pattern)}
 
 
 class URL(Pattern):
@@ -234,7 +236,8 @@ class Other(Limit):
     def json_schema(self, kind: str) -> JSON:
         if not isinstance(self._validator, validate.Regexp):
             return {}
-        pattern = self._validator.regex.pattern  # marshmallow matches at the beginning
+        # marshmallow matches at the beginning.
+        pattern = str(self._validator.regex.pattern)
         return {"pattern": _for_other_readers(f"^(?:{pattern})")}
 
     def words(self, kind: str) -> str:

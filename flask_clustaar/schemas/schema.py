@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, overload
 
 import marshmallow as ma
 
@@ -26,7 +26,17 @@ from .received import Received, dump_json
 from .violations import Path, flat, nearest, tree_of, unknown_key
 
 
-def schema_for(model: type[Model], *, received: bool = False) -> ModelSchema:
+@overload
+def schema_for(
+    model: type[Model], *, received: Literal[False] = False
+) -> ModelSchema: ...
+
+
+@overload
+def schema_for(model: type[Model], *, received: Literal[True]) -> ReceivedSchema: ...
+
+
+def schema_for(model: type[Model], *, received: bool = False) -> Any:
     """Return the marshmallow schema of *model*.
 
     Its ``load``, ``dump`` and ``validate`` are marshmallow's. ``dumps`` also cleans and
@@ -50,7 +60,9 @@ def schema_for(model: type[Model], *, received: bool = False) -> ModelSchema:
 
 _schemas: dict[tuple[type[Model], bool], ModelSchema] = {}
 kinds.Kind.schema_of = staticmethod(
-    lambda model, received: schema_for(model, received=received)
+    lambda model, received: (
+        schema_for(model, received=True) if received else schema_for(model)
+    )
 )
 
 
@@ -103,7 +115,7 @@ class ModelSchema(ma.Schema):
         :raises TypeError, ValueError, RecursionError: when JSON cannot say it.
         """
         if args or kwargs or many or self._has_options:
-            return super().dumps(obj, *args, many=many, **kwargs)
+            return str(super().dumps(obj, *args, many=many, **kwargs))
         try:
             return fast.dumps(obj, _slow).decode()
         except fast.UNCLEAR:
