@@ -129,7 +129,7 @@ def test_through_the_door() -> None:
 def test_wrong_user() -> None:
     """An attribute that a user does not have is an error of usage."""
     result = run(small_bot(), "chat", "--user", "firstName=Ada")
-    assert "Did you mean 'first_name'?" in sentence(result, 2)
+    assert "Did you mean 'first_name=Ada'?" in sentence(result, 2)
 
 
 def test_handler_that_fails() -> None:
@@ -350,8 +350,8 @@ def test_application_that_ran_already(steps: Path) -> None:
     ("content", "error"),
     [
         ("{", "Standard input is not JSON: "),
-        ("[" * 100_000, "It is nested too deeply."),
-        ("[NaN]", "Standard input is not JSON: it has no 'NaN'."),
+        ("[" * 100_000, "The document is nested too deeply."),
+        ("[NaN]", "Standard input is not JSON: 'NaN' is not a JSON number."),
         ("{}", "Standard input has no list of steps, such as "),
         ("[]", "Standard input has no list of steps, such as "),
         ("[1]", "Step 1 in '-' has no 'id'."),

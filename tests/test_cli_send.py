@@ -125,7 +125,7 @@ def test_file_is_whole(option: str) -> None:
     [
         ("--session", "age", "'age' is not 'key=value'."),
         ("--session", "=1", "'=1' is not 'key=value'."),
-        ("--user", "firstName=Ada", "Did you mean 'first_name'?"),
+        ("--user", "firstName=Ada", "Did you mean 'first_name=Ada'?"),
         ("--date", "tomorrow\n", "A header has printable ASCII characters only."),
         ("--date", "demain à midi", "A header has printable ASCII characters only."),
         ("--url", "example.com", "It is not a URL such as"),

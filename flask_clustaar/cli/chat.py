@@ -9,10 +9,11 @@ from contextlib import suppress
 import click
 
 from ..wire import JSON
-from .common import chosen, is_terminal, load_app, webhook_option, webhooks_of
+from .application import chosen, load_app, webhooks_of
 from .conversation import Conversation
+from .options import channel_option, session_option, user_option, webhook_option
 from .steps import read_steps
-from .values import session_values, user_attributes
+from .terminal import is_terminal
 
 
 @click.command("chat")
@@ -25,27 +26,9 @@ from .values import session_values, user_attributes
     help="The steps of the bot, for clicks and jumps to lead to: a JSON list of "
     "objects with 'id' and, if need be, 'name', 'actions', 'user_data' and 'story'.",
 )
-@click.option(
-    "--session",
-    metavar="KEY=VALUE",
-    multiple=True,
-    callback=session_values,
-    help="A session value: JSON ('age=25' is a number), or else text. Repeatable.",
-)
-@click.option(
-    "--user",
-    metavar="KEY=VALUE",
-    multiple=True,
-    callback=user_attributes,
-    help="An attribute of the user, such as 'first_name=Ada'. Repeatable.",
-)
-@click.option(
-    "--channel",
-    metavar="NAME",
-    default="clustaar_web_chat",
-    show_default=True,
-    help="The channel.",
-)
+@session_option
+@user_option
+@channel_option
 def command(
     webhook: str | None,
     step: str | None,

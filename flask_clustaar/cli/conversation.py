@@ -22,9 +22,9 @@ from ..routing import HandlerGroup
 from ..testing import STEP_ID, Clickable, ClustaarClient, Reply
 from ..transcript import Line, _objects, info, render_action
 from ..wire import JSON, copy_json
-from .common import first_step
+from .application import first_step
 from .delivery import answer_exceptions
-from .paint import say
+from .lines import say
 from .show import answer_lines, as_json, place
 from .steps import place_steps
 

@@ -20,7 +20,7 @@ from ..transcript import (
 )
 from ..wire import JSON
 from .delivery import Answer
-from .paint import say
+from .lines import say
 
 
 def show(body: bytes, answer: Answer) -> None:

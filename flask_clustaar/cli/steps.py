@@ -9,7 +9,7 @@ import click
 
 from ..testing import ClustaarClient
 from ..wire import JSON
-from .common import name_of, read_json
+from .files import name_of, read_json
 
 #: What a step in the file may have. Its story is the one that begins with it.
 _KEYS: Final = {

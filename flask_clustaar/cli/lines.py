@@ -1,15 +1,14 @@
-"""How a conversation is printed."""
+"""Print the lines of a transcript."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
-
-import click
+from typing import Final
 
 from ..transcript import Line, Style
+from .terminal import PLAIN, Looks, echo
 
-_LOOKS: Final[dict[Style, dict[str, Any]]] = {
+_LOOKS: Final[dict[Style, Looks]] = {
     "bot": {"fg": "green"},
     "user": {"fg": "cyan"},
     "card": {},
@@ -20,9 +19,7 @@ _LOOKS: Final[dict[Style, dict[str, Any]]] = {
 
 
 def say(speaker: str, lines: Iterable[Line]) -> None:
-    """Print what somebody says; without a terminal, without colours."""
+    """Print what somebody says."""
     for line in lines:
-        looks = _LOOKS[line.style] if line.text else {}
-        text = click.style(line.text, **looks) if looks else line.text
-        click.echo(f"{speaker:<5}{text}".rstrip())
+        echo(line.text, label=f"{speaker:<5}", looks=_LOOKS.get(line.style, PLAIN))
         speaker = ""
