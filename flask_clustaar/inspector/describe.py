@@ -111,10 +111,20 @@ def read_delivery(line: bytes) -> Delivery:
     }
     known = {key: value for key, value in read.items() if key in empty}
     timings = {**_NO_TIMINGS, **(read.get("timings") or {})}
+    known["handlers"] = [_NO_RUN | each for each in read.get("handlers") or ()]
     found = {**empty, **known, "source": "recording", "timings": timings}
     return cast(Delivery, found)
 
 
+_NO_RUN: Final[JSON] = {
+    "name": "",
+    "where": "",
+    "decorator": "",
+    "matched": True,
+    "sentence": "",
+    "ms": None,
+    "returned": None,
+}
 _NO_TIMINGS: Final[Timings] = {
     "authentication": None,
     "load": None,
