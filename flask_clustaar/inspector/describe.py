@@ -235,7 +235,8 @@ def _unsent(trace: Trace) -> str | None:
         answers = [
             answer
             for run in trace.runs
-            if (answer := replies.answer_of(run.returned, run.handler.name))
+            if run.call
+            and (answer := replies.answer_of(run.call.returned, run.handler.name))
         ]
         wire, _ = judge(replies.merge(answers, trace.notification))
         return json.dumps(wire)
@@ -281,8 +282,8 @@ def _handlers(app: Flask, webhook: ClustaarWebhook, trace: Trace) -> list[Handle
 def _handler(explanation: Explanation, run: Run | None) -> HandlerRun:
     handler = explanation.handler
     returned = None
-    if run is not None and run.has_returned:
-        returned = _shown.repr(run.returned)
+    if run is not None and run.call is not None:
+        returned = _shown.repr(run.call.returned)
     return HandlerRun(
         name=handler.name,
         where=handler.location,
