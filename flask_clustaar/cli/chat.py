@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -11,8 +12,8 @@ import click
 from ..wire import JSON
 from .application import chosen, load_app, webhooks_of
 from .conversation import Conversation
+from .files import read_bot
 from .options import channel_option, session_option, user_option, webhook_option
-from .steps import read_steps
 from .terminal import is_terminal
 
 
@@ -52,15 +53,22 @@ def command(
     """
     app = load_app()
     about = {"session": session, "user": user, "channel": channel}
-    rows = read_steps(steps) if steps else []
+    bot = read_bot(steps) if steps else None
     typed = is_terminal(sys.stdin) and is_terminal(sys.stdout)
     if typed:
         click.echo("Type what the user would. '/help' tells what else there is.")
     try:
         conversation = Conversation(
-            app, chosen(webhooks_of(app), webhook), step, step_name, rows, about
+            app,
+            chosen(webhooks_of(app), webhook),
+            step,
+            step_name,
+            bot,
+            time.sleep,
+            not typed,
+            about,
         )
-    except (TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from error
     for line in _typed() if typed else _piped():
         if not conversation.hear(line):
@@ -80,8 +88,6 @@ def _typed() -> Iterator[str]:
 
 
 def _piped() -> Iterator[str]:
-    """Yield the lines of standard input, and show them as if they were typed."""
+    """Yield the lines of standard input."""
     for line in sys.stdin or ():
-        text = line.rstrip("\r\n")
-        click.echo(f"you  {text}".rstrip())
-        yield text
+        yield line.rstrip("\r\n")

@@ -15,11 +15,12 @@ _LOOKS: Final[dict[Style, Looks]] = {
     "button": {"fg": "blue", "bold": True},
     "info": {"dim": True},
     "problem": {"fg": "red"},
+    "place": {"dim": True},
+    "value": {"dim": True},
 }
 
 
-def say(speaker: str, lines: Iterable[Line]) -> None:
-    """Print what somebody says."""
+def say(lines: Iterable[Line]) -> None:
+    """Print lines of a conversation."""
     for line in lines:
-        echo(line.text, label=f"{speaker:<5}", looks=_LOOKS.get(line.style, PLAIN))
-        speaker = ""
+        echo(line.text, label=line.label, looks=_LOOKS.get(line.style, PLAIN))

@@ -6,7 +6,7 @@ import json
 from typing import Any, TypeVar, cast
 
 from ..schemas import judge, schema_for
-from ..wire import Model
+from ..wire import Model, Unknown
 
 M = TypeVar("M", bound=Model)
 
@@ -18,6 +18,8 @@ def to_json(value: Any) -> Any:
     """
     if not isinstance(value, Model):
         return value
+    if isinstance(value, Unknown):
+        return value.data
     wire, violations = judge(value)
     if violations:
         head = f"The platform would not send this {type(value).__name__}:"
