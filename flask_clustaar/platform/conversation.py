@@ -54,7 +54,7 @@ from ..transcript import (
 from ..wire import JSON, attributes_of, copy_json
 from .bot import Bot
 from .conditions import Facts, decide, stored
-from .documents import encode, from_json, to_json
+from .documents import dump, encode, from_json, to_json
 from .errors import ConversationError, JumpLoop
 from .notifications import (
     BOT_ID,
@@ -190,7 +190,7 @@ class Conversation:
         self._offers: list[_Offer] = []
         self._turn = 0
         self._shown_place: str | None = None
-        self._shown: tuple[JSON, JSON] = {}, to_json(as_interlocutor(NO_VALUES))
+        self._shown: tuple[JSON, JSON] = {}, dump(as_interlocutor(NO_VALUES))
 
     def __str__(self) -> str:
         return str(self.transcript)
@@ -318,7 +318,7 @@ class Conversation:
         """
         at = self.label(str(self.step.id))
         session, user = self._shown
-        now = to_json(self.user)
+        now = dump(self.user)
         changes = [
             *render_changes("session", session, self.session),
             *self._user_changes(user, now),
@@ -629,7 +629,7 @@ class Conversation:
     def _show_changes(self) -> None:
         """Add what changed in the session and the user since the user did something."""
         session, user = self._shown
-        now = to_json(self.user)
+        now = dump(self.user)
         changes = render_changes("session", session, self.session)
         self.transcript.add([*changes, *self._user_changes(user, now)])
         self._shown = copy_json(self.session), now

@@ -6,7 +6,7 @@ import json
 from typing import Any, TypeVar, cast
 
 from ..schemas import judge, schema_for
-from ..wire import Model, Unknown
+from ..wire import JSON, Model, Unknown
 
 M = TypeVar("M", bound=Model)
 
@@ -25,6 +25,11 @@ def to_json(value: Any) -> Any:
         head = f"The platform would not send this {type(value).__name__}:"
         raise ValueError("\n".join([head, *map(str, violations)]))
     return wire
+
+
+def dump(model: Model) -> JSON:
+    """Return a model as JSON without validating it."""
+    return cast(JSON, schema_for(type(model)).dump(model))
 
 
 def from_json(model: type[M], raw: Any) -> M:
