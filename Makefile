@@ -65,6 +65,7 @@ suite: $(VENV)/installed/test
 lint: $(VENV)/installed/lint  ## Check style and formatting
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
+	@$(PY) -m codespell_lib
 
 format: $(VENV)/installed/lint  ## Mend style and formatting
 	@$(PY) -m ruff check --fix

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import inspect
+import os
 import re
 import typing
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 from flask_clustaar._version import __version__
@@ -17,7 +20,7 @@ author = "The Flask-Clustaar authors"
 copyright = author
 version = release = __version__
 
-extensions = ["sphinx.ext.autodoc"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_sitemap"]
 exclude_patterns = ["_build", "models_table.rst"]
 # A block says its language, so that each one can be tried (conftest.py).
 highlight_language = "none"
@@ -25,13 +28,35 @@ default_role = "code"
 # Dashes only: quotes are meant to be typed.
 smartquotes_action = "D"
 
+if "READTHEDOCS" in os.environ:
+    # Elsewhere the build needs no network: names of other packages are plain text.
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "flask": ("https://flask.palletsprojects.com/en/stable", None),
+        "werkzeug": ("https://werkzeug.palletsprojects.com/en/stable", None),
+        "click": ("https://click.palletsprojects.com/en/stable", None),
+        "blinker": ("https://blinker.readthedocs.io/en/stable", None),
+        "marshmallow": ("https://marshmallow.readthedocs.io/en/latest", None),
+        "itsdangerous": ("https://itsdangerous.palletsprojects.com/en/stable", None),
+    }
+
 html_theme = "furo"
+html_baseurl = os.environ.get(
+    "READTHEDOCS_CANONICAL_URL", "https://flask-clustaar.readthedocs.io/en/latest/"
+)
+html_favicon = "_static/favicon.svg"
+sitemap_url_scheme = "{link}"
+sitemap_excludes = ["search.html", "genindex.html", "_modules/*"]
 html_title = f"Flask-Clustaar {version}"
 html_static_path = ["_static"]
 html_css_files = ["docs.css"]
 html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {
+    "source_repository": "https://github.com/flask-clustaar/flask-clustaar",
+    "source_branch": "main",
+    "source_directory": "docs/",
     "light_css_variables": {
         "color-brand-primary": "#1d7a5c",
         "color-brand-content": "#1d7a5c",
@@ -55,7 +80,7 @@ nitpick_ignore_regex = [
     (
         "py:.*",
         r"(flask|werkzeug|blinker|marshmallow|itsdangerous|click|_pytest|typing|types"
-        r"|collections|dataclasses|datetime|functools|re|http|os|wsgiref)(\..*)?",
+        r"|collections|dataclasses|datetime|functools|re|http|os|pathlib|wsgiref)(\..*)?",
     ),
     ("py:.*", r"(Flask|WSGIEnvironment|deque|Style)"),
 ]
@@ -92,6 +117,25 @@ def sign_model(
     return re.sub(r"~\w+\.", "", text).replace("<factory>", "..."), None
 
 
+def describe_page(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Give each page a description for search engines: its first paragraph."""
+    if doctree is None:
+        return
+    for paragraph in doctree.findall(nodes.paragraph):
+        text = " ".join(paragraph.astext().split()).removesuffix(":")
+        if len(text) > 160:
+            text = text[:159].rpartition(" ")[0] + "…"
+        content = html.escape(text)
+        context["metatags"] += f'\n<meta name="description" content="{content}" />'
+        return
+
+
 class Written:
     """An annotation that shows as it is written."""
 
@@ -105,3 +149,4 @@ class Written:
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", link_protocol)
     app.connect("autodoc-process-signature", sign_model)
+    app.connect("html-page-context", describe_page)

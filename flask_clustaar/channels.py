@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+WEBCHAT: Final = "clustaar_web_chat"
+
 #: The channels by the names that notifications give them, or that they would have.
 CHANNELS: Final = {
-    "clustaar_web_chat": "the webchat",
+    WEBCHAT: "the webchat",
     "facebook": "Messenger",
     "intercom": "Intercom",
     "iadvize": "iAdvize",

@@ -27,6 +27,10 @@ class InsecureWebhookWarning(UserWarning):
     """A webhook is configured with neither a private key nor credentials."""
 
 
+class ConfigurationWarning(UserWarning):
+    """A setting is probably wrong, such as a misspelt one."""
+
+
 class ReplayStoreError(ClustaarError):
     """A replay store is full, or cannot be reached."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypedDict, TypeGuard, Unpack
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, ConfigurationWarning
 from .replay import ReplayStore, open_store
 from .security import ALGORITHMS, Credentials, Secret, sign
 
@@ -214,7 +214,7 @@ def _warn_of_misspelt(typed: Iterable[str], prefixes: list[str]) -> None:
             warn_at_the_program(
                 f"Unknown setting '{key}' in the configuration. "
                 f"Did you mean '{prefix}{near}'?",
-                UserWarning,
+                ConfigurationWarning,
             )
 
 
@@ -225,7 +225,7 @@ def _warn_of_white_space(values: Mapping[str, Any], labels: Mapping[str, str]) -
             warn_at_the_program(
                 f"'{labels[name]}' begins or ends with white space, such as the last "
                 "newline of a file. Remove it, unless the bot's settings have it too.",
-                UserWarning,
+                ConfigurationWarning,
             )
 
 

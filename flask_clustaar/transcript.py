@@ -1,88 +1,128 @@
-"""A conversation as a person sees it in a terminal, as lines of text."""
+"""A conversation as lines of text, drawn as the webchat draws it.
+
+One format is used everywhere: by the terminal, below a failing test, and in the stories
+that pytest runs::
+
+    at Welcome
+    you  hello
+    bot  Which colour?
+         [Red] [Blue]
+    you  [Red]
+    bot  Red it is.
+    session colour = "red"
+"""
 
 from __future__ import annotations
 
 import html
-import itertools
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
+from .channels import CHANNELS, WEBCHAT, support
 from .describe import shorten
 from .printable import printable
 from .schemas import schema_for
-from .wire import JSON, Model
+from .wire import JSON, Model, same
 
 T = TypeVar("T")
-Style = Literal["bot", "user", "card", "button", "info", "problem"]
+Style = Literal["bot", "user", "card", "button", "info", "problem", "place", "value"]
+
+#: Lines that begin at the margin: where the conversation is, and what is stored.
+_AT_THE_MARGIN: Final = ("place", "value")
 
 
 class Line(NamedTuple):
-    """A line of a conversation."""
+    """A line of a conversation; ``str()`` of it is the line as it is printed."""
 
     text: str
     #: What it is, for those who colour it.
     style: Style
+    #: Who begins to speak with this line: ``bot``, ``you``, or nobody.
+    speaker: str = ""
+
+    @property
+    def label(self) -> str:
+        """What stands before the text: the speaker, or white space."""
+        return "" if self.style in _AT_THE_MARGIN else f"{self.speaker:<5}"
+
+    def __str__(self) -> str:
+        return f"{self.label}{self.text}".rstrip()
 
 
 class Transcript:
-    """A conversation so far; ``str()`` of it reads as one."""
+    """A conversation so far; ``str()`` of it is a story that can be run again.
 
-    def __init__(self) -> None:
-        #: Who spoke, and what they said.
-        self.turns: list[tuple[str, list[Line]]] = []
+    :param listener: is called with each line when it is added.
+    """
 
-    def add(self, speaker: str, lines: Iterable[Line]) -> None:
-        """Add what somebody said."""
-        self.turns.append((speaker, list(lines)))
+    def __init__(self, listener: Callable[[Line], object] | None = None) -> None:
+        #: What was said and done.
+        self.lines: list[Line] = []
+        self._listener = listener
+
+    def add(self, lines: Iterable[Line]) -> None:
+        """Add lines at the end."""
+        for line in lines:
+            self.lines.append(line)
+            if self._listener is not None:
+                self._listener(line)
 
     def __str__(self) -> str:
-        rows = [
-            f"{'' if index else speaker:<5}{line.text}"
-            for speaker, lines in self.turns
-            for index, line in enumerate(lines)
-        ]
-        return "\n".join(row.rstrip() for row in rows)
+        return "\n".join(map(str, self.lines))
 
 
-def render_reply(reply: Model | JSON) -> list[Line]:
-    """Return what a person sees of a reply.
+def render_reply(reply: Model | JSON, channel: str | None = None) -> list[Line]:
+    """Return what a user sees of a reply.
 
     :param reply: a :class:`~flask_clustaar.models.StepReachedResponse`, or its JSON.
+    :param channel: where it is shown; by default in the webchat.
     """
-    numbers = itertools.count(1)
     actions = _list(_raw(reply), "actions")
-    lines = [line for each in actions for line in render_action(each, numbers)]
+    lines = [line for each in actions for line in render_action(each, channel)]
     return lines or [info("says nothing")]
 
 
-def render_action(
-    action: Model | JSON, numbers: Iterator[int] | None = None
-) -> list[Line]:
-    """Return what a person sees of an action (PROTOCOL 7).
+def render_action(action: Model | JSON, channel: str | None = None) -> list[Line]:
+    """Return what a user sees of an action, drawn as the webchat draws it.
 
-    What nobody sees is told in lines of the style ``info``. An action of an unknown
-    type is told by its type, and one in an odd shape as far as it goes.
+    Lines of the style ``info`` are about what a user does not see. An action of an
+    unknown type is named by its type, and a malformed one is drawn as far as possible.
 
-    :param numbers: the numbers of what can be chosen, to go on with.
+    :param channel: where it is shown, such as ``facebook``. If that channel is not
+        known to show such an action, a line says so.
     """
     raw = _raw(action)
     render = _of_type(raw, _ACTIONS)
     if render is None:
         return [info(_fill(raw, "unknown action {type}"))]
-    return list(render(raw, numbers or itertools.count(1)))
+    return [*render(raw), *_lost(raw, channel)]
 
 
 def render_input(input: Model | JSON | None) -> list[Line]:
-    """Return what a person did to make the platform send a notification."""
+    """Return what the user did to make the platform send a notification."""
     raw = _raw(input)
     read = _of_type(raw, _INPUTS)
     if read is None:
-        return [info(_fill(raw, "unknown input {type}") if raw else "no input")]
+        text = _fill(raw, "unknown input {type}") if raw else "no input"
+        return _spoken("you", [info(text)])
     files = [
-        _fill(f, "{type} {url}", "{name} {url}") for f in _objects(raw, "attachments")
+        info(_fill(file, "{type} {url}", "{name} {url}"))
+        for file in _objects(raw, "attachments")
     ]
-    return [Line(row, "user") for row in [*read(raw), *files] or [""]]
+    lines = [*read(raw), *files] or [Line("", "user")]
+    return _spoken("you", lines)
+
+
+def render_click(title: str, number: int | None = None) -> list[Line]:
+    """Return the line of a click.
+
+    :param title: the title that was clicked on.
+    :param number: which one, from 1, if several have the title.
+    """
+    which = "" if number is None else f" ({number})"
+    return [Line(f"[{title}]{which}", "user", "you")]
 
 
 def render_problem(problem: JSON) -> list[Line]:
@@ -90,19 +130,59 @@ def render_problem(problem: JSON) -> list[Line]:
     rows = [_fill(problem, "{status} {code}: {detail}", "{status}: {detail}")]
     for error in _objects(problem, "errors"):
         rows.append(_fill(error, "  {path}: {message}", "  {message}"))
-    return [Line(row, "problem") for row in rows]
+    return _spoken("bot", [Line(row, "problem") for row in rows])
+
+
+def render_place(step: str) -> Line:
+    """Return the line that says where the conversation is.
+
+    :param step: the step's name or id.
+    """
+    return Line(f"at {_line(step)}", "place")
+
+
+def render_changes(
+    kind: Literal["session", "user"], before: JSON, after: JSON
+) -> list[Line]:
+    """Return the values that changed, one in each line: ``session colour = "red"``."""
+    lines = []
+    for key in [*after, *(key for key in before if key not in after)]:
+        if key not in after:
+            lines.append(Line(f"{kind} {_line(key)} is removed", "value"))
+        elif key not in before or not same(before[key], after[key]):
+            lines.append(Line(f"{kind} {_line(key)} = {as_json(after[key])}", "value"))
+    return lines
 
 
 def info(text: str) -> Line:
-    """Return a line about what nobody sees."""
+    """Return a line about what a user does not see."""
     return Line(f"· {text}", "info")
 
 
+def as_json(value: Any) -> str:
+    """Return a value as JSON in one line, with letters as they are read."""
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
+def _spoken(speaker: str, lines: list[Line]) -> list[Line]:
+    """Return lines with the speaker before the first one."""
+    return [line._replace(speaker=speaker) for line in lines[:1]] + lines[1:]
+
+
 def plain(text: str) -> str:
-    """Return a bot's text without its HTML, as printable text."""
+    """Return HTML as the text that the webchat shows, as printable text."""
+    text = _OBFUSCATED.sub(lambda what: _LABELS.get(what[2], what[2]), text)
     text = _TAG.sub("", _ITEM.sub("\n- ", _BREAK.sub("\n", text)))
     text = _REFERENCE.sub(lambda reference: html.unescape(reference[0]), text)
     return printable(text, lines=True).strip("\n")
+
+
+def literal(text: str) -> str:
+    """Return a text as a browser shows it where it is not HTML.
+
+    Tags and references are shown as they are, and line breaks as spaces.
+    """
+    return printable(_SPACES.sub(" ", text).strip(" "))
 
 
 _BREAK: Final = re.compile(r"<br\s*/?>|</(?:blockquote|ol|ul)>", re.IGNORECASE)
@@ -110,84 +190,129 @@ _ITEM: Final = re.compile("<li>", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[a-zA-Z][^<>]*>")
 #: Only with its semicolon: a URL may have '&copy=1'.
 _REFERENCE: Final = re.compile(r"&#?\w+;")
+#: What the platform puts in place of personal data, and the label that is shown.
+_OBFUSCATED: Final = re.compile(r"\*\*(basic|custom)_obfuscation_of_(.+?)\*\*")
+_LABELS: Final = {
+    "phone_number": "Phone number",
+    "email_address": "Email",
+    "credit_card_number": "Credit Card",
+    "social_security_number": "FR SSN",
+}
+#: White space that HTML collapses.
+_SPACES: Final = re.compile(r"[ \t\n\f\r]+")
 
 
 # -- what is seen --------------------------------------------------------------------
 
-Renderer = Callable[[JSON, Iterator[int]], Iterator[Line]]
+Renderer = Callable[[JSON], Iterator[Line]]
 
 
-def _text(action: JSON, numbers: Iterator[int]) -> Iterator[Line]:
+def _text(action: JSON) -> Iterator[Line]:
     texts = [t for t in _list(action, "alternatives") if isinstance(t, str)]
     said = action.get("text") or next(iter(texts), "")
-    yield from _bubble(said)
-    yield from (info(f"or: {_words(text)}") for text in texts if text != said)
+    yield from _bubble(said, plain)
+    yield from (info(f"or: {_line(plain(text))}") for text in texts if text != said)
 
 
-def _image(action: JSON, numbers: Iterator[int]) -> Iterator[Line]:
-    yield Line(_fill(action, "image {imageURL} ({alt})", "image {imageURL}"), "card")
+def _image(action: JSON) -> Iterator[Line]:
+    text = _fill(action, "image {imageURL} ({alt})", "image {imageURL}")
+    yield Line(text, "card", "bot")
 
 
-def _cards(action: JSON, numbers: Iterator[int]) -> Iterator[Line]:
+def _cards(action: JSON) -> Iterator[Line]:
+    """Draw a carousel, with a line of dashes between two cards."""
+    rows: list[Line] = []
+    unseen: list[Line] = []
     for index, card in enumerate(_objects(action, "cards")):
         if index:
-            yield Line("", "card")
-        yield Line(_fill(card, "| {title}"), "card")
+            rows.append(Line("--", "card"))
+        rows.append(Line(_fill(card, "| {title}"), "card"))
         for row in ("| {subtitle}", "| image {imageURL}", "| -> {url}"):
             if said := _fill(card, row, ""):
-                yield Line(said, "card")
-        if buttons := _objects(card, "buttons"):
-            titles = [_fill(button, "[{title}]") for button in buttons]
-            yield Line(f"| {'  '.join(titles)}", "button")
+                rows.append(Line(said, "card"))
+        buttons = _objects(card, "buttons")
+        drawn = [button for button in buttons if is_drawn(button)]
+        if drawn:
+            titles = [_fill(button, "[{title}]") for button in drawn]
+            rows.append(Line(f"| {' '.join(titles)}", "button"))
+        unseen += [
+            info(_fill(each, "[{title}] is not drawn: its action is {action.type}"))
+            for each in buttons
+            if not is_drawn(each)
+        ]
+    yield from _spoken("bot", rows)
+    yield from unseen
+
+
+def is_drawn(button: JSON) -> bool:
+    """Tell if the webchat draws a button of a card (WEBCHAT.md)."""
+    return _at(button, "action.type") not in _UNDRAWN
+
+
+_UNDRAWN: Final = (
+    "legacy_reply_to_message_action",
+    "customer_satisfaction_callback_action",
+)
 
 
 def _question(key: str, title: str) -> Renderer:
-    """Make the renderer of a message with what to choose from below it."""
+    """Make the renderer of a message with quick replies below it."""
 
-    def render(action: JSON, numbers: Iterator[int]) -> Iterator[Line]:
-        yield from _bubble(action.get("message"))
-        chips = _numbered(_objects(action, key), title, numbers)
-        yield Line("  ".join(chips), "button")
+    def render(action: JSON) -> Iterator[Line]:
+        if action.get("message") != "":
+            yield from _bubble(action.get("message"), plain)
+        titles = [_fill(button, title) for button in _objects(action, key)]
+        yield Line(" ".join(titles), "button")
 
     return render
 
 
-def _choices_list(action: JSON, numbers: Iterator[int]) -> Iterator[Line]:
-    yield from _bubble(action.get("message"))
+def _choices_list(action: JSON) -> Iterator[Line]:
+    yield from _bubble(action.get("message"), literal)
     yield Line(_fill(action, "{placeholder} …"), "card")
     for section in _objects(action, "sections"):
         if title := _fill(section, "| {title}", ""):
             yield Line(title, "card")
-        for chip in _numbered(_objects(section, "choices"), "{title}", numbers):
-            yield Line(f"| {chip}", "button")
+        for choice in _objects(section, "choices"):
+            yield Line(_fill(choice, "| [{title}]"), "button")
 
 
-def _location(action: JSON, numbers: Iterator[int]) -> Iterator[Line]:
-    yield from _bubble(action.get("message"))
+def _location(action: JSON) -> Iterator[Line]:
+    yield from _bubble(action.get("message"), literal)
     yield Line("[Send location]", "button")
 
 
-def _documents(action: JSON, numbers: Iterator[int]) -> Iterator[Line]:
-    yield from _bubble(action.get("message"))
+def _documents(action: JSON) -> Iterator[Line]:
     for document in _objects(action, "documents"):
         kinds = ", ".join(map(_words, _list(document, "authorizedFileTypes")))
-        asked = _fill(document, "[Send {name}] {message}", "[Send {name}]")
-        yield Line(f"{asked} ({kinds})", "button")
+        asked = _fill(document, "{name}: {message}", "{name}")
+        yield info(f"asks for the document {asked} ({kinds})")
 
 
-def _wait(action: JSON, numbers: Iterator[int]) -> Iterator[Line]:
+def _wait(action: JSON) -> Iterator[Line]:
     yield Line(_fill(action, "… {duration} s"), "info")
 
 
-def _bubble(text: Any) -> Iterator[Line]:
-    said = plain(text) if isinstance(text, str) else _words(text)
-    yield from (Line(row, "bot") for row in said.splitlines())
+def _bubble(text: Any, read: Callable[[str], str]) -> Iterator[Line]:
+    said = read(text) if isinstance(text, str) else _words(text)
+    yield from _spoken("bot", [Line(row, "bot") for row in said.splitlines() or [""]])
 
 
-def _numbered(
-    items: Iterable[JSON], sentence: str, numbers: Iterator[int]
-) -> list[str]:
-    return [f"({next(numbers)}) {_fill(item, sentence)}" for item in items]
+def bubble_of(action: Model | JSON) -> str | None:
+    """Return the text of the bubble that an action draws; None if it draws none."""
+    rows = [line for line in render_action(action) if line.style == "bot"]
+    return "\n".join(line.text for line in rows) if rows else None
+
+
+def _lost(action: JSON, channel: str | None) -> Iterator[Line]:
+    """Say if a channel is not known to show an action (PROTOCOL 6)."""
+    name = CHANNELS.get(channel or "")
+    if name is None or channel == WEBCHAT:
+        return
+    sentence = {"-": "not available on {}", "?": "support on {} is not documented"}
+    support_of = sentence.get(support(action.get("type"), str(channel)))
+    if support_of is not None:
+        yield info(f"{action['type']}: {support_of.format(name)}")
 
 
 # -- what is not seen ----------------------------------------------------------------
@@ -196,7 +321,7 @@ def _numbered(
 def _told(*sentences: str) -> Renderer:
     """Make the renderer that tells an action in one of these sentences."""
 
-    def render(action: JSON, numbers: Iterator[int]) -> Iterator[Line]:
+    def render(action: JSON) -> Iterator[Line]:
         yield info(_fill(action, *sentences))
 
     return render
@@ -209,19 +334,23 @@ def _stored(what: str) -> Renderer:
         f"adds {{value}} to {what} {{key}}",
     )
 
-    def render(action: JSON, numbers: Iterator[int]) -> Iterator[Line]:
+    def render(action: JSON) -> Iterator[Line]:
         yield info(_fill(action, adds if action.get("add") else sets))
 
     return render
 
 
-def _jump(action: JSON, numbers: Iterator[int]) -> Iterator[Line]:
+def _jump(action: JSON) -> Iterator[Line]:
     for connection in _objects(action, "connections"):
-        conditions = map(_condition, _objects(connection, "predicates"))
         target = _fill(connection, *_TARGET)
-        yield info(f"jumps to {target} if {' and '.join(conditions)}")
+        yield info(f"jumps to {target} if {render_predicates(connection)}")
     default = _fill({"target": action.get("defaultTarget")}, *_TARGET, "")
     yield info(f"jumps to {default}" if default else "jumps nowhere else")
+
+
+def render_predicates(connection: JSON) -> str:
+    """Return in words when a connection of a jump is taken."""
+    return " and ".join(map(_condition, _objects(connection, "predicates")))
 
 
 _TARGET: Final = ("{target.type} {target.name}", "{target.type} {target.id}")
@@ -252,9 +381,9 @@ _ACTIONS: Final[dict[str, Renderer]] = {
     "send_image_action": _image,
     "send_cards_action": _cards,
     "send_simple_cards_action": _cards,
-    "send_quick_replies_action": _question("buttons", "{title}"),
+    "send_quick_replies_action": _question("buttons", "[{title}]"),
     "send_choices_list_action": _choices_list,
-    "customer_satisfaction_action": _question("choices", "{label}"),
+    "customer_satisfaction_action": _question("choices", "[{label}]"),
     "ask_location_action": _location,
     "ask_document_action": _documents,
     "google_custom_search_action": _told("searches the web for {query}"),
@@ -286,20 +415,35 @@ _ACTIONS: Final[dict[str, Renderer]] = {
 }
 
 
-def _typed(text: Any) -> list[str]:
-    """Return a text as a person typed it: what looks like HTML in it is none."""
-    if not isinstance(text, str):
-        text = _words(text)
-    return printable(text, lines=True).splitlines()
+def _typed(text: Any) -> list[Line]:
+    """Return a text as the user typed it, which is not HTML.
+
+    A backslash stands before a first character that would make it read as something
+    else that a user can do.
+    """
+    text = text if isinstance(text, str) else _words(text)
+    rows = printable(text, lines=True).splitlines()
+    if rows and rows[0].startswith(("[", "·", "\\")):
+        rows[0] = f"\\{rows[0]}"
+    return [Line(row, "user") for row in rows]
 
 
-#: How each type of input is told, in rows.
-_INPUTS: Final[dict[str, Callable[[JSON], list[str]]]] = {
+def _plain(text: Any) -> Any:
+    return plain(text) if isinstance(text, str) else text
+
+
+def _did(*sentences: str) -> Callable[[JSON], list[Line]]:
+    """Make the renderer of something that the user did, other than writing."""
+    return lambda raw: [Line(f"· {_fill(raw, *sentences)}", "user")]
+
+
+#: How each type of input is drawn.
+_INPUTS: Final[dict[str, Callable[[JSON], list[Line]]]] = {
     "message": lambda raw: _typed(raw.get("text")),
-    "legacy_reply_to_message_action": lambda raw: [_fill(raw, "{message}")],
-    "go_to_action": lambda raw: [f"-> {_fill(raw, *_TARGET)}"],
-    "custom_event": lambda raw: [_fill(raw, "event {name}")],
-    "url_loaded_event": lambda raw: [_fill(raw, "opens {url}")],
+    "legacy_reply_to_message_action": lambda raw: _typed(_plain(raw.get("message"))),
+    "go_to_action": _did(*(f"goes to {target}" for target in _TARGET)),
+    "custom_event": _did("event {name}"),
+    "url_loaded_event": _did("opens {url}"),
 }
 
 
@@ -354,5 +498,9 @@ def _words(value: Any) -> str:
     """Return a value in one line; None is empty."""
     if value is None:
         return ""
-    text = plain(value) if isinstance(value, str) else shorten(value)
-    return " ".join(text.split())
+    return literal(value) if isinstance(value, str) else shorten(value)
+
+
+def _line(text: str) -> str:
+    """Return a text in one line."""
+    return printable(" ".join(text.split()))

@@ -89,15 +89,14 @@ def talk(app: Flask, *lines: str, options: tuple[str | Path, ...] = ()) -> list[
 def test_conversation() -> None:
     """Piped, it reads as a conversation, with the session beside it."""
     assert talk(small_bot(), "Hi", "1", "") == [
-        f"     · at step {ASK} (A step)",
+        f"at {ASK}",
         "you  Hi",
         "bot  Which colour, John?",
-        "     (1) Red  (2) Blue",
-        "you  1",
+        "     [Red] [Blue]",
         "you  [Red]",
-        f"     · at step {ANSWER} (A step)",
+        f"at {ANSWER}",
         "bot  Red it is.",
-        '     · session {"colour": "Red"}',
+        'session colour = "Red"',
     ]
 
 
@@ -115,7 +114,7 @@ def test_options() -> None:
     said = ("--step", ANSWER, "--session", "colour=Green", "--user", "first_name=Ada")
     assert "bot  Green it is." in talk(small_bot(), "Hi", options=said)
     named = ("--step-name", "Help", "--session", "colour=Green")
-    assert talk(small_bot(), options=named) == [f"     · at step {ASK} (Help)"]
+    assert talk(small_bot(), options=named) == ["at Help", 'session colour = "Green"']
     support = ("--webhook", "support")
     assert "bot  Support." in talk(two_bots(), "Hi", options=support)
 
@@ -129,7 +128,7 @@ def test_through_the_door() -> None:
 def test_wrong_user() -> None:
     """An attribute that a user does not have is an error of usage."""
     result = run(small_bot(), "chat", "--user", "firstName=Ada")
-    assert "Did you mean 'first_name'?" in sentence(result, 2)
+    assert "Did you mean 'first_name=Ada'?" in sentence(result, 2)
 
 
 def test_handler_that_fails() -> None:
@@ -152,7 +151,7 @@ def test_no_input(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("typed", ["2", "Blue", "bLUE", " Blue "])
 def test_click(typed: str) -> None:
     """A number or a title is a click."""
-    assert talk(small_bot(), "Hi", typed)[-1] == '     · session {"colour": "Blue"}'
+    assert talk(small_bot(), "Hi", typed)[-1] == 'session colour = "Blue"'
 
 
 @pytest.mark.parametrize("typed", ["3", "0", "²", "Green", "Bluee", "-1"])
@@ -160,7 +159,7 @@ def test_no_click(typed: str) -> None:
     """What nothing is offered for is written."""
     assert talk(small_bot(), "Hi", typed)[-2:] == [
         "bot  Which colour, John?",
-        "     (1) Red  (2) Blue",
+        "     [Red] [Blue]",
     ]
 
 
@@ -179,10 +178,15 @@ def test_everything_has_a_number() -> None:
 
     shown = talk(app, "Hi", "3", f"/step {ASK}", "Buy", f"/step {ASK}", "4")
 
-    assert "     (1) Red" in shown
-    assert "     | [(2) Buy]" in shown
-    assert "     | [(3) Buy]" in shown
-    assert '     · session {"n": 2}' in shown
+    assert shown[3:8] == [
+        "     [Red]",
+        "bot  | One",
+        "     | [Buy]",
+        "     --",
+        "     | Two",
+    ]
+    assert "you  [Buy] (2)" in shown
+    assert "session n = 2" in shown
     assert "     Several have this title. Type a number: 2, 3." in shown
     assert "you  [Blue]" in shown
 
@@ -215,8 +219,8 @@ def test_session_that_stays() -> None:
     """The session is shown when it changes."""
     shown = talk(small_bot(), "Hi", "1", f"/step {ASK}", "1", f"/step {ASK}", "2")
     assert [line for line in shown if "session" in line] == [
-        '     · session {"colour": "Red"}',
-        '     · session {"colour": "Blue"}',
+        'session colour = "Red"',
+        'session colour = "Blue"',
     ]
 
 
@@ -230,22 +234,23 @@ def jump(target: Target | None) -> Action:
 def test_jump() -> None:
     """A jump that always fires is followed."""
     shown = talk(bot("Off.", jump(StepTarget(step_id=ANSWER))), "Hi")
-    assert shown[-2:] == [
-        f"     · at step {ANSWER} (A step)",
-        f"bot  go_to_action  at {ANSWER}",
+    assert shown[-3:] == [
+        f"     · jumps to {ANSWER}",
+        f"at {ANSWER}",
+        f"bot  message Hi at {ANSWER}",
     ]
 
 
 def test_jump_to_nowhere() -> None:
     """A jump without a target is none."""
-    assert talk(bot("Off.", jump(None)), "Hi")[-1] == "     · jumps nowhere else"
+    assert talk(bot("Off.", jump(None)), "Hi")[-1] == "     · jumps nowhere"
 
 
 def test_jump_in_a_circle() -> None:
     """A bot that jumps for ever is stopped."""
     shown = talk(bot("Off.", jump(StepTarget(step_id=ASK))), "Hi")
-    assert shown.count("bot  Off.") == 11
-    assert shown[-1] == "     It jumps and jumps. Say something to go on."
+    assert shown.count("bot  Off.") == 26
+    assert shown[-1].startswith(f"     Stopped after 25 jumps in a row: {ASK} -> {ASK}")
 
 
 # -- a file of steps -----------------------------------------------------------------
@@ -275,8 +280,9 @@ def test_steps(steps: Path) -> None:
     shown = talk(
         small_bot(), f"/step {ANSWER}", "/step Ask", "/step", options=("--steps", steps)
     )
-    assert shown[0] == f"     · at step {ASK} (Ask)"
-    assert shown.count(f"     · at step {ASK} (Ask)") == 3
+    assert shown[0] == "at Ask"
+    assert shown.count("at Ask") == 2
+    assert f"     · the step '{ANSWER}' is not in {steps}" in shown
     assert shown[-3:] == [
         f"     · known: {ASK} (Ask)",
         f"     · known: {FAIL} (Bye)",
@@ -290,7 +296,7 @@ def test_step_of_a_story(steps: Path) -> None:
         chips("Go", action=GoToAction.story(STORY)), jump(StoryTarget(story_id=STORY))
     )
     shown = talk(app, "Hi", options=("--steps", steps))
-    assert shown[-2] == f"     · at step {FAIL} (Bye)"
+    assert shown[-2] == "at Bye"
     app = bot(chips("Go", action=GoToAction.story(STORY)))
     shown = talk(app, "Hi", "Go", options=("--steps", steps))
     assert shown[-1] == f"bot  go_to_action  at {FAIL}"
@@ -303,9 +309,9 @@ def test_step_of_a_story(steps: Path) -> None:
 def test_unknown_story(action: Action) -> None:
     """Where a story begins has to be said."""
     shown = talk(bot(action), "Hi", "Go")
-    assert shown[-1] == (
-        f"     It leads to the story '{STORY}'. Name that as the 'story' of the step "
-        "that begins it, in the file of '--steps'."
+    assert any(
+        f"The step that the story '{STORY}' begins with is not known." in line
+        for line in shown
     )
 
 
@@ -338,31 +344,12 @@ def test_fallback_of_the_bot(steps: Path) -> None:
     assert talk(app, "/step Bye", options=("--steps", steps))[-1] == "bot  Sorry."
 
 
-def test_application_that_ran_already(steps: Path) -> None:
-    """An application that takes no more handlers is left as it is."""
-    app = built()
-    talk(app, "Hi")
-    shown = talk(app, "/step Bye", options=("--steps", steps))
-    assert shown[-1].startswith("bot  404 no_handler: ")
-
-
 @pytest.mark.parametrize(
     ("content", "error"),
     [
-        ("{", "Standard input is not JSON: "),
-        ("[" * 100_000, "It is nested too deeply."),
-        ("[NaN]", "Standard input is not JSON: it has no 'NaN'."),
-        ("{}", "Standard input has no list of steps, such as "),
-        ("[]", "Standard input has no list of steps, such as "),
-        ("[1]", "Step 1 in '-' has no 'id'."),
-        ('[{"id": "a"}, {"id": ""}]', "Step 2 in '-' has no 'id'."),
-        ('[{"id": 1}]', "Step 1 in '-' has something else than text as 'id'."),
-        (
-            '[{"id": "a", "actions": {}}]',
-            "Step 1 in '-' has something else than a list",
-        ),
-        ('[{"id": "a", "actions": [1]}]', "Step 1 in '-' has something else than obj"),
-        ('[{"id": "a", "title": ""}]', "Step 1 in '-' has 'title', which is none of"),
+        ("{", "Standard input is not a bot file. line 1, column 2: The file is not "),
+        ("{}", "Standard input is not a bot file. There are no steps. "),
+        ('[{"id": ""}]', "Standard input is not a bot file. steps.0: 'id' is missing."),
     ],
 )
 def test_no_steps(content: str, error: str) -> None:
@@ -418,12 +405,12 @@ def test_reset() -> None:
     """'/reset' begins again, with nothing to click on and the first session."""
     shown = talk(small_bot(), "Hi", "1", "/reset", "/session", "1")
     assert shown[-6:] == [
-        f"     · at step {ASK} (A step)",
+        f"at {ASK}",
         "you  /session",
         "     · session {}",
         "you  1",
         "bot  Which colour, John?",
-        "     (1) Red  (2) Blue",
+        "     [Red] [Blue]",
     ]
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from flask_clustaar import ClustaarWebhook, HandlerGroup, Notification, events
 from flask_clustaar.channels import CHANNELS, SUPPORT
-from flask_clustaar.cli.check_handlers import covers
+from flask_clustaar.cli.checks.handlers import covers
 from flask_clustaar.filters import (
     BotID,
     Channel,
@@ -29,16 +29,17 @@ from flask_clustaar.filters import (
     TextEquals,
 )
 from flask_clustaar.models import Action, ButtonAction
+from flask_clustaar.replay import MemoryReplayStore
 from flask_clustaar.testing import make_notification
 
 TOPIC = events.CONVERSATION_STEP_REACHED
 
-#: With these settings there is nothing to complain about.
+#: With these settings no problems are found.
 GOOD: dict[str, Any] = {
     "private_key": KEY,
     "auth_username": USERNAME,
     "auth_password": PASSWORD,
-    "replay_store": "redis://localhost/",
+    "replay_store": MemoryReplayStore(100),
 }
 
 
@@ -74,7 +75,7 @@ def test_nothing() -> None:
     """A bot that is as it should be passes, also strictly."""
     app, webhook = webhook_of()
     webhook.on(TOPIC, handler)
-    assert ok(run(app, "check", "--strict")) == "Nothing to complain about.\n"
+    assert ok(run(app, "check", "--strict")) == "No problems found.\n"
 
 
 def test_told() -> None:
@@ -115,7 +116,8 @@ def test_json() -> None:
     (finding,) = json.loads(ok(run(app, "check", "--json")))
     assert finding["level"] == "hint"
     assert finding["where"] == "clustaar"
-    assert set(finding) == {"level", "where", "message"}
+    assert finding["code"] == "memory_store"
+    assert set(finding) == {"level", "code", "where", "message"}
 
 
 # -- settings ------------------------------------------------------------------------
@@ -125,7 +127,10 @@ def test_json() -> None:
     ("settings", "finding"),
     [
         ({"private_key": None}, "warning: Requests are not signed"),
-        ({"auth_username": None, "auth_password": None}, "hint: Requests need no pass"),
+        (
+            {"auth_username": None, "auth_password": None},
+            "hint: No password is required.",
+        ),
         ({"private_key": "short"}, "warning: A private key has fewer than 12 char"),
         ({"auth_password": "short"}, "warning: A password has fewer than 12 charac"),
         ({"request_max_age": None}, "warning: 'CLUSTAAR_REQUEST_MAX_AGE' is None"),
@@ -133,7 +138,7 @@ def test_json() -> None:
         ({"clock_skew": 90}, "warning: 'CLUSTAAR_CLOCK_SKEW' is 90 seconds"),
         ({"signature_algorithms": "sha1, sha256"}, "hint: 'CLUSTAAR_SIGNATURE_ALGO"),
         ({"replay_store": None}, "warning: 'CLUSTAAR_REPLAY_STORE' is off"),
-        ({"replay_store": "memory"}, "hint: Deliveries are recorded in memory."),
+        ({"replay_store": "memory"}, "hint: The replay store is in memory"),
         (
             {"replay_on_store_error": "allow"},
             "warning: 'CLUSTAAR_REPLAY_ON_STORE_ERROR' is 'allow'",
@@ -169,7 +174,7 @@ def test_open_webhook() -> None:
         return app
 
     (one,) = found(make)
-    assert one.startswith("error: It answers anybody.")
+    assert one.startswith("error: The webhook accepts unauthenticated requests.")
 
 
 def test_misspelt_setting() -> None:
@@ -189,7 +194,7 @@ def test_debugger(monkeypatch: pytest.MonkeyPatch) -> None:
     """A debugger that is on is found."""
     monkeypatch.setenv("FLASK_DEBUG", "1")
     (one,) = found_in_settings()
-    assert one.startswith("warning: The debugger is on")
+    assert one.startswith("warning: Debug mode is on")
 
 
 def test_no_secret() -> None:
@@ -213,7 +218,7 @@ def test_hidden_endpoint() -> None:
     app.add_url_rule("/clustaar", "page", lambda: "", methods=["GET", "POST"])
     ClustaarWebhook(app, **GOOD).on(TOPIC, handler)
     assert found(app) == [
-        "error: 'POST /clustaar' goes to 'page', and never gets here. Change "
+        "error: 'POST /clustaar' goes to 'page', and never reaches the webhook. Change "
         "'CLUSTAAR_URL_PREFIX', or the other route."
     ]
 
@@ -295,7 +300,7 @@ A, B = StepID(ASK), StepID(ANSWER)
         (truth, truth),
         (truth, A & truth),
         (Channel("facebook") | truth, truth),
-        (Channel(["a", "b"]), Channel("a") | Channel("b")),
+        (Channel(["twilio", "iadvize"]), Channel("twilio") | Channel("iadvize")),
         (A, B, A | B),
         (~A, ~A),
     ],
@@ -304,7 +309,7 @@ def test_handler_that_never_runs(filters: tuple[Any, ...]) -> None:
     """Under 'first' a handler never runs if an earlier one gets all that it could."""
     (one,) = found_in_handlers(*filters)
     assert one.startswith("error: 'test_cli_check.handler' (test_cli_check.py:")
-    assert " can never run: 'test_cli_check.other' (test_cli_check.py:" in one or (
+    assert " never runs: 'test_cli_check.other' (test_cli_check.py:" in one or (
         len(filters) == 3
     )
 
@@ -317,10 +322,10 @@ def test_handler_that_never_runs(filters: tuple[Any, ...]) -> None:
         (A & truth, A),
         (A & truth, B & truth),
         (Channel("facebook"), Channel(["facebook", "intercom"])),
-        (Channel("a"), InputType("a")),
+        (Channel("facebook"), InputType("message")),
         (~A, A),
         (A, truth),
-        (Channel("a"), Channel("a") | truth),
+        (Channel("twilio"), Channel("twilio") | truth),
     ],
 )
 def test_handler_that_may_run(filters: tuple[Any, ...]) -> None:
@@ -335,7 +340,7 @@ def test_event_that_looks_misspelt() -> None:
         webhook.on(event, handler)
     webhook.fallback(other)
     assert found(app) == [
-        f"warning: 'test_cli_check.handler' ({handler_place()}) is for "
+        f"warning: 'test_cli_check.handler' ({handler_place()}) is for the event "
         "'conversation.step_reachd'. Did you mean 'conversation.step_reached'?"
     ]
 
@@ -343,16 +348,17 @@ def test_event_that_looks_misspelt() -> None:
 def test_step_that_looks_like_a_name() -> None:
     """No step will have that id."""
     assert found_in_handlers(StepID("Menu")) == [
-        f"hint: 'test_cli_check.other' ({place(other)}) is for the step 'Menu', and "
-        "ids have 24 letters and digits. Is it a name, for 'StepName'?"
+        f"hint: 'test_cli_check.other' ({place(other)}) is for the step 'Menu', but "
+        "a step id has 24 letters and digits. If this is a name, use 'StepName'."
     ]
 
 
 def test_step_that_never_arrives() -> None:
     """Of several steps of a handler those are told that an earlier one gets."""
     assert found_in_handlers(A, A | B) == [
-        f"warning: 'test_cli_check.handler' ({handler_place()}) can never run for the "
-        f"step '{ASK}': 'test_cli_check.other' ({place(other)}) always does, before."
+        f"warning: 'test_cli_check.handler' ({handler_place()}) never runs for the "
+        f"step '{ASK}': 'test_cli_check.other' ({place(other)}) is registered earlier "
+        "and matches every time."
     ]
 
 
@@ -368,7 +374,7 @@ def handler_place() -> str:
 def test_step_that_cannot_be(dispatch: str) -> None:
     """No step has two ids."""
     (one,) = found_in_handlers(A & B, dispatch=dispatch)
-    assert one.endswith("can never run: no step has two ids.")
+    assert one.endswith("never runs: no step has two ids.")
 
 
 def test_other_topics() -> None:
@@ -407,7 +413,7 @@ def test_fallback_that_never_runs() -> None:
     webhook.fallback(TOPIC, other)
     (one,) = found(app)
     assert one.startswith("error: The fallback 'test_cli_check.other'")
-    assert "can never run: 'test_cli_check.handler'" in one
+    assert "never runs: 'test_cli_check.handler'" in one
 
 
 def test_fallbacks_that_may_run() -> None:
@@ -425,7 +431,7 @@ def test_no_handlers() -> None:
     """A bot without handlers is found."""
     app, _ = webhook_of()
     (one,) = found(app)
-    assert one.startswith("warning: It has no handlers")
+    assert one.startswith("warning: The webhook has no handlers")
 
 
 def test_many_handlers() -> None:
@@ -510,7 +516,7 @@ def handle(notification): ...
 def test_step_that_is_listed_twice(source: str, tmp_path: Path) -> None:
     """A step id that stands twice in one filter is found, with its place."""
     assert check_source(tmp_path, HANDLE + source) == [
-        "warning: A 'StepID' has 'a' twice (program.py:7)."
+        "warning: A 'StepID' lists 'a' twice (program.py:7)."
     ]
 
 
@@ -586,7 +592,7 @@ STEP = {"type": "step", "id": ASK}
 )
 def test_good_reply(reply: Any) -> None:
     """A reply passes, and so does what else a handler can return."""
-    assert ok(check_reply(reply, "--strict")) == "Nothing to complain about.\n"
+    assert ok(check_reply(reply, "--strict")) == "No problems found.\n"
 
 
 def test_violations() -> None:
@@ -601,7 +607,9 @@ def test_violations() -> None:
         ["hint", "actions.0.alternatives.0"],
     ]
     assert check_reply(reply).exit_code == 1
-    assert lines({}) == ["error: actions: Missing data for required field."]
+    assert lines({}) == [
+        "error: actions: Missing data for required field. [invalid_reply]"
+    ]
     untitled = quick_replies("Red") | {"buttons": [{"title": 5}, 6]}
     assert lines([untitled, {"type": []}], "--channel", "facebook") != []
 
@@ -624,8 +632,8 @@ def test_after_a_jump(actions: list[Any], dead: list[int]) -> None:
 def test_same_titles() -> None:
     """Quick replies with one title cannot be told apart."""
     assert lines([quick_replies("Red", "Blue", "Red")]) == [
-        "hint: actions.0.buttons.2.title: It is the title of buttons.0.title, too, and "
-        "the webchat cannot tell the two apart."
+        "warning: actions.0.buttons.2.title: buttons.0 has the same title, and the "
+        "webchat cannot tell the two apart. Use different titles. [same_title]"
     ]
 
 
@@ -646,7 +654,7 @@ LONG = {
 )
 def test_too_long_for_messenger(action: dict[str, Any], path: str) -> None:
     """What the platform takes and Messenger does not is told."""
-    assert lines([action])[0].startswith(f"hint: {path}: Messenger takes ")
+    assert lines([action])[0].startswith(f"hint: {path}: Messenger accepts ")
     assert "Messenger" in "".join(lines([action], "--channel", "messenger"))
     assert "Messenger" not in "".join(lines([action], "--channel", "webchat"))
 
@@ -664,11 +672,11 @@ def test_just_fits_messenger() -> None:
         ("facebook", None),
         (
             "Intercom",
-            "warning: actions.0: A 'send_cards_action' is lost on Intercom: it",
+            "warning: actions.0: 'send_cards_action' has no effect on Intercom: it",
         ),
         (
             "google assistant",
-            "warning: actions.0: A 'send_cards_action' is lost on Goog",
+            "warning: actions.0: 'send_cards_action' has no effect on Goog",
         ),
     ],
 )
@@ -682,7 +690,8 @@ def test_channel_of_which_nothing_is_known() -> None:
     """What no source tells of is a hint."""
     action = {"type": "send_image_action", "imageURL": "https://example.com/x.png"}
     assert lines([action], "--channel", "twilio") == [
-        "hint: actions.0: Nobody knows if Twilio can show a 'send_image_action'."
+        "hint: actions.0: Support for 'send_image_action' on Twilio is not documented. "
+        "[channel_undocumented]"
     ]
 
 
@@ -691,8 +700,8 @@ def test_button_that_does_nothing() -> None:
     action = quick_replies("Share")
     action["buttons"][0]["action"] = {"type": "share_action"}
     assert lines([action], "--channel", "clustaar-web-chat") == [
-        "warning: actions.0.buttons.0.action: A 'share_action' is lost on the webchat: "
-        "the button is there, and does nothing."
+        "warning: actions.0.buttons.0.action: 'share_action' has no effect on the "
+        "webchat: the button is there, and does nothing. [not_on_channel]"
     ]
 
 
@@ -706,24 +715,24 @@ def test_table_of_channels() -> None:
 def test_options_of_replies() -> None:
     """A channel has to be known, and is a reply's."""
     error = sentence(run(None, "check", "-", "--channel", "fax", input="[]"), 2)
-    assert "'fax' is none of 'clustaar_web_chat', 'facebook'," in error
+    assert "'fax' is not one of 'clustaar_web_chat', 'facebook'," in error
     error = sentence(run(None, "check", "--channel", "facebook"), 2)
-    assert error == "'--channel' is about the reply in a FILE. Name one."
+    assert error == "'--channel' is for the reply in a FILE. Pass a FILE."
 
 
 @pytest.mark.parametrize("reply", ["5", "null", "[1]", "true"])
 def test_no_reply(reply: str) -> None:
     """JSON that is no reply is a sentence."""
-    assert sentence(check_reply(reply)).startswith("The file is no reply: ")
+    assert sentence(check_reply(reply)).startswith("The file is not a reply. ")
 
 
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
         ("{", "Standard input is not JSON: "),
-        ("[" * 100_000, "It is nested too deeply."),
+        ("[" * 100_000, "The document is nested too deeply."),
         ('[{"a":' * 450 + "0" + "}]" * 450, ""),
-        ("NaN", "Standard input is not JSON: it has no 'NaN'."),
+        ("NaN", "Standard input is not JSON: 'NaN' is not a JSON number."),
         ("1" * 5_000, "Standard input is not JSON: "),
     ],
 )

@@ -95,11 +95,11 @@ def test_it_runs(bot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_overwritten(bot: Path) -> None:
     """What is there stays there: files, and directories with something in them."""
     before = (bot / ".env").read_text()
-    assert "is there already." in sentence(run(None, "new", bot), 2)
+    assert "exists already." in sentence(run(None, "new", bot), 2)
     assert (bot / ".env").read_text() == before
 
     (bot / "file").touch()
-    assert "is there already." in sentence(run(None, "new", bot / "file"), 2)
+    assert "exists already." in sentence(run(None, "new", bot / "file"), 2)
 
 
 def test_empty_directory(tmp_path: Path) -> None:

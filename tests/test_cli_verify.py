@@ -69,7 +69,7 @@ def test_right(line: str, end: str) -> None:
     """A request that is right passes, however its lines end, and without the first."""
     result = verify(saved(line=line, end=end))
 
-    assert ok(result).endswith("\nThe door lets it in.\n")
+    assert ok(result).endswith("\nAccepted.\n")
     assert outcomes(result) == {
         "size": "pass",
         "content": "pass",
@@ -131,7 +131,7 @@ def test_wrong(check: str, headers: dict[str, Any], answer: str) -> None:
     result = verify(saved(**headers))
     assert result.exit_code == 1
     assert outcomes(result)[check] == "FAIL"
-    assert f"\nThe door answers {answer}" in result.output
+    assert f"\nRejected: {answer}" in result.output
 
 
 def test_first_failure_is_the_answer() -> None:
@@ -139,7 +139,7 @@ def test_first_failure_is_the_answer() -> None:
     result = verify(saved(Content_Type="text/html", key="wrong", Authorization=None))
     failed = [name for name, outcome in outcomes(result).items() if outcome == "FAIL"]
     assert failed == ["content", "credentials", "signature"]
-    assert result.output.endswith("The door answers 415 unsupported_content.\n")
+    assert result.output.endswith("Rejected: 415 unsupported_content.\n")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_no_date() -> None:
     """Without a date there is no freshness."""
     result = verify(saved(Date=None))
     assert reason(result, "freshness") == "there is not one 'Date'"
-    assert result.output.endswith("The door answers 400 date_missing.\n")
+    assert result.output.endswith("Rejected: 400 date_missing.\n")
 
 
 @pytest.mark.parametrize("store", ["off", None])
@@ -250,16 +250,16 @@ def test_path_names_the_webhook() -> None:
 def test_no_request(content: bytes, line: int) -> None:
     """What is no request is a sentence with the line at which it is none."""
     assert sentence(verify(content)) == (
-        f"Standard input is no HTTP request: line {line} is not 'Name: value'."
+        f"Standard input is not an HTTP request: line {line} is not 'Name: value'."
     )
 
 
 def test_no_clock() -> None:
     """A clock that is no date is an error of usage, and so are two clocks."""
     error = sentence(verify(saved(), "--at", "noon"), 2)
-    assert "'noon' is no date such as 'Thu, 13 Sep 2018 11:48:23 GMT'." in error
+    assert "'noon' is not a date such as 'Thu, 13 Sep 2018 11:48:23 GMT'." in error
     error = sentence(verify(saved(), "--at", THEN, "--now"), 2)
-    assert error == "'--at' and '--now' are two clocks. Choose one."
+    assert error == "'--at' and '--now' exclude each other. Choose one."
 
 
 @settings(max_examples=60)

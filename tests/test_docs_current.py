@@ -224,9 +224,11 @@ def test_client() -> None:
     rows = tables("testing")[0]
     methods = {
         name
-        for name, value in vars(ClustaarClient).items()
-        if inspect.isfunction(value) and not name.startswith("_")
+        for name, _ in inspect.getmembers(ClustaarClient, inspect.isfunction)
+        if not name.startswith("_")
     }
+    # These are for tools that show a conversation.
+    methods -= {"announce", "label", "step_id"}
 
     told = {}
     for row in rows:

@@ -117,7 +117,7 @@ def test_failure_shows_the_conversation(run: Run) -> None:
         [
             "E *'Hello John' != 'Hello Jane'",
             "*- Clustaar conversation -*",
-            "     · at step * (A step)",
+            "at *",
             "you  John",
             "bot  Hello John",
         ]
@@ -141,7 +141,7 @@ def test_failure_shows_clients_of_all_kinds(run: Run) -> None:
 
     result.assert_outcomes(failed=1)
     for name in ("John", "Jane"):
-        expected = ["*- Clustaar conversation -*", "*at step*", f"you  {name}"]
+        expected = ["*- Clustaar conversation -*", "at *", f"you  {name}"]
         result.stdout.fnmatch_lines(expected)
 
 

@@ -68,7 +68,9 @@ def test_conversation(tmp_path: Path) -> None:
     app.test_cli_runner().invoke(args=["init-db"])
     client = ClustaarClient(app)
 
-    client.at(steps.BASKET, name="Basket").at(steps.WINDOW, name="Window").say("hello")
+    client.at(steps.BASKET, step_name="Basket").at(
+        steps.WINDOW, step_name="Window"
+    ).say("hello")
     client.click("Buy", index=0)
 
     with app.app_context():

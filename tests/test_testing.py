@@ -102,7 +102,7 @@ def test_notification_has_readable_defaults() -> None:
     assert isinstance(notification, Notification)
     assert notification.topic == events.CONVERSATION_STEP_REACHED
     assert notification.bot_id == BOT_ID
-    assert notification.channel == "facebook"
+    assert notification.channel == "clustaar_web_chat"
     assert notification.text == "hi"
     assert notification.session.values == {}
     assert notification.interlocutor.first_name == "John"
@@ -190,7 +190,7 @@ def test_notification_has_a_whole_user() -> None:
         ("firstName", "Did you mean 'first_name'?"),
         ("userID", "Did you mean 'remote_id'?"),
         ("emial", "Did you mean 'email'?"),
-        ("age", "A user has no 'age'. What your site adds is in 'custom_attributes'."),
+        ("age", "no attribute 'age'. Attributes of your own belong in 'custom_attr"),
     ],
 )
 def test_attribute_that_a_user_does_not_have(name: str, message: str) -> None:
@@ -481,17 +481,18 @@ def test_conversation_reads_as_one() -> None:
     assert client.user.first_name == "Jane"
 
     assert f"{client}\n" == (
-        f"     · at step {STEP_ID} (A step)\n"
-        '     · session {"visits": 1}\n'
+        f"at {STEP_ID}\n"
+        "session visits = 1\n"
         "you  Jane\n"
         "bot  Hello Jane\n"
-        "     Which colour?\n"
-        "     (1) Red  (2) Blue\n"
-        '     · session {"visits": 1, "name": "Jane"}\n'
-        f"     · at step {RED} (A step)\n"
-        '     · session {"visits": 1, "name": "Jane", "colour": "red"}\n'
+        "bot  Which colour?\n"
+        "     [Red] [Blue]\n"
+        'session name = "Jane"\n'
         "you  [Red]\n"
+        f"at {RED}\n"
         "bot  red it is.\n"
+        'session colour = "red"\n'
+        'user first_name = "Jane"\n'
     )
     assert repr(reply) == "<Reply: red it is.>"
     assert repr(client) == f"<ClustaarClient of 'clustaar' at step '{RED}'>"
@@ -500,7 +501,7 @@ def test_conversation_reads_as_one() -> None:
 def test_conversation_does_not_upset_a_terminal() -> None:
     """What others wrote is shown without its control characters."""
     client = ClustaarClient(make_app("\x9bJ"), session={"\x7f": 1})
-    client.at(RED, name="\x1b[2J").say("\x1b[2J")
+    client.at(RED, step_name="\x1b[2J").say("\x1b[2J")
 
     assert not {"\x1b", "\x7f", "\x9b"} & set(str(client))
 
@@ -545,7 +546,7 @@ def test_conversation_goes_to_a_step() -> None:
 def test_step_has_what_its_builder_made() -> None:
     """A step that was told comes with its actions, whenever it is reached."""
     client, seen = offering(quick("Red", GoToAction.step(RED)))
-    client.at(RED, name="Red", actions=[PauseBotAction()], user_data="x")
+    client.at(RED, step_name="Red", actions=[PauseBotAction()], user_data="x")
     client.at(STEP_ID)
     client.say("hi")
     client.click("Red")
@@ -650,7 +651,7 @@ def test_rubbish_can_be_sent(body: bytes) -> None:
     assert reply.problem["code"].startswith("invalid_")
     assert (reply.session, reply.actions, reply.texts) == ({}, [], [])
     assert client.say("hi").texts == ["Hello"]
-    assert "you  · something that is no notification\nbot  400 invalid_" in str(client)
+    assert "· something that is not a notification\nbot  400 invalid_" in str(client)
 
 
 # -- clicks --------------------------------------------------------------------------
@@ -660,7 +661,6 @@ GO_TO = GoToAction.step(RED, session_values={"colour": "red"})
 #: What offers to go to the red step.
 OFFERS: list[Action] = [
     quick("Red", GO_TO),
-    quick("<b>Red</b>", GO_TO),
     SendCardsAction(
         cards=[
             Card(title="Nothing"),
@@ -670,7 +670,9 @@ OFFERS: list[Action] = [
     SendChoicesListAction(
         placeholder="Colour",
         action=GO_TO,
-        sections=[Section(choices=[Choice(title="Red")])],
+        sections=[
+            Section(choices=[Choice(title="Red", session_values={"colour": "red"})])
+        ],
     ),
 ]
 
@@ -703,26 +705,31 @@ def test_click_on_what_a_dict_offers() -> None:
     assert client.session == {"colour": "red"}
 
 
-def test_click_by_its_title_as_it_was_written() -> None:
-    """A title with HTML in it can be given with it, too."""
-    client, seen = offering(quick("<b>Red</b>", GO_TO))
-    client.click("<b>Red</b>")
+def test_title_is_not_html() -> None:
+    """A title is drawn literally, and is clicked on by what is drawn."""
+    client, seen = offering(quick("<b>Red</b>  or\nblue", GO_TO))
+    with pytest.raises(LookupError, match="It has '<b>Red</b> or blue'"):
+        client.click("Red or blue")
+    client.click("<b>Red</b> or blue")
 
     assert seen[0].step.id == RED
 
 
-def test_values_of_a_choice_replace_those_of_the_list() -> None:
-    """A choice with session values has these alone."""
-    choices = [Choice(title="Paris", session_values={"city": "Paris"})]
+@pytest.mark.parametrize("values", [{"city": "Paris"}, None])
+def test_values_of_a_choice_replace_those_of_the_list(
+    values: dict[str, Any] | None,
+) -> None:
+    """A choice sends its own session values alone, or none if it has none."""
+    choices = [Choice(title="Paris", session_values=values)]
     client, seen = offering(
         SendChoicesListAction(
             placeholder="City", action=GO_TO, sections=[Section(choices=choices)]
         )
     )
-    client.click("Paris")
+    client.choose("Paris")
 
-    assert seen[0].session.values == {"city": "Paris"}
-    assert seen[0].input == GoToAction.step(RED, session_values={"city": "Paris"})
+    assert seen[0].session.values == (values or {})
+    assert seen[0].input == GoToAction.step(RED, session_values=values)
 
 
 def satisfaction(target: StepTarget | None) -> CustomerSatisfactionAction:
@@ -773,7 +780,7 @@ def test_click_that_replies_stays_at_the_step() -> None:
     [
         (
             quick("Buy", OpenURLAction(url="https://x.org/")),
-            "'Buy' opens 'https://x.org/': the webhook never hears of it",
+            "'Buy' opens 'https://x.org/': the webhook is not called",
         ),
         (
             quick("Buy", ShareAction()),
@@ -884,8 +891,8 @@ def test_texts_are_what_the_bot_says() -> None:
         ]
     ).say("hi")
 
-    said = ["Hello", "Hey", "?", "Which?", "Happy?", "Where?", "A file"]
-    assert reply.texts == said
+    said = ["Hello", "Hey", "?", "Which?", "Happy?", "Where?"]
+    assert reply.texts == reply.bubbles == said
 
 
 def test_failure_is_a_problem() -> None:
@@ -919,9 +926,16 @@ def test_invalid_reply_tells_its_errors() -> None:
 @pytest.mark.parametrize(
     ("answer", "status"),
     [
-        (lambda: abort(503), "503 SERVICE UNAVAILABLE"),
-        (lambda: redirect("https://example.com/"), "302 FOUND"),
-        (lambda: (["not", "a", "problem"], 400), "400 BAD REQUEST"),
+        (lambda: abort(503), "503 Service Unavailable"),
+        (
+            lambda: redirect("https://example.com/"),
+            "302 The application redirects to 'https://example.com/'.",
+        ),
+        (lambda: (["not", "a", "problem"], 400), "400 Bad Request"),
+        (
+            lambda: ("", 799),
+            "799 The server did not return a valid HTTP status.",
+        ),
     ],
 )
 def test_answer_that_is_not_the_webhooks(
@@ -932,7 +946,7 @@ def test_answer_that_is_not_the_webhooks(
     app.before_request(answer)
     reply = ClustaarClient(app).say("hi")
 
-    assert reply.problem == {"status": int(status[:3]), "detail": status}
+    assert reply.problem == {"status": int(status[:3]), "detail": status[4:]}
 
 
 # -- beside ourselves ----------------------------------------------------------------

@@ -23,9 +23,13 @@ from flask_clustaar.models import (
 from flask_clustaar.transcript import (
     Line,
     Transcript,
+    bubble_of,
     plain,
     render_action,
+    render_changes,
+    render_click,
     render_input,
+    render_place,
     render_problem,
     render_reply,
 )
@@ -73,8 +77,8 @@ ACTIONS: list[tuple[str, dict[str, Any], str]] = [
                 {"title": "Blue shoes", "subtitle": None, "imageURL": "", "url": ""},
             ]
         },
-        "/ Red shoes|/ 59 EUR|/ image https://x.org/red.png"
-        "|/ -> https://x.org/red?a=1&copy=2|/ [Buy]  [Share]||/ Blue shoes",
+        "/ Red <i>shoes</i>|/ 59 EUR|/ image https://x.org/red.png"
+        "|/ -> https://x.org/red?a=1&copy=2|/ [Buy] [Share]|--|/ Blue shoes",
     ),
     (
         "send_simple_cards_action",
@@ -84,7 +88,7 @@ ACTIONS: list[tuple[str, dict[str, Any], str]] = [
     (
         "send_quick_replies_action",
         {"message": "Which?", "buttons": [{"title": "Red"}, {"title": "Blue"}]},
-        "Which?|(1) Red  (2) Blue",
+        "Which?|[Red] [Blue]",
     ),
     (
         "send_choices_list_action",
@@ -96,12 +100,12 @@ ACTIONS: list[tuple[str, dict[str, Any], str]] = [
                 {"title": None, "choices": [choice("Rome")]},
             ],
         },
-        "Where?|City …|/ France|/ (1) Paris|/ (2) Lyon|/ (3) Rome",
+        "Where?|City …|/ France|/ [Paris]|/ [Lyon]|/ [Rome]",
     ),
     (
         "customer_satisfaction_action",
         {"message": "Happy?", "choices": [{"label": "Yes"}, {"label": "No"}]},
-        "Happy?|(1) Yes  (2) No",
+        "Happy?|[Yes] [No]",
     ),
     ("ask_location_action", {"message": "Where?"}, "Where?|[Send location]"),
     (
@@ -117,8 +121,8 @@ ACTIONS: list[tuple[str, dict[str, Any], str]] = [
                 {"message": "", "name": "bill", "authorizedFileTypes": ["image/"]},
             ],
         },
-        "A file|[Send id_card] Your ID (application/pdf, image/png)"
-        "|[Send bill] (image/)",
+        "· asks for the document id_card: Your ID (application/pdf, image/png)"
+        "|· asks for the document bill (image/)",
     ),
     ("google_custom_search_action", {"query": "shoes"}, "· searches the web for shoes"),
     ("wait_action", {"duration": 2}, "… 2 s"),
@@ -275,13 +279,6 @@ def test_lines_have_a_style() -> None:
     assert [line.style for line in render_action(WaitAction(duration=1))] == ["info"]
 
 
-def test_reply_numbers_what_can_be_chosen() -> None:
-    """The numbers of a reply go on from one action to the next."""
-    question = {"type": "send_quick_replies_action", "buttons": [{"title": "Red"}]}
-    lines = render_reply({"actions": [question, question]})
-    assert rows(lines) == "(1) Red|(2) Red"
-
-
 def test_reply_can_be_a_model() -> None:
     """A reply may be what a handler returns."""
     response = StepReachedResponse(actions=[SendTextAction("Hello")])
@@ -303,7 +300,7 @@ INPUTS: list[tuple[Any, str]] = [
             "text": "",
             "attachments": [{"type": "image", "url": "https://x.org/a.png"}],
         },
-        "image https://x.org/a.png",
+        "· image https://x.org/a.png",
     ),
     ({"type": "message"}, ""),
     ({"type": "message", "text": 5}, "5"),
@@ -313,14 +310,17 @@ INPUTS: list[tuple[Any, str]] = [
             "message": "a &amp; b",
             "attachments": [{"name": "bill", "url": "https://x.org/b"}],
         },
-        "a & b|bill https://x.org/b",
+        "a & b|· bill https://x.org/b",
     ),
-    (GO_TO, "-> step 507f191e810c19729de860ea"),
-    ({"type": "go_to_action", "target": STORY}, "-> story Orders"),
-    ({"type": "custom_event", "name": "paid"}, "event paid"),
-    ({"type": "url_loaded_event", "url": "https://x.org/"}, "opens https://x.org/"),
+    (GO_TO, "· goes to step 507f191e810c19729de860ea"),
+    ({"type": "go_to_action", "target": STORY}, "· goes to story Orders"),
+    ({"type": "custom_event", "name": "paid"}, "· event paid"),
+    ({"type": "url_loaded_event", "url": "https://x.org/"}, "· opens https://x.org/"),
     ({"type": "telepathy"}, "· unknown input telepathy"),
     (None, "· no input"),
+    (Message(text="[Red]\n[Blue]"), "\\[Red]|[Blue]"),
+    (Message(text="· event paid"), "\\· event paid"),
+    (Message(text="\\o/"), "\\\\o/"),
 ]
 
 
@@ -411,8 +411,82 @@ def test_deep_json_is_read() -> None:
 
 
 def test_transcript_reads_as_a_conversation() -> None:
-    """Who speaks stands before the first of their lines."""
-    transcript = Transcript()
-    transcript.add("you", [Line("hello", "user")])
-    transcript.add("bot", [Line("Hello!", "bot"), Line("", "bot"), Line("You?", "bot")])
-    assert str(transcript) == "you  hello\nbot  Hello!\n\n     You?"
+    """Who speaks stands before the first line; places and values are at the margin."""
+    heard: list[Line] = []
+    transcript = Transcript(heard.append)
+    transcript.add([render_place("Welcome"), Line("hello", "user", "you")])
+    transcript.add([Line("Hello!", "bot", "bot"), Line("", "bot"), Line("?", "bot")])
+    transcript.add(render_click("Buy", 2))
+    transcript.add(render_changes("session", {"a": 1, "b": 1}, {"b": True, "c": "é"}))
+
+    assert str(transcript).splitlines() == [
+        "at Welcome",
+        "you  hello",
+        "bot  Hello!",
+        "",
+        "     ?",
+        "you  [Buy] (2)",
+        "session b = true",
+        'session c = "é"',
+        "session a is removed",
+    ]
+    assert heard == transcript.lines
+
+
+def card(title: str, action_type: str) -> dict[str, Any]:
+    button = {"title": title, "action": {"type": action_type}}
+    return {"title": "Shoes", "buttons": [button]}
+
+
+@pytest.mark.parametrize(
+    "action_type",
+    ["legacy_reply_to_message_action", "customer_satisfaction_callback_action"],
+)
+def test_card_button_that_is_not_drawn(action_type: str) -> None:
+    """The webchat does not draw two types of buttons on a card, and a line says so."""
+    cards = [card("Yes", action_type), card("Share", "share_action")]
+    lines = render_action({"type": "send_cards_action", "cards": cards})
+
+    assert rows(lines) == (
+        "/ Shoes|--|/ Shoes|/ [Share]"
+        f"|· [Yes] is not drawn: its action is {action_type}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ({"type": "send_choices_list_action", "placeholder": "?"}, "|? …"),
+        ({"type": "send_text_action", "text": "a\n\nb"}, "a||b"),
+        ({"type": "send_quick_replies_action", "message": "", "buttons": []}, ""),
+        ({"type": "ask_location_action", "message": "a <b>\n b"}, "a <b> b"),
+    ],
+)
+def test_bubble(action: dict[str, Any], expected: str) -> None:
+    """A list draws a bubble without a message too; only two texts are HTML."""
+    first, *_ = render_action(action)
+    drawn = rows([line for line in render_action(action) if line.style != "button"])
+
+    assert drawn == expected
+    assert (bubble_of(action) is None) is (first.style != "bot")
+
+
+def test_channel_that_does_not_show_an_action() -> None:
+    """For another channel than the webchat a line says what is known of it."""
+    cards = {"type": "send_cards_action", "cards": []}
+    question = {"type": "send_quick_replies_action", "message": "?", "buttons": []}
+
+    for channel in (None, "clustaar_web_chat", "facebook", "sms"):
+        assert render_action(cards, channel) == []
+    assert rows(render_reply({"actions": [cards]}, "twilio")) == (
+        "· send_cards_action: not available on Twilio"
+    )
+    assert rows(render_action(question, "iadvize")).endswith(
+        "· send_quick_replies_action: support on iAdvize is not documented"
+    )
+
+
+def test_personal_data_is_shown_as_its_label() -> None:
+    """What the platform hides in a text is shown by the name of its kind."""
+    hidden = "Call **basic_obfuscation_of_phone_number** or **custom_obfuscation_of_X**"
+    assert plain(hidden) == "Call Phone number or X"

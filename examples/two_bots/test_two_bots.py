@@ -42,7 +42,7 @@ def support(app: Flask) -> ClustaarClient:
 
 def test_order(sales: ClustaarClient) -> None:
     """An order is passed on with what was found in the text."""
-    reply = sales.at(STEP, name="Order").say("I want 12 of them")
+    reply = sales.at(STEP, step_name="Order").say("I want 12 of them")
 
     assert ["Thank you! 12 pieces are on their way."] == reply.texts
     email = reply.actions[1]
@@ -52,7 +52,7 @@ def test_order(sales: ClustaarClient) -> None:
 
 def test_help(support: ClustaarClient) -> None:
     """Whoever needs help gets a person, who is told the problem."""
-    reply = support.at(STEP, name="Help").say("It is broken")
+    reply = support.at(STEP, step_name="Help").say("It is broken")
 
     assert ["A colleague will be with you in a moment."] == reply.texts
     assert CreateUserRequestAction(message="It is broken") == reply.actions[1]
@@ -71,7 +71,7 @@ def test_text_message(app: Flask) -> None:
 @pytest.mark.parametrize("name", ["sales", "support"])
 def test_goodbye(app: Flask, name: str) -> None:
     """Both bots can do what is in the group of all."""
-    reply = ClustaarClient(app, name).at(STEP, name="Goodbye").say("Bye")
+    reply = ClustaarClient(app, name).at(STEP, step_name="Goodbye").say("Bye")
 
     assert ["Goodbye John"] == reply.texts
 
@@ -80,7 +80,7 @@ def test_other_bots_handlers(support: ClustaarClient) -> None:
     """A bot has no handlers of the other."""
     made = {"type": "pause_bot_action"}
 
-    reply = support.at(STEP, name="Order", actions=[made]).say("I want 12 of them")
+    reply = support.at(STEP, step_name="Order", actions=[made]).say("I want 12 of them")
 
     assert [made] == reply.json["actions"]
 

@@ -1,7 +1,7 @@
-"""``flask clustaar``: build, look into and talk to a bot, without the platform.
+"""``flask clustaar``: create, try and check a bot, without the platform.
 
-Flask imports this module whenever it runs any command. So it imports nothing of the
-tools; each is in a module of its own, which is imported when it is called.
+Flask imports this module whenever it runs any command. So it imports nothing else of
+the package: each command is in a module of its own, which is imported when it runs.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import errno
 import io
 import sys
 from importlib import import_module
-from typing import Any
+from typing import IO, Any
 
 import click
 
-#: The tools, in the order in which a person meets them.
-_VERBS = ("new", "chat", "inspect", "send", "routes", "check", "verify", "schema")
+#: The commands, in the order in which a developer needs them.
+_COMMANDS = ("new", "chat", "inspect", "send", "routes", "check", "verify", "schema")
 
 
-class _Verbs(click.Group):
+class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_VERBS)
+        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _VERBS:
+        if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"{__name__}.{cmd_name}")
         command: click.Command = module.command
@@ -32,21 +32,67 @@ class _Verbs(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            raise _Failure(error) from error
         except OSError as error:
-            # Click knows what to do when nobody reads on.
+            # Click handles the reader of a pipe that went away.
             if error.errno == errno.EPIPE:
                 raise
-            raise click.ClickException(f"{error.strerror or error}.") from error
+            text = f"{error.strerror or error}."
+            raise _Failure(click.ClickException(text)) from error
         except RecursionError as error:
-            raise click.ClickException("It is nested too deeply.") from error
+            text = "The document is nested too deeply."
+            raise _Failure(click.ClickException(text)) from error
 
 
-@click.group(cls=_Verbs)
-def clustaar() -> None:
-    """Build, try and check a bot of the Clustaar platform.
+class _Failure(click.ClickException):
+    """An error of a command, printed safely and as wide as the terminal."""
 
-    Nothing here needs the platform, an account or a connection. The application is
-    found as by 'flask run': in 'app.py', or by 'flask --app NAME'.
+    def __init__(self, error: click.ClickException) -> None:
+        # Flask breaks the lines of its own messages.
+        super().__init__(" ".join(error.format_message().split(" \n")))
+        self.exit_code = error.exit_code  # type: ignore[misc]
+        self.context = getattr(error, "ctx", None)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        from .terminal import echo
+
+        if self.context is not None:
+            click.echo(self.context.get_usage(), err=True)
+            click.echo(f"Try '{self.context.command_path} --help' for help.", err=True)
+            click.echo(err=True)
+        echo(self.message, label="Error: ", err=True)
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version
+    from platform import python_version
+
+    from .._version import __version__
+
+    click.echo(f"Flask-Clustaar {__version__}")
+    click.echo(f"Flask {version('flask')}, marshmallow {version('marshmallow')}")
+    click.echo(f"Python {python_version()}")
+    ctx.exit()
+
+
+@click.group(cls=_Commands)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version of Flask-Clustaar and exit.",
+)
+@click.pass_context
+def clustaar(ctx: click.Context) -> None:
+    """Create, try and check a bot for the Clustaar platform.
+
+    No command needs the platform, an account or a network. The application is found
+    as by 'flask run': in 'app.py', or with 'flask --app NAME'.
 
     \b
       flask clustaar new shop
@@ -54,7 +100,10 @@ def clustaar() -> None:
       flask clustaar send --text hello
       flask clustaar check
     """
-    # Neither what people write nor what a terminal cannot show is worth a traceback.
+    from .terminal import wants_colour
+
+    ctx.color = wants_colour()
+    # What cannot be decoded or printed is replaced, instead of a traceback.
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

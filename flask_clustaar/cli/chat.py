@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
 import click
 
 from ..wire import JSON
-from .common import chosen, is_terminal, load_app, webhook_option, webhooks_of
+from .application import chosen, load_app, webhooks_of
 from .conversation import Conversation
-from .steps import read_steps
-from .values import session_values, user_attributes
+from .files import read_bot
+from .options import channel_option, session_option, user_option, webhook_option
+from .terminal import is_terminal
 
 
 @click.command("chat")
@@ -25,27 +27,9 @@ from .values import session_values, user_attributes
     help="The steps of the bot, for clicks and jumps to lead to: a JSON list of "
     "objects with 'id' and, if need be, 'name', 'actions', 'user_data' and 'story'.",
 )
-@click.option(
-    "--session",
-    metavar="KEY=VALUE",
-    multiple=True,
-    callback=session_values,
-    help="A session value: JSON ('age=25' is a number), or else text. Repeatable.",
-)
-@click.option(
-    "--user",
-    metavar="KEY=VALUE",
-    multiple=True,
-    callback=user_attributes,
-    help="An attribute of the user, such as 'first_name=Ada'. Repeatable.",
-)
-@click.option(
-    "--channel",
-    metavar="NAME",
-    default="clustaar_web_chat",
-    show_default=True,
-    help="The channel.",
-)
+@session_option
+@user_option
+@channel_option
 def command(
     webhook: str | None,
     step: str | None,
@@ -69,15 +53,22 @@ def command(
     """
     app = load_app()
     about = {"session": session, "user": user, "channel": channel}
-    rows = read_steps(steps) if steps else []
+    bot = read_bot(steps) if steps else None
     typed = is_terminal(sys.stdin) and is_terminal(sys.stdout)
     if typed:
         click.echo("Type what the user would. '/help' tells what else there is.")
     try:
         conversation = Conversation(
-            app, chosen(webhooks_of(app), webhook), step, step_name, rows, about
+            app,
+            chosen(webhooks_of(app), webhook),
+            step,
+            step_name,
+            bot,
+            time.sleep,
+            not typed,
+            about,
         )
-    except (TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from error
     for line in _typed() if typed else _piped():
         if not conversation.hear(line):
@@ -97,8 +88,6 @@ def _typed() -> Iterator[str]:
 
 
 def _piped() -> Iterator[str]:
-    """Yield the lines of standard input, and show them as if they were typed."""
+    """Yield the lines of standard input."""
     for line in sys.stdin or ():
-        text = line.rstrip("\r\n")
-        click.echo(f"you  {text}".rstrip())
-        yield text
+        yield line.rstrip("\r\n")

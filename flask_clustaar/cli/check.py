@@ -1,61 +1,120 @@
-"""``flask clustaar check``: what is wrong with a bot, or with a reply."""
+"""``flask clustaar check``: find mistakes in a bot, a bot file or a reply."""
 
 from __future__ import annotations
 
-import click
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from ..errors import InsecureWebhookWarning
-from .channels import channel_option
-from .check_app import check_app
-from .check_reply import check_reply
-from .common import load_app_with_warnings, read_json, webhooks_of
-from .findings import Finding, failed, tell, warning
+import click
+from flask import Flask
+
+from ..errors import ConfigurationWarning, InsecureWebhookWarning
+from ..extension import ClustaarWebhook
+from .application import chosen, load_app_with_warnings, selected, warn, webhooks_of
+from .checks.bot import check_bot
+from .checks.handlers import check_groups, check_handlers
+from .checks.reachability import check_reachability
+from .checks.reply import check_reply
+from .checks.settings import CONFIGURATION, check_settings
+from .checks.source import check_source, files_of, modules_below, usage_of
+from .files import read_bot, read_json
+from .findings import Finding, echo_findings, echo_rules, failed, read_codes
+from .options import FILE, json_option, known_channel_option, webhook_option
 
 
 @click.command("check")
-@click.argument("file", required=False)
+@click.argument("file", required=False, type=FILE)
+@webhook_option
 @click.option(
-    "--channel",
-    metavar="NAME",
-    callback=channel_option,
-    help="Where the reply in FILE is shown, such as 'facebook'.",
+    "--bot",
+    metavar="FILE",
+    type=FILE,
+    help="Also check a bot file, and whether the handlers fit it.",
 )
-@click.option("--strict", is_flag=True, help="Let warnings fail the check, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def command(file: str | None, channel: str | None, strict: bool, as_json: bool) -> None:
-    """Look for mistakes in the application, or in the reply in FILE.
+@known_channel_option
+@click.option("--strict", is_flag=True, help="Fail for warnings, not only for errors.")
+@click.option(
+    "--ignore",
+    metavar="CODES",
+    multiple=True,
+    callback=read_codes,
+    help="Codes of findings to leave out, separated by commas. Repeatable.",
+)
+@click.option("--rules", is_flag=True, help="List the codes of all findings.")
+@json_option
+def command(
+    file: str | None,
+    webhook: str | None,
+    bot: str | None,
+    channel: str | None,
+    strict: bool,
+    ignore: frozenset[str],
+    rules: bool,
+    as_json: bool,
+) -> None:
+    """Find mistakes in the application, or in the reply in FILE.
 
-    Of the application: settings that weaken it, handlers that can never run, an
-    endpoint that another route hides. It is imported, not run.
+    In the application: settings that weaken it, a replay store that does not work,
+    handlers that never run, and what keeps requests from reaching the webhook. For
+    that, a signed request is sent to the application in this process; no handler runs.
 
-    Of a reply ('-' is standard input): what the platform would refuse, with its path,
-    and what would not come out as meant.
+    In a reply ('-' is standard input): what the platform rejects, and what is not
+    shown as intended.
 
     \b
       flask clustaar check --strict
+      flask clustaar check --bot bot.json
       flask clustaar check reply.json --channel facebook
 
     The exit status is 1 if there are errors, and with --strict if there are warnings.
     """
+    if rules:
+        echo_rules(as_json)
+        return
     if file is None and channel is not None:
-        raise click.UsageError("'--channel' is about the reply in a FILE. Name one.")
-    found = _check_app() if file is None else _check_reply(file, channel)
-    tell(found, as_json=as_json)
+        raise click.UsageError("'--channel' is for the reply in a FILE. Pass a FILE.")
+    if file is not None and (bot is not None or webhook is not None):
+        raise click.UsageError(
+            "'--bot' and '--webhook' are for the application. Leave out FILE."
+        )
+    if file is None:
+        found = _check_app(webhook, bot)
+    else:
+        found = list(check_reply(read_json(file), channel))
+    found = [each for each in found if each.code not in ignore]
+    echo_findings(found, as_json=as_json)
     if failed(found, strict=strict):
         click.get_current_context().exit(1)
 
 
-def _check_app() -> list[Finding]:
+def _check_app(name: str | None, bot_file: str | None) -> list[Finding]:
     app, warned = load_app_with_warnings()
-    webhooks = webhooks_of(app).values()
-    # An open webhook is found anyway; the rest are misspelt settings.
-    told = [
-        warning(str(each))
-        for each in warned
-        if not isinstance(each, InsecureWebhookWarning)
-    ]
-    return told + [found for webhook in webhooks for found in check_app(app, webhook)]
+    found = []
+    for warning in warned:
+        if isinstance(warning, ConfigurationWarning):
+            found.append(CONFIGURATION(str(warning)))
+        elif not isinstance(warning, InsecureWebhookWarning):
+            warn(warning)  # Another package's, so it does not count.
+    for webhook in selected(app, name).values():
+        found += _found_at(webhook.name, _check_webhook(app, webhook))
+    modules = list(modules_below(app.root_path))
+    found += check_groups(webhooks_of(app).values(), modules)
+    if bot_file is not None:
+        bot = read_bot(bot_file)
+        webhook = chosen(webhooks_of(app), name)
+        files = {str(module.__file__) for _, module in modules}
+        usage = usage_of(files.union(files_of(webhook.handlers)))
+        found += check_bot(bot, webhook.handlers, usage)
+    return found
 
 
-def _check_reply(file: str, channel: str | None) -> list[Finding]:
-    return list(check_reply(read_json(file), channel))
+def _check_webhook(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
+    installation = webhook.installation(app)
+    yield from check_settings(installation)
+    yield from check_reachability(app, webhook)
+    yield from check_handlers(webhook.handlers, installation.settings.dispatch)
+    yield from check_source(files_of(webhook.handlers))
+
+
+def _found_at(where: str, found: Iterable[Finding]) -> Iterator[Finding]:
+    return (replace(each, where=where) for each in found)

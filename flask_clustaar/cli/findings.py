@@ -1,13 +1,15 @@
-"""What ``flask clustaar check`` finds, and how it tells of it."""
+"""What ``flask clustaar check`` can find: its rules, and how findings are printed."""
 
 from __future__ import annotations
 
-import json
+import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
 import click
+
+from .terminal import echo, echo_json, echo_table
 
 Level = Literal["error", "warning", "hint"]
 
@@ -19,41 +21,83 @@ _COLOURS: Final[dict[Level, str]] = {
 
 
 @dataclass(frozen=True)
+class Rule:
+    """A rule of the check. Its code is stable."""
+
+    code: str
+    level: Level
+    #: What is wrong when a finding has this code.
+    summary: str
+
+    def __call__(
+        self, message: str, where: str = "", *, level: Level | None = None
+    ) -> Finding:
+        """Return a finding of this rule.
+
+        :param level: how bad this one is. Default: the level of the rule.
+        """
+        return Finding(level or self.level, self.code, message, where)
+
+
+@dataclass(frozen=True)
 class Finding:
-    """Something that is wrong, or could be better, and where."""
+    """A mistake, or something to improve, and its place."""
 
     level: Level
+    #: The code of the rule.
+    code: str
     message: str
-    #: The name of a webhook, or a path into a reply.
+    #: The name of a webhook, a path into a reply or into a bot file.
     where: str = ""
 
 
-def error(message: str, where: str = "") -> Finding:
-    """Return something that is wrong."""
-    return Finding("error", message, where)
+RULES: Final[dict[str, Rule]] = {}
 
 
-def warning(message: str, where: str = "") -> Finding:
-    """Return something that is probably wrong."""
-    return Finding("warning", message, where)
+def rule(code: str, level: Level, summary: str) -> Rule:
+    """Make a rule; :data:`RULES` has all of them."""
+    RULES[code] = made = Rule(code, level, summary)
+    return made
 
 
-def hint(message: str, where: str = "") -> Finding:
-    """Return something that could be better."""
-    return Finding("hint", message, where)
+def echo_rules(as_json: bool) -> None:
+    """Print all rules."""
+    if as_json:
+        echo_json([asdict(each) for each in RULES.values()])
+        return
+    rows = [(each.code, each.level, each.summary) for _, each in sorted(RULES.items())]
+    if not echo_table([("Code", "Level", "Meaning"), *rows]):
+        for code, level, summary in rows:
+            echo(f"{code} ({level})")
+            echo(summary, label="    ")
 
 
-def tell(findings: Sequence[Finding], *, as_json: bool) -> None:
+def read_codes(
+    _: click.Context, __: click.Parameter, values: Sequence[str]
+) -> frozenset[str]:
+    """Read ``--ignore``: codes, separated by commas or in several options."""
+    codes = {code.strip() for value in values for code in value.split(",")} - {""}
+    for code in sorted(codes - RULES.keys()):
+        near = difflib.get_close_matches(code, RULES, 1)
+        hint = f"Did you mean '{near[0]}'?" if near else "'--rules' lists the rules."
+        raise click.BadParameter(f"There is no rule '{code}'. {hint}")
+    return frozenset(codes)
+
+
+def echo_findings(findings: Iterable[Finding], *, as_json: bool) -> None:
     """Print the findings, the worst first, and their number."""
     ordered = sorted(findings, key=lambda each: list(_COLOURS).index(each.level))
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in ordered], indent=2))
+        echo_json([asdict(finding) for finding in ordered])
         return
     for finding in ordered:
-        level = click.style(finding.level, fg=_COLOURS[finding.level], bold=True)
         where = f"{finding.where}: " if finding.where else ""
-        click.echo(f"{level}: {where}{finding.message}")
-    click.echo(_summary(findings))
+        echo(
+            f"{where}{finding.message} [{finding.code}]",
+            label=f"{finding.level}: ",
+            label_looks={"fg": _COLOURS[finding.level], "bold": True},
+        )
+    echo(_summary(ordered))
 
 
 def failed(findings: Iterable[Finding], *, strict: bool) -> bool:
@@ -66,4 +110,4 @@ def _summary(findings: Sequence[Finding]) -> str:
     levels = [finding.level for finding in findings]
     counts = [(levels.count(level), level) for level in _COLOURS]
     told = [f"{n} {level}{'s' if n > 1 else ''}" for n, level in counts if n]
-    return f"{', '.join(told)}." if told else "Nothing to complain about."
+    return f"{', '.join(told)}." if told else "No problems found."

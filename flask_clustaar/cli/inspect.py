@@ -33,7 +33,9 @@ from ..inspector.program import Program
 from ..inspector.recorder import Recorder
 from ..inspector.server import create_inspector
 from ..inspector.store import Store
-from .common import chosen, load_app, name_of, read, webhook_option, webhooks_of
+from .application import chosen, load_app, webhooks_of
+from .files import name_of, read
+from .options import FILE, webhook_option
 
 HOST: Final = "127.0.0.1"
 #: What the process that reloads tells those that it starts.
@@ -58,7 +60,7 @@ class _Session:
 
 
 @click.command("inspect")
-@click.argument("recording", required=False)
+@click.argument("recording", required=False, type=FILE)
 @webhook_option
 @click.option(
     "--port",

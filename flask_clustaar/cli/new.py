@@ -1,4 +1,4 @@
-"""``flask clustaar new``: a small bot that runs, to begin with."""
+"""``flask clustaar new``: create a small bot."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from pathlib import Path
 import click
 
 from .skeleton import FILES
+from .terminal import echo
 
 
 @click.command("new")
 @click.argument("name")
 def command(name: str) -> None:
-    """Make a small bot that runs, in the directory NAME.
+    """Create a small bot in the directory NAME.
 
-    It has an application, two handlers, a test that passes, and in '.env' a private
-    key and a password that are made for it. Nothing is overwritten.
+    The directory gets an application, two handlers, a test, and a file '.env' with a
+    new private key and password. Existing files are never overwritten.
 
     \b
       flask clustaar new shop
@@ -38,14 +39,14 @@ def command(name: str) -> None:
         raise click.ClickException(
             f"Cannot write '{error.filename}': {error.strerror}."
         ) from error
-    click.echo(f"'{directory}' is there. Next:")
+    echo(f"Created '{directory}'. Next steps:")
     for line in (
         f"cd {directory}",
         "pip install -r requirements.txt",
         "flask clustaar chat",
         "pytest",
     ):
-        click.echo(f"  {line}")
+        echo(line, label="  ")
 
 
 def _refuse_unfit(directory: Path) -> None:
@@ -56,7 +57,7 @@ def _refuse_unfit(directory: Path) -> None:
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise click.UsageError(
-            f"'{directory}' is there already. Choose another name, or move it away."
+            f"'{directory}' exists already. Choose another name, or remove it."
         )
 
 
@@ -69,7 +70,7 @@ def _write(path: Path, text: str, mode: int = 0o666) -> None:
 def _env() -> str:
     key, password = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     return (
-        "# Secrets: the same ones as in the bot's settings in the platform.\n"
+        "# Secrets. Copy them into the bot's settings in the platform.\n"
         f"FLASK_CLUSTAAR_PRIVATE_KEY={key}\n"
         "FLASK_CLUSTAAR_AUTH_USERNAME=clustaar\n"
         f"FLASK_CLUSTAAR_AUTH_PASSWORD={password}\n"

@@ -16,8 +16,8 @@ import click
 
 from ..logs import logger
 from ..platform.signer import Signer, distinct
-from .common import is_terminal
 from .delivery import Answer, Send
+from .terminal import is_terminal
 
 
 def rehearse(

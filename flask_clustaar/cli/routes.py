@@ -1,8 +1,9 @@
-"""``flask clustaar routes``: the handlers, and who gets a notification."""
+"""``flask clustaar routes``: list the handlers, and explain who gets a notification."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import click
 from flask import Flask
@@ -10,15 +11,11 @@ from flask import Flask
 from ..extension import ClustaarWebhook
 from ..models import Notification
 from ..routing import Handler
-from .common import (
-    as_notification,
-    chosen,
-    load_app,
-    read,
-    rules_of,
-    webhook_option,
-    webhooks_of,
-)
+from ..wire import JSON
+from .application import load_app, rules_of, selected
+from .files import read, read_notification
+from .options import FILE, json_option, webhook_option
+from .terminal import echo, echo_json, echo_table
 
 
 @click.command("routes")
@@ -26,11 +23,13 @@ from .common import (
 @click.option(
     "--explain",
     metavar="FILE",
-    help="Tell who would get the notification in FILE ('-' for standard input), "
-    "and why the others would not.",
+    type=FILE,
+    help="Show which handlers would get the notification in FILE ('-' is standard "
+    "input), and why the others would not.",
 )
-def command(webhook: str | None, explain: str | None) -> None:
-    """List the handlers in the order in which they are asked.
+@json_option
+def command(webhook: str | None, explain: str | None, as_json: bool) -> None:
+    """List the handlers, in the order in which they are asked.
 
     \b
       flask clustaar routes
@@ -39,90 +38,76 @@ def command(webhook: str | None, explain: str | None) -> None:
     With --explain the exit status is 0 if a handler would run, and 1 if none would.
     """
     app = load_app()
-    webhooks = webhooks_of(app)
-    if webhook is not None:
-        webhooks = {webhook: chosen(webhooks, webhook)}
+    webhooks = selected(app, webhook)
     content = b"" if explain is None else read(explain)
-    notification = as_notification(content, explain) if explain else None
-    handled = False
-    for index, each in enumerate(webhooks.values()):
+    notification = read_notification(content, explain) if explain else None
+    rows = []
+    for each in webhooks.values():
+        # Filters may look at the request.
+        with app.test_request_context(method="POST", data=content):
+            rows.append(_describe(app, each, notification))
+    if as_json:
+        echo_json(rows)
+    for index, row in enumerate(rows if not as_json else ()):
         if index:
-            click.echo()
-        click.secho(_headline(app, each), bold=True)
-        if notification is None:
-            _list(each.handlers)
-        else:
-            with app.test_request_context(method="POST", data=content):
-                handled = _explain(app, each, notification) or handled
-    if notification is not None and not handled:
+            echo()
+        _print(row, explained=notification is not None)
+    if notification is not None and not any(
+        handler["runs"] for row in rows for handler in row["handlers"]
+    ):
         click.get_current_context().exit(1)
 
 
-def _headline(app: Flask, webhook: ClustaarWebhook) -> str:
-    urls = dict.fromkeys(
-        rule.rule.rstrip("/") or "/" for rule in rules_of(app, webhook)
-    )
-    dispatch = webhook.installation(app).settings.dispatch
-    to = "all that match" if dispatch == "all" else "the first that matches"
-    return f"{webhook.name}: POST {', '.join(urls)} (to {to})"
+# -- what there is -------------------------------------------------------------------
 
 
-# -- the table -----------------------------------------------------------------------
-
-
-def _list(handlers: Sequence[Handler]) -> None:
-    if not handlers:
-        click.echo("No handlers: each notification is answered with 404.")
-        return
-    rows = [("Topic", "Filter", "Handler", "Place"), *map(_row, handlers)]
-    for index, line in enumerate(_aligned(rows)):
-        click.secho(line, underline=index == 0)
-
-
-def _row(handler: Handler) -> tuple[str, ...]:
-    topic = "any" if handler.topic is None else handler.topic
-    return (
-        f"{topic} (fallback)" if handler.is_fallback else topic,
-        _cut("-" if handler.filter is None else repr(handler.filter)),
-        handler.name,
-        handler.location,
-    )
-
-
-def _cut(text: str, length: int = 100) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        yield "  ".join(cells).rstrip()
-
-
-# -- the explanation -----------------------------------------------------------------
-
-
-def _explain(app: Flask, webhook: ClustaarWebhook, notification: Notification) -> bool:
-    """Tell of each handler whether it would run; return whether one would."""
-    explanations = webhook.explain(notification)
+def _describe(
+    app: Flask, webhook: ClustaarWebhook, notification: Notification | None
+) -> JSON:
+    """Return a webhook and its handlers as JSON."""
+    urls = dict.fromkeys(_url(app, rule) for rule in rules_of(app, webhook))
+    row: JSON = {
+        "webhook": webhook.name,
+        "urls": list(urls),
+        "dispatch": webhook.installation(app).settings.dispatch,
+        "handlers": [_handler(each) for each in webhook.handlers],
+    }
+    if notification is None:
+        return row
+    failure = None
     try:
         running = _running(app, webhook, notification)
     except Exception as error:
-        running = []
-        end = f"None would run: a filter raised {type(error).__name__}."
-    else:
-        end = f"This would handle it: {webhook._suggestion(notification)}"
-    for explanation in explanations:
-        if explanation.handler in running:
-            click.secho(f"+ {explanation}", fg="green")
-        elif explanation.matched and running:
-            click.echo(f"- {explanation}, but '{running[0].name}' is first")
-        else:
-            click.echo(f"- {explanation}")
-    if not running:
-        click.echo(end)
-    return bool(running)
+        running, failure = [], type(error).__name__
+    explained = {e.handler: e for e in webhook.explain(notification)}
+    for handler, told in zip(webhook.handlers, row["handlers"], strict=True):
+        explanation = explained[handler]
+        told["matches"], told["reason"] = explanation.matched, explanation.sentence
+        told["runs"] = handler in running
+    row["failure"] = failure
+    if not running and failure is None:
+        row["suggestion"] = webhook._suggestion(notification)
+    return row
+
+
+def _url(app: Flask, rule: Any) -> str:
+    """Return the URL of a rule, with the host if the application tells them apart."""
+    path = rule.rule.rstrip("/") or "/"
+    root = (app.config.get("APPLICATION_ROOT") or "/").rstrip("/")
+    host = rule.host if app.url_map.host_matching else None
+    if not host and rule.subdomain:
+        host = f"{rule.subdomain}.{app.config.get('SERVER_NAME') or 'localhost'}"
+    return f"{host or ''}{root}{path}"
+
+
+def _handler(handler: Handler) -> JSON:
+    return {
+        "event": handler.topic,
+        "filter": None if handler.filter is None else repr(handler.filter),
+        "fallback": handler.is_fallback,
+        "name": handler.name,
+        "place": handler.location,
+    }
 
 
 def _running(
@@ -133,6 +118,56 @@ def _running(
     if not found:
         fallback = webhook._fallback_for(notification)
         return [] if fallback is None else [fallback]
-    return (
-        found[:1] if webhook.installation(app).settings.dispatch == "first" else found
-    )
+    dispatch = webhook.installation(app).settings.dispatch
+    return found[:1] if dispatch == "first" else found
+
+
+# -- how it is printed ---------------------------------------------------------------
+
+
+def _print(row: JSON, *, explained: bool) -> None:
+    to = "all matching handlers"
+    if row["dispatch"] == "first":
+        to = "the first matching handler"
+    urls = ", ".join(row["urls"])
+    echo(f"{row['webhook']}: POST {urls} (calls {to})", looks={"bold": True})
+    if explained:
+        _print_explanation(row)
+    elif row["handlers"]:
+        _print_table(row["handlers"])
+    else:
+        echo("No handlers: every notification is answered with 404.")
+
+
+def _print_table(handlers: Sequence[JSON]) -> None:
+    # The filter is last, because it may be long.
+    rows = [(h["name"], h["place"], _event(h), h["filter"] or "-") for h in handlers]
+    if echo_table([("Handler", "Place", "Event", "Filter"), *rows]):
+        return
+    for name, place, event, filter in rows:
+        echo(f"{name} ({place})")
+        echo(event, label="    ")
+        if filter != "-":
+            echo(filter, label="    ")
+
+
+def _event(handler: JSON) -> str:
+    event = handler["event"] or "any"
+    return f"{event} (fallback)" if handler["fallback"] else event
+
+
+def _print_explanation(row: JSON) -> None:
+    running = [each for each in row["handlers"] if each["runs"]]
+    for each in row["handlers"]:
+        text = f"{each['name']} ({each['place']}): {each['reason']}"
+        if each["runs"]:
+            green = {"fg": "green"}
+            echo(text, label="+ ", looks=green, label_looks=green)
+        elif each["matches"] and running:
+            echo(f"{text}, but '{running[0]['name']}' runs first", label="- ")
+        else:
+            echo(text, label="- ")
+    if row["failure"]:
+        echo(f"No handler would run: a filter raised {row['failure']}.")
+    elif not running:
+        echo(row["suggestion"], label="To handle it: ")

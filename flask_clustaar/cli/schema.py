@@ -1,15 +1,15 @@
-"""``flask clustaar schema``: what a bot receives and sends, for other programs."""
+"""``flask clustaar schema``: print JSON Schema and OpenAPI."""
 
 from __future__ import annotations
-
-import json
 
 import click
 
 from ..json_schema import notification_schema, reply_schema
 from ..openapi import Webhook, openapi
 from ..wire import JSON
-from .common import chosen, load_app, rules_of, webhook_option, webhooks_of
+from .application import load_app, rules_of, selected
+from .options import webhook_option
+from .terminal import echo_json
 
 
 @click.command("schema")
@@ -20,11 +20,11 @@ from .common import chosen, load_app, rules_of, webhook_option, webhooks_of
 )
 @webhook_option
 def command(what: str, webhook: str | None) -> None:
-    """Print a JSON Schema, or an OpenAPI document.
+    """Print JSON Schema or OpenAPI.
 
-    The schemas are of the notifications and of the replies. The document, which is
-    what is printed without an argument, has the webhooks of the application in
-    OpenAPI 3.1, with their security and their problems.
+    'notification' and 'reply' are JSON Schema, and need no application. 'openapi' (the
+    default) is an OpenAPI 3.1 document of the application's webhooks, with their
+    authentication and their errors.
 
     \b
       flask clustaar schema reply > reply.schema.json
@@ -36,16 +36,13 @@ def command(what: str, webhook: str | None) -> None:
         document = reply_schema()
     else:
         document = _openapi(webhook)
-    click.echo(json.dumps(document, indent=2))
+    echo_json(document)
 
 
 def _openapi(name: str | None) -> JSON:
     app = load_app()
-    webhooks = webhooks_of(app)
-    if name is not None:
-        webhooks = {name: chosen(webhooks, name)}
     rows = []
-    for webhook in webhooks.values():
+    for webhook in selected(app, name).values():
         settings = webhook.installation(app).settings
         rows.append(
             Webhook(

@@ -7,15 +7,23 @@ import sys
 from urllib.parse import SplitResult
 
 import click
+from click.core import ParameterSource
 
 from ..platform.signer import WRONG_KEY, Signer
 from ..testing import make_notification
 from ..wire import JSON
-from .common import is_terminal, read, webhook_option
+from .files import read
+from .options import (
+    channel_option,
+    read_date_option,
+    session_option,
+    user_option,
+    webhook_option,
+)
 from .rehearsal import rehearse
 from .show import show
 from .target import curl, find_target, url_option
-from .values import date_option, session_values, user_attributes
+from .terminal import is_terminal
 
 
 @click.command("send")
@@ -25,21 +33,9 @@ from .values import date_option, session_values, user_attributes
 )
 @click.option("--step-name", metavar="TEXT", help="The name of the step.")
 @click.option("--text", metavar="TEXT", help="What the user wrote.")
-@click.option(
-    "--session",
-    metavar="KEY=VALUE",
-    multiple=True,
-    callback=session_values,
-    help="A session value: JSON ('age=25' is a number), or else text. Repeatable.",
-)
-@click.option("--channel", metavar="NAME", help="The channel, such as 'facebook'.")
-@click.option(
-    "--user",
-    metavar="KEY=VALUE",
-    multiple=True,
-    callback=user_attributes,
-    help="An attribute of the user, such as 'first_name=Ada'. Repeatable.",
-)
+@session_option
+@channel_option
+@user_option
 @click.option("--user-data", metavar="TEXT", help="What the step's builder filled in.")
 @click.option(
     "--file",
@@ -59,7 +55,7 @@ from .values import date_option, session_values, user_attributes
     "--date",
     metavar="DATE",
     default="0",
-    callback=date_option,
+    callback=read_date_option,
     help="The date that is signed: an HTTP date, or by how many seconds it is ahead, "
     "such as -20.",
 )
@@ -125,7 +121,9 @@ def command(
         "user_data": user_data,
     }
     told = {name: value for name, value in told.items() if value is not None}
-    if file is not None and told:
+    source = click.get_current_context().get_parameter_source("channel")
+    given = told if source is ParameterSource.COMMANDLINE else told.keys() - {"channel"}
+    if file is not None and given:
         raise click.UsageError(
             "'--file' is a whole notification. Change it there, or leave '--file' out."
         )

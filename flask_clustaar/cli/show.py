@@ -14,13 +14,15 @@ from ..printable import printable
 from ..transcript import (
     Line,
     info,
+    render_changes,
     render_input,
+    render_place,
     render_problem,
     render_reply,
 )
 from ..wire import JSON
 from .delivery import Answer
-from .paint import say
+from .lines import say
 
 
 def show(body: bytes, answer: Answer) -> None:
@@ -30,19 +32,20 @@ def show(body: bytes, answer: Answer) -> None:
     try:
         sent = load_notification(body)
     except ProblemError:
-        say("you", [info("something that is no notification")])
-        say("bot", lines)
+        say([Line("· something that is not a notification", "user", "you")])
+        say(lines)
         return
-    say("", [place(sent.step)])
-    say("you", render_input(sent.input))
-    say("bot", lines)
+    say([place(sent.step)])
+    say(render_input(sent.input))
+    say(lines)
     if answer.status == 200:
-        say("", map(info, _changes(document, sent.event.received)))
+        say(_changes(document, sent.event.received))
 
 
 def place(step: Step) -> Line:
     """Return the line that says where the conversation is."""
-    return info(printable(f"at step {step.id} ({step.name})"))
+    named = step.name if step.name not in (None, "A step") else None
+    return render_place(f"{step.id} ({named})" if named else f"{step.id}")
 
 
 def answer_lines(status: int, document: Any) -> Iterator[Line]:
@@ -58,11 +61,6 @@ def answer_lines(status: int, document: Any) -> Iterator[Line]:
         yield info(printable(str(each)))
 
 
-def as_json(value: Any) -> str:
-    """Return a value as JSON, in one line."""
-    return printable(json.dumps(value, ensure_ascii=False))
-
-
 def _json(text: bytes) -> Any:
     try:
         return json.loads(text)
@@ -70,16 +68,14 @@ def _json(text: bytes) -> Any:
         return None
 
 
-def _changes(reply: Any, sent: Any) -> Iterator[str]:
+def _changes(reply: Any, sent: Any) -> Iterator[Line]:
     """Yield what a reply changes in the session and in the user."""
     if _object(reply, "session"):
-        values = _object(reply, "session", "values")
-        if values != _object(sent, "session", "values"):
-            yield f"session {as_json(values)}"
+        before, after = (_object(each, "session", "values") for each in (sent, reply))
+        yield from render_changes("session", before, after)
     before = _object(sent, "interlocutor")
-    for key, value in _object(reply, "interlocutor").items():
-        if value != before.get(key):
-            yield printable(f"user {key} = {as_json(value)}")
+    after = {**before, **_object(reply, "interlocutor")}
+    yield from render_changes("user", before, after)
 
 
 def _object(document: Any, *keys: str) -> JSON:

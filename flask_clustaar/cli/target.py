@@ -17,7 +17,7 @@ from ..extension import ClustaarWebhook
 from ..platform.signer import Delivery
 from ..settings import Settings
 from ..testing import ClustaarClient
-from .common import chosen, first_step, load_app, webhooks_of
+from .application import chosen, first_step, load_app, webhooks_of
 from .delivery import Send, to_app, to_url
 
 

@@ -1,9 +1,11 @@
-"""``flask clustaar verify``: what the door says to a request that was saved."""
+"""``flask clustaar verify``: check whether a saved request would be accepted."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
+from typing import Final
 
 import click
 from flask import Flask
@@ -14,28 +16,26 @@ from ..extension import ClustaarWebhook
 from ..security import read_date
 from ..settings import Settings
 from ..verification import ReceivedRequest, Verdict, verify
-from .common import (
-    chosen,
-    load_app,
-    name_of,
-    read,
-    rules_of,
-    webhook_option,
-    webhooks_of,
-)
+from .application import chosen, load_app, rules_of, webhooks_of
+from .files import name_of, read
+from .options import FILE, json_option, webhook_option
+from .terminal import Looks, echo, echo_json
 
 
 @click.command("verify")
-@click.argument("file")
+@click.argument("file", type=FILE)
 @webhook_option
 @click.option(
     "--at",
     metavar="DATE",
-    help="The clock of the door, such as 'Thu, 13 Sep 2018 11:48:23 GMT'.",
+    help="Check the request as of this time, such as 'Thu, 13 Sep 2018 11:48:23 GMT'.",
 )
-@click.option("--now", is_flag=True, help="The present as the clock; the default.")
-def command(file: str, webhook: str | None, at: str | None, now: bool) -> None:
-    """Tell if the door lets a saved request in, check by check.
+@click.option("--now", is_flag=True, help="Use the current time (default).")
+@json_option
+def command(
+    file: str, webhook: str | None, at: str | None, now: bool, as_json: bool
+) -> None:
+    """Check whether the webhook would accept a saved request.
 
     FILE has the request as it was received: headers, an empty line, the body; a
     request line may come first. '-' is standard input.
@@ -44,30 +44,65 @@ def command(file: str, webhook: str | None, at: str | None, now: bool) -> None:
       flask clustaar verify request.http
       flask clustaar verify request.http --at 'Thu, 13 Sep 2018 11:48:23 GMT'
 
-    Nothing is run and nothing is recorded. The exit status is 0 if the door lets the
-    request in, and 1 if it does not.
+    No handler runs and nothing is recorded. The exit status is 0 if the request is
+    accepted, and 1 if it is rejected.
     """
     if at is not None and now:
-        raise click.UsageError("'--at' and '--now' are two clocks. Choose one.")
+        raise click.UsageError("'--at' and '--now' exclude each other. Choose one.")
     clock = time.time() if at is None else _clock(at)
     request = _parse(read(file), file)
     app = load_app()
     settings = _webhook(app, webhook, request).installation(app).settings
-    failed: RequestRejected | None = None
-    for verdict in verify(request, settings, clock):
-        failed = failed or verdict.error
-        click.secho(
-            f"{verdict.check:<11}  {verdict.outcome}  {verdict.sentence}"
-            f"{_advice(verdict, request, settings)}",
-            fg=_COLOURS[verdict.outcome],
-        )
+    verdicts = verify(request, settings, clock)
+    failed = next((each.error for each in verdicts if each.error), None)
+    if as_json:
+        _print_json(verdicts, failed)
+    else:
+        _print(verdicts, failed, request, settings)
     if failed is not None:
-        click.echo(f"The door answers {failed.code} {failed.error_code}.")
         click.get_current_context().exit(1)
-    click.echo("The door lets it in.")
 
 
-_COLOURS = {"pass": "green", "FAIL": "red", "skip": None}
+def _print(
+    verdicts: Sequence[Verdict],
+    failed: RequestRejected | None,
+    request: ReceivedRequest,
+    settings: Settings,
+) -> None:
+    for verdict in verdicts:
+        looks = _COLOURS[verdict.outcome]
+        echo(
+            verdict.sentence + _advice(verdict, request, settings),
+            label=f"{verdict.check:<11}  {verdict.outcome}  ",
+            looks=looks,
+            label_looks=looks,
+        )
+    if failed is None:
+        echo("Accepted.")
+    else:
+        echo(f"Rejected: {failed.code} {failed.error_code}.")
+
+
+def _print_json(verdicts: Sequence[Verdict], failed: RequestRejected | None) -> None:
+    checks = [
+        {
+            "check": each.check,
+            "outcome": each.outcome.lower(),
+            "sentence": each.sentence,
+        }
+        for each in verdicts
+    ]
+    status, code = (200, None) if failed is None else (failed.code, failed.error_code)
+    echo_json(
+        {"accepted": failed is None, "status": status, "code": code, "checks": checks}
+    )
+
+
+_COLOURS: Final[dict[str, Looks]] = {
+    "pass": {"fg": "green"},
+    "FAIL": {"fg": "red"},
+    "skip": {},
+}
 
 
 # -- the clock -----------------------------------------------------------------------
@@ -78,7 +113,7 @@ def _clock(text: str) -> float:
         return read_date(text, time.time())
     except DateMalformed as error:
         raise click.BadParameter(
-            f"'{text}' is no date such as 'Thu, 13 Sep 2018 11:48:23 GMT'.",
+            f"'{text}' is not a date such as 'Thu, 13 Sep 2018 11:48:23 GMT'.",
             param_hint="'--at'",
         ) from error
 
@@ -88,7 +123,7 @@ def _advice(verdict: Verdict, request: ReceivedRequest, settings: Settings) -> s
     if not isinstance(verdict.error, (RequestTooOld, RequestFromFuture)):
         return ""
     (date,) = request.header(settings.date_header)
-    return f" Judge it by its own clock with '--at \"{date}\"'."
+    return f" To check it as of its own date, add '--at \"{date}\"'."
 
 
 # -- the file ------------------------------------------------------------------------
@@ -113,7 +148,7 @@ def _parse(raw: bytes, file: str) -> ReceivedRequest:
         header = _HEADER.fullmatch(line)
         if header is None:
             raise click.ClickException(
-                f"{name_of(file)} is no HTTP request: "
+                f"{name_of(file)} is not an HTTP request: "
                 f"line {number} is not 'Name: value'."
             )
         headers.setdefault(header[1].lower(), []).append(header[2])

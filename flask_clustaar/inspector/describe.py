@@ -111,10 +111,20 @@ def read_delivery(line: bytes) -> Delivery:
     }
     known = {key: value for key, value in read.items() if key in empty}
     timings = {**_NO_TIMINGS, **(read.get("timings") or {})}
+    known["handlers"] = [_NO_RUN | each for each in read.get("handlers") or ()]
     found = {**empty, **known, "source": "recording", "timings": timings}
     return cast(Delivery, found)
 
 
+_NO_RUN: Final[JSON] = {
+    "name": "",
+    "where": "",
+    "decorator": "",
+    "matched": True,
+    "sentence": "",
+    "ms": None,
+    "returned": None,
+}
 _NO_TIMINGS: Final[Timings] = {
     "authentication": None,
     "load": None,
@@ -225,7 +235,8 @@ def _unsent(trace: Trace) -> str | None:
         answers = [
             answer
             for run in trace.runs
-            if (answer := replies.answer_of(run.returned, run.handler.name))
+            if run.call
+            and (answer := replies.answer_of(run.call.returned, run.handler.name))
         ]
         wire, _ = validate_model(replies.merge(answers, trace.notification))
         return json.dumps(wire)
@@ -271,8 +282,8 @@ def _handlers(app: Flask, webhook: ClustaarWebhook, trace: Trace) -> list[Handle
 def _handler(explanation: Explanation, run: Run | None) -> HandlerRun:
     handler = explanation.handler
     returned = None
-    if run is not None and run.has_returned:
-        returned = _shown.repr(run.returned)
+    if run is not None and run.call is not None:
+        returned = _shown.repr(run.call.returned)
     return HandlerRun(
         name=handler.name,
         where=handler.location,

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from blinker import Signal
@@ -15,9 +15,10 @@ from flask import Flask, request
 from werkzeug.wsgi import ClosingIterator
 
 from .. import signals
+from ..errors import ConfigurationError
 from ..extension import ClustaarWebhook
 from ..models import Notification
-from ..routing import Handler
+from ..routing import Call, Handler
 from ..wire import JSON
 from .describe import describe
 from .store import Store
@@ -95,22 +96,24 @@ class Recorder:
             signals.notification_received: self._received,
             signals.handler_called: self._called,
             signals.handler_failed: self._failed,
+            signals.reply_repeated: self._repeated,
         }
-        if hasattr(signals, "reply_repeated"):
-            listeners[signals.reply_repeated] = self._repeated
         for signal, listener in listeners.items():
             signal.connect(listener, sender=self._app)
         for webhook in self._webhooks.values():
-            if hasattr(webhook, "around"):
+            # It is too late if the application answered requests when it was loaded:
+            # then what handlers return is not seen.
+            with suppress(ConfigurationError):
                 webhook.around(self._around)
 
     @contextmanager
-    def _around(self, notification: Notification, call: Any) -> Iterator[None]:
+    def _around(
+        self, notification: Notification, handler: Handler, *, call: Call
+    ) -> Iterator[None]:
         """See what a handler returns."""
         yield
-        trace = _trace()
-        if trace is not None:
-            trace.runs.append(Run(call.handler, 0, call.answer, True))
+        if trace := _trace():
+            trace.runs.append(Run(handler, call=call))
 
     def _received(self, _: Flask, notification: Notification, **extra: Any) -> None:
         if trace := _trace():
@@ -121,8 +124,9 @@ class Recorder:
     ) -> None:
         if trace := _trace():
             trace.handled = time.perf_counter()
-            if not (trace.runs and trace.runs[-1].handler is handler):
-                trace.runs.append(Run(handler, duration))
+            # One that raised did not come back to '_around'.
+            if not trace.runs or trace.runs[-1].handler is not handler:
+                trace.runs.append(Run(handler))
             trace.runs[-1].duration = duration
 
     def _failed(self, _: Flask, exception: BaseException, **extra: Any) -> None:

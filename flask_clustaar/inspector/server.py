@@ -85,11 +85,16 @@ def about() -> JSON:
             for name, webhook in program.webhooks.items()
         ],
         "how": HOW,
-        "channels": CHANNELS,
+        "channels": {id: _capital(name) for id, name in CHANNELS.items()},
         "support": SUPPORT,
         "reasons": {" ".join(about): reason for about, reason in REASONS.items()},
         "copies": COPY_NAMES,
     }
+
+
+def _capital(name: str) -> str:
+    name = name.removeprefix("the ")
+    return name[0].upper() + name[1:]
 
 
 # -- the list ------------------------------------------------------------------------

@@ -6,11 +6,11 @@ import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from ..extension import ClustaarWebhook
 from ..models import Notification
-from ..routing import Handler
+from ..routing import Call, Handler
 from ..wire import JSON
 
 #: The longest body that is stored.
@@ -72,9 +72,9 @@ class Run:
 
     handler: Handler
     #: In seconds.
-    duration: float
-    returned: Any = None
-    has_returned: bool = False
+    duration: float = 0.0
+    #: What it returned is in it; None if it raised an exception.
+    call: Call | None = None
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import ItemsView, Iterator, KeysView, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from ..schemas.limits import NAME, KeysMatch, Length
 from ..wire import NOT_NULL, REQUIRED, SANITISED, Key, Model, Text
@@ -86,8 +86,6 @@ class ConversationSession(Model, envelope=True, whole=True):
         if isinstance(other, dict):
             return self.values == other
         return super().__eq__(other)
-
-    __hash__: ClassVar[None] = None
 
     def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
         return self.values | dict(other)

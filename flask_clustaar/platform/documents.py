@@ -6,7 +6,7 @@ import json
 from typing import Any, TypeVar, cast
 
 from ..schemas import schema_for, validate_model
-from ..wire import Model
+from ..wire import JSON, Model, Unknown
 
 M = TypeVar("M", bound=Model)
 
@@ -18,11 +18,18 @@ def to_json(value: Any) -> Any:
     """
     if not isinstance(value, Model):
         return value
+    if isinstance(value, Unknown):
+        return value.data
     wire, violations = validate_model(value)
     if violations:
         head = f"The platform would not send this {type(value).__name__}:"
         raise ValueError("\n".join([head, *map(str, violations)]))
     return wire
+
+
+def dump(model: Model) -> JSON:
+    """Return a model as JSON without validating it."""
+    return cast(JSON, schema_for(type(model)).dump(model))
 
 
 def from_json(model: type[M], raw: Any) -> M:

@@ -36,6 +36,10 @@ def schema_for(
 def schema_for(model: type[Model], *, received: Literal[True]) -> ReceivedSchema: ...
 
 
+@overload
+def schema_for(model: type[Model], *, received: bool) -> ModelSchema: ...
+
+
 def schema_for(model: type[Model], *, received: bool = False) -> Any:
     """Return the marshmallow schema of *model*.
 
@@ -60,9 +64,7 @@ def schema_for(model: type[Model], *, received: bool = False) -> Any:
 
 _schemas: dict[tuple[type[Model], bool], ModelSchema] = {}
 kinds.Kind.schema_of = staticmethod(
-    lambda model, received: (
-        schema_for(model, received=True) if received else schema_for(model)
-    )
+    lambda model, received: schema_for(model, received=received)
 )
 
 

@@ -20,7 +20,7 @@ export function begin(facts, turn) {
   about = facts;
   onTurn = turn;
   options($("#how"), Object.entries(about.how));
-  options($("#channel"), Object.entries(about.channels).map(([id, name]) => [id, `as on ${name}`]));
+  options($("#channel"), Object.entries(about.channels));
   restart();
 }
 
@@ -107,15 +107,10 @@ function marked(root) {
 
 // -- what the platform remembers -------------------------------------------------------
 
-function remember({ session, user, sessionChanges, userChanges, stepName }) {
-  $("#memory").replaceChildren(
-    h("h3", {}, "Session"),
-    changes(sessionChanges, "unchanged"),
-    jsonLines(session),
-    h("h3", {}, "User"),
-    changes(userChanges, "unchanged"),
-    h("details", {}, h("summary", {}, "All attributes"), jsonLines(user)),
-  );
+function remember({ session, user, sessionChanges, userChanges }) {
+  const part = (title, differences, lines) =>
+    h("div", {}, h("h3", {}, title), changes(differences, "unchanged"), h("details", {}, h("summary", {}, "all values"), jsonLines(lines)));
+  $("#memory").replaceChildren(part("Session", sessionChanges, session), part("User", userChanges, user));
 }
 
 // -- the form --------------------------------------------------------------------------

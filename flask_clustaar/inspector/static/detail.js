@@ -2,7 +2,7 @@
 
 import { $, attempt, call, h, tell } from "./dom.js";
 import { edit } from "./edit.js";
-import { changes, jsonLines, value } from "./json.js";
+import { changes, jsonLines } from "./json.js";
 
 const panel = $("#detail");
 const TABS = ["Checks", "Handlers", "Reply", "Request", "Changes", "Channels"];
@@ -185,12 +185,11 @@ const PARTS = {
     h(
       "ol.handlers",
       {},
-      shown.handlers.map((each) =>
+      [...shown.handlers].sort((a, b) => b.matched - a.matched).map((each) =>
         h(
           `li.${each.matched ? "pass" : "skip"}`,
-          {},
+          { title: each.decorator },
           h("div", {}, h("b", {}, each.name), h("small", {}, ` ${each.where}`), each.ms !== null && h("small.ms", {}, ` ${each.ms.toFixed(2)} ms`)),
-          h("code.decorator", {}, each.decorator),
           h("p", {}, each.sentence),
           each.returned !== null && h("p", {}, "returned ", h("code", {}, each.returned)),
         ),
@@ -200,7 +199,7 @@ const PARTS = {
   ],
 
   Reply: () => [
-    shown.unsent !== null && h("p", { role: "alert" }, "This reply was not sent, because it is invalid. The answer was ", value(JSON.parse(shown.reply)), "."),
+    shown.unsent !== null && h("p.failed", {}, `The handlers built this reply. It is invalid, so the webhook answered ${shown.status} instead.`),
     shown.repeated && h("p.empty", {}, "Answered from the replay store."),
     jsonLines(shown.replyLines),
   ],
@@ -234,10 +233,9 @@ const PARTS = {
 
   Channels: () =>
     Object.entries(about.channels).map(([channel, name]) => {
-      const [title] = [name[0].toUpperCase() + name.slice(1)];
       const lost = shown.lost[channel];
       return [
-        h("h3", {}, title),
+        h("h3", {}, name),
         lost.length
           ? h("ul.changes", {}, lost.map(([path, type, support, reason]) => h(`li.${support === "-" ? "removed" : "unknown"}`, {}, h("b", {}, path), " ", support === "-" ? h("del", {}, type) : type, ` ${reason}`)))
           : h("p.empty", {}, "Shows everything."),

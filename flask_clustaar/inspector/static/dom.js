@@ -5,8 +5,8 @@ export const $ = (selector, root = document) => root.querySelector(selector);
 /**
  * Make an element: `h("button.primary", { onclick }, "Send")`.
  *
- * Attributes that are functions become listeners; null and false leave one out.
- * Children are nodes, texts, and lists of them. A text is never read as HTML.
+ * Attributes that are functions become listeners. What is null, undefined or false is
+ * left out. Children are nodes, texts, and lists of them; no text is read as HTML.
  */
 export function h(name, attributes = {}, ...children) {
   const [tag, ...classes] = name.split(".");
@@ -17,7 +17,7 @@ export function h(name, attributes = {}, ...children) {
     else if (value !== null && value !== undefined && value !== false)
       element.setAttribute(key, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child || child === 0));
   return element;
 }
 

@@ -45,7 +45,7 @@ export function edit(title, text, kind, send) {
     marks.replaceChildren(
       ...answer.mistakes.map(([line]) => {
         const mark = h("div");
-        mark.style.top = `${(line - 1) * 1.5}em`;
+        mark.style.top = `${(line - 1) * 20}px`;
         return mark;
       }),
     );

@@ -1,49 +1,44 @@
-"""What the tools share: the application, its webhooks, and what they read."""
+"""Find the application, its webhooks and their URLs."""
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import sysconfig
 import traceback
 import warnings
-from collections.abc import Callable
-from typing import Any, Final, NoReturn, TextIO
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 import click
 from flask import Flask
 from flask.cli import NoAppException, ScriptInfo
 from werkzeug.routing import Rule
 
-from ..errors import ClustaarError, ProblemError
+from ..errors import ClustaarError
 from ..extension import ClustaarWebhook
-from ..models import Notification
-from ..notifications import load_notification
-
-#: For the tools that work on one webhook.
-webhook_option: Callable[[Any], Any] = click.option(
-    "--webhook",
-    metavar="NAME",
-    help="Which webhook, if the application has several.",
-)
+from .terminal import echo
 
 
 def load_app() -> Flask:
-    """Return the application that ``flask --app`` names, and tell what it warns of.
+    """Return the application that ``flask --app`` names, and print its warnings.
 
-    :raises click.ClickException: if there is none, or if it cannot be imported.
+    :raises click.ClickException: if it is missing, or cannot be imported.
     """
     app, warned = load_app_with_warnings()
     for warning in warned:
-        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+        warn(warning)
     return app
 
 
-def load_app_with_warnings() -> tuple[Flask, list[UserWarning]]:
-    """Return the application and what it warns its user of, each thing once.
+def warn(warning: Warning) -> None:
+    """Print a warning on standard error."""
+    echo(str(warning), label="Warning: ", label_looks={"fg": "yellow"}, err=True)
 
-    :raises click.ClickException: if there is none, or if it cannot be imported.
+
+def load_app_with_warnings() -> tuple[Flask, list[UserWarning]]:
+    """Return the application and its warnings to the developer, each once.
+
+    :raises click.ClickException: if it is missing, or cannot be imported.
     """
     info = click.get_current_context().ensure_object(ScriptInfo)
     with warnings.catch_warnings(record=True) as caught:
@@ -58,7 +53,7 @@ def _import(info: ScriptInfo) -> Flask:
     try:
         return info.load_app()
     except NoAppException as error:
-        # One that was raised for another has that one's whole traceback in its text.
+        # If another exception caused it, its text is that one's whole traceback.
         if "Traceback" not in error.message:
             raise
         raise _broken(error.__context__ or error) from error
@@ -78,15 +73,15 @@ def _broken(error: BaseException) -> click.ClickException:
 
 
 def _place_of(error: BaseException) -> str:
-    """Return where the program made a mistake, and not where a library found it."""
+    """Return the line of the program that failed, not the line in a library."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith(_LIBRARIES)]
+    own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)]
     frame = (own or frames)[-1]
     return f"{frame.filename}, line {frame.lineno}"
 
 
-#: Where what is no part of the program is installed.
-_LIBRARIES: Final = (
+#: Where packages are installed.
+LIBRARIES: Final = (
     os.path.dirname(os.path.dirname(__file__)) + os.sep,
     *(
         sysconfig.get_path(name) + os.sep
@@ -94,6 +89,9 @@ _LIBRARIES: Final = (
     ),
     "<frozen ",
 )
+
+
+# -- webhooks ------------------------------------------------------------------------
 
 
 def webhooks_of(app: Flask) -> dict[str, ClustaarWebhook]:
@@ -110,10 +108,19 @@ def webhooks_of(app: Flask) -> dict[str, ClustaarWebhook]:
     return found
 
 
+def selected(app: Flask, name: str | None) -> dict[str, ClustaarWebhook]:
+    """Return the webhook that ``--webhook`` names; all webhooks without a name.
+
+    :raises click.ClickException: if there is no such webhook.
+    """
+    webhooks = webhooks_of(app)
+    return webhooks if name is None else {name: chosen(webhooks, name)}
+
+
 def chosen(webhooks: dict[str, ClustaarWebhook], name: str | None) -> ClustaarWebhook:
     """Return the webhook that ``--webhook`` names, or the only one.
 
-    :raises click.UsageError: if it names none, or if there are several.
+    :raises click.UsageError: if there is no such webhook, or if there are several.
     """
     if name in webhooks:
         return webhooks[name]
@@ -127,7 +134,7 @@ def chosen(webhooks: dict[str, ClustaarWebhook], name: str | None) -> ClustaarWe
 
 
 def first_step(webhook: ClustaarWebhook) -> str | None:
-    """Return a step that the first handler for some steps is for; None without one."""
+    """Return a step of the first handler that names steps; None if none does."""
     for handler in webhook.handlers:
         step_ids = None if handler.filter is None else handler.filter.step_ids()
         if step_ids:
@@ -146,56 +153,43 @@ def rules_of(app: Flask, webhook: ClustaarWebhook) -> list[Rule]:
     return sorted(rules, key=lambda rule: len(rule.rule))
 
 
-def is_terminal(stream: TextIO | None) -> bool:
-    """Tell if a person is at the other end of a stream; None is one that is closed."""
-    return stream is not None and stream.isatty()
+# -- the URL -------------------------------------------------------------------------
 
 
-def read(path: str) -> bytes:
-    """Return what is in a file, or in standard input for ``-``.
+class Address(NamedTuple):
+    """The URL of a webhook that the application accepts."""
 
-    :raises click.UsageError: if it cannot be read.
+    #: Scheme, host and the application's root, such as ``http://localhost/``.
+    base_url: str
+    #: The path below the root, such as ``/clustaar``.
+    path: str
+
+    @property
+    def url_path(self) -> str:
+        """The path with the application's root."""
+        return urlsplit(self.base_url).path.rstrip("/") + self.path
+
+
+def address_of(app: Flask, webhook: ClustaarWebhook) -> Address:
+    """Return the URL of a webhook, by the host that the application accepts.
+
+    That is the host of the route, ``SERVER_NAME``, the first of ``TRUSTED_HOSTS``, or
+    else ``localhost``.
+
+    :raises click.ClickException: if the path or the host has variables.
     """
-    if path == "-" and sys.stdin is None:
-        raise click.UsageError("Standard input is closed.")
-    try:
-        with click.open_file(path, "rb") as file:
-            content: bytes = file.read()
-    except OSError as error:
-        raise click.UsageError(f"Cannot read '{path}': {error.strerror}.") from error
-    return content
-
-
-def read_json(path: str) -> Any:
-    """Return the JSON document in a file.
-
-    :raises click.UsageError: if it cannot be read.
-    :raises click.ClickException: if it is not JSON.
-    """
-    content = read(path)
-    try:
-        return json.loads(content.decode("utf-8-sig"), parse_constant=_refuse)
-    except ValueError as error:
-        raise click.ClickException(f"{name_of(path)} is not JSON: {error}.") from error
-
-
-def name_of(path: str) -> str:
-    """Return what to call a file in a sentence."""
-    return "Standard input" if path == "-" else f"'{path}'"
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"it has no '{constant}'")
-
-
-def as_notification(content: bytes, path: str) -> Notification:
-    """Return the notification that a file has.
-
-    :raises click.ClickException: if it is none.
-    """
-    try:
-        return load_notification(content)
-    except ProblemError as error:
+    rule = rules_of(app, webhook)[0]
+    if rule.arguments:
         raise click.ClickException(
-            f"{name_of(path)} is no notification. {error}"
-        ) from error
+            f"The URL of the webhook '{webhook.name}' has variables: '{rule.rule}'. "
+            "Pass the whole URL: '--url http://127.0.0.1:5000/...'."
+        )
+    trusted = app.config.get("TRUSTED_HOSTS") or ["localhost"]
+    host = app.config.get("SERVER_NAME") or str(trusted[0]).removeprefix(".")
+    if app.url_map.host_matching:
+        host = rule.host or host
+    elif rule.subdomain:
+        host = f"{rule.subdomain}.{host}"
+    scheme = app.config.get("PREFERRED_URL_SCHEME") or "http"
+    root = (app.config.get("APPLICATION_ROOT") or "/").strip("/")
+    return Address(f"{scheme}://{host}/{root}", rule.rule)

@@ -1,0 +1,1 @@
+"""What ``flask clustaar check`` looks for: one module for each subject."""

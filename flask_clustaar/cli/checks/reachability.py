@@ -1,0 +1,253 @@
+"""Check that a request of the platform gets through the application to the webhook.
+
+A signed request is sent to the application in this process. All of the application
+runs, but for the webhook's handlers. What answers instead of the webhook is found, such
+as a log-in wall, a redirect, a rate limit or a check of CSRF tokens.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+import click
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+from werkzeug.test import TestResponse
+
+from ...extension import ClustaarWebhook
+from ...platform.documents import encode
+from ...platform.signer import Signer
+from ...testing import make_notification
+from ..application import Address, address_of, rules_of
+from ..findings import Finding, rule
+
+HIDDEN = rule("hidden", "error", "Another route takes the webhook's URL.")
+BLOCKED = rule("blocked", "error", "A request does not reach the webhook.")
+REDIRECTED = rule("redirected", "error", "A request is redirected.")
+RATE_LIMITED = rule("rate_limited", "warning", "A rate limit applies to the webhook.")
+BODY_LIMIT = rule("body_limit", "warning", "Large requests do not reach the webhook.")
+REPLY_CHANGED = rule("reply_changed", "error", "The application changes replies.")
+
+#: What the webhook answers while the check runs.
+_REPLY: Final = b'{"actions":[]}'
+
+
+def check_reachability(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
+    """Find what keeps requests of the platform from reaching a webhook."""
+    hidden = list(_hidden(app, webhook))
+    yield from hidden
+    if hidden:
+        return
+    try:
+        address = address_of(app, webhook)
+    except click.ClickException:
+        return  # The URL has variables, so its value is not known.
+    endpoint = rules_of(app, webhook)[0].endpoint
+    with _observed(app, endpoint) as seen:
+        answer = _post(app, webhook, address)
+        found = list(_judge(seen, answer, endpoint, address))
+        yield from found
+        if found:
+            return
+        seen.clear()
+        limit = webhook.installation(app).settings.max_content_length
+        answer = _post(app, webhook, address, limit)
+    if not seen.reached:
+        yield BODY_LIMIT(
+            f"A request of {limit} bytes is answered with {answer.status}{seen.by}, "
+            "before it reaches the webhook. 'CLUSTAAR_MAX_CONTENT_LENGTH' allows it. "
+            f"Raise the other limit for the endpoint '{endpoint}', or lower this "
+            "setting."
+        )
+
+
+def _hidden(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
+    """Find the URLs of the webhook that another route takes."""
+    for each in rules_of(app, webhook):
+        if each.arguments:
+            continue
+        if app.url_map.host_matching:
+            adapter = app.url_map.bind(each.host or "localhost")
+        else:
+            adapter = app.url_map.bind("localhost", subdomain=each.subdomain)
+        try:
+            endpoint = adapter.match(each.rule, method="POST")[0]
+        except HTTPException as problem:
+            wrong = f"is answered with '{problem.name}'"
+        else:
+            wrong = f"goes to '{endpoint}'" if endpoint != each.endpoint else ""
+        if wrong:
+            yield HIDDEN(
+                f"'POST {each.rule}' {wrong}, and never reaches the webhook. Change "
+                "'CLUSTAAR_URL_PREFIX', or the other route."
+            )
+
+
+# -- one request ---------------------------------------------------------------------
+
+
+class _Stop(NamedTuple):
+    """The function that answered instead of the webhook."""
+
+    #: The package it is from, such as ``flask_limiter``.
+    package: str
+    #: Its name and place.
+    name: str
+
+
+class _Seen:
+    """What happens to the request."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.reached = False
+        self.limits: list[str] = []
+        self.stop: _Stop | None = None
+        self.error: Exception | None = None
+
+    @property
+    def by(self) -> str:
+        return f" by {self.stop.name}" if self.stop else ""
+
+
+def _post(
+    app: Flask, webhook: ClustaarWebhook, address: Address, size: int = 0
+) -> TestResponse:
+    """Send a request as the platform would.
+
+    :param size: the least number of bytes.
+    """
+    body = encode(make_notification().received).ljust(size)
+    delivery = Signer(webhook.installation(app).settings).deliver(body)
+    # As behind a reverse proxy that takes HTTPS.
+    headers = {**delivery.headers, "X-Forwarded-Proto": "https"}
+    return app.test_client().post(
+        address.path, base_url=address.base_url, data=body, headers=headers
+    )
+
+
+@contextmanager
+def _observed(app: Flask, endpoint: str) -> Iterator[_Seen]:
+    """Replace the webhook's view, and note what answers in its place."""
+    seen = _Seen()
+
+    def view(**_: Any) -> Response:
+        seen.reached = True
+        seen.limits = _limits(app)
+        return Response(_REPLY, mimetype="application/json")
+
+    hooks = app.before_request_funcs
+    app.before_request_funcs = hooks.copy()
+    for scope, functions in hooks.items():
+        app.before_request_funcs[scope] = [_noting(each, seen) for each in functions]
+    receive, app.view_functions[endpoint] = app.view_functions[endpoint], view
+    propagate = app.config.get("PROPAGATE_EXCEPTIONS")
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    quiet, app.logger.disabled = app.logger.disabled, True
+    try:
+        yield seen
+    finally:
+        app.before_request_funcs = hooks
+        app.view_functions[endpoint] = receive
+        app.config["PROPAGATE_EXCEPTIONS"] = propagate
+        app.logger.disabled = quiet
+
+
+def _noting(function: Callable[[], Any], seen: _Seen) -> Callable[[], Any]:
+    """Return the function; it notes if it answers or fails."""
+
+    @functools.wraps(function)
+    def noting() -> Any:
+        try:
+            answer = function()
+        except Exception as error:
+            seen.stop = seen.stop or _stop(function)
+            seen.error = None if isinstance(error, HTTPException) else error
+            raise
+        if answer is not None:
+            seen.stop = seen.stop or _stop(function)
+        return answer
+
+    return noting
+
+
+def _stop(function: Any) -> _Stop:
+    function = inspect.unwrap(getattr(function, "__func__", function))
+    module = getattr(function, "__module__", "") or ""
+    name = getattr(function, "__qualname__", repr(function)).replace("<locals>.", "")
+    code = getattr(function, "__code__", None)
+    place = ""
+    if code is not None:
+        place = f" ({os.path.basename(code.co_filename)}:{code.co_firstlineno})"
+    return _Stop(module.partition(".")[0], f"'{module}.{name}'{place}")
+
+
+def _limits(app: Flask) -> list[str]:
+    """Return the limits that Flask-Limiter applies to the current request."""
+    limiters = app.extensions.get("limiter") or ()
+    return [
+        str(limit.limit)
+        for limiter in (limiters if isinstance(limiters, set) else [limiters])
+        for limit in getattr(limiter, "current_limits", None) or ()
+    ]
+
+
+# -- what to do about it -------------------------------------------------------------
+
+#: The line that lets the webhook through, for the extensions that are known.
+_REMEDIES: Final = {
+    "flask_limiter": "Write 'limiter.exempt(webhook.blueprint)'.",
+    "flask_wtf": "Write 'csrf.exempt(webhook.blueprint)'.",
+    "flask_talisman": (
+        "If a reverse proxy takes HTTPS, use Werkzeug's 'ProxyFix'. "
+        'Or write \'app.view_functions["{endpoint}"] = '
+        'talisman(force_https=False)(app.view_functions["{endpoint}"])\'.'
+    ),
+}
+_REMEDY: Final = "Let requests with 'request.endpoint == \"{endpoint}\"' pass there."
+
+
+def _judge(
+    seen: _Seen, answer: TestResponse, endpoint: str, address: Address
+) -> Iterator[Finding]:
+    what = f"'POST {address.path}'"
+    package = seen.stop.package if seen.stop else ""
+    remedy = _REMEDIES.get(package, _REMEDY).format(endpoint=endpoint)
+    if not seen.stop:
+        remedy = "Look at the WSGI middleware of the application."
+    if seen.reached:
+        if answer.status_code != 200 or answer.get_data() != _REPLY:
+            yield REPLY_CHANGED(
+                f"The reply to {what} is changed after the webhook made it, and leaves "
+                f"with {answer.status}. Leave out the endpoint '{endpoint}' in "
+                "'after_request' functions, error handlers and WSGI middleware."
+            )
+        elif seen.limits:
+            yield RATE_LIMITED(
+                f"A rate limit applies to {what}: {', '.join(seen.limits)}. All users "
+                "come from the platform's addresses, so together they reach it. "
+                f"{_REMEDIES['flask_limiter']}"
+            )
+    elif answer.status_code == 429:
+        yield RATE_LIMITED(
+            f"{what} is answered with {answer.status}{seen.by}, before it reaches the "
+            f"webhook. {remedy}"
+        )
+    elif answer.status_code in (301, 302, 303, 307, 308):
+        yield REDIRECTED(
+            f"{what} is redirected to '{answer.location}'{seen.by}, and the platform's "
+            f"request never reaches the webhook. {remedy}"
+        )
+    else:
+        error = f": {type(seen.error).__name__}" if seen.error else ""
+        yield BLOCKED(
+            f"{what} is answered with {answer.status}{seen.by}{error}, before it "
+            f"reaches the webhook. {remedy}"
+        )

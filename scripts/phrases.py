@@ -1,0 +1,74 @@
+"""Find old phrases of ours that must not come back: ``make lint`` runs this.
+
+Each was hard to read, or had a second meaning. Beside it is what to write instead.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PHRASES = {
+    r"(is|are|was|that is) none\b": "is not a ..., is missing",
+    r"as (it|they) came\b": "unchanged",
+    r"the (door|lock)\b": "authentication",
+    r"\btells? of\b": "reports, shows",
+    r"\bno such thing": "not applicable",
+    r"\bwhoever\b": "name the actor",
+    r"\blikewise\b": "in the same way, also",
+    r"\bbesides\b": "also",
+    r", too\b(?=[.,;:)])": "also, before the verb",
+    r"\bfor ever\b": "indefinitely",
+    r"\bnot a byte\b": "unchanged",
+    r"\bis no JSON": "is not JSON",
+    r"\baffairs?\b": "name the thing",
+    r"\bin vain\b": "without success",
+    r"\bin silence\b": "silently",
+    r"\bby the way\b": "leave it out",
+    r"\bmend(s|ed|ing)?\b": "fix, correct",
+    r"\bof another opinion\b": "differs",
+    r"\bheld? to\b": "validated against",
+}
+
+#: Where people read.
+FILES = ["*.rst", "*.md", ".github/**/*.y*ml", ".github/*.md", "Makefile", ".ci/run"]
+FILES += [f"{place}/**/*.rst" for place in ("docs", "examples")]
+FILES += [
+    f"{place}/**/*.py"
+    for place in (
+        "flask_clustaar",
+        "docs",
+        "examples",
+        "scripts",
+        "benchmarks",
+        "tests",
+    )
+]
+#: Has the phrases, and quotes of the predecessor's.
+EXEMPT = {"scripts/phrases.py"}
+
+
+def main() -> int:
+    """Print each line with an old phrase; return how many there are."""
+    found = 0
+    for file in sorted({file for pattern in FILES for file in ROOT.glob(pattern)}):
+        name = file.relative_to(ROOT).as_posix()
+        if name in EXEMPT or "/_build/" in name:
+            continue
+        # A phrase may go on in the next line.
+        text = file.read_text(encoding="utf-8")
+        for phrase, better in PHRASES.items():
+            spread = phrase.replace(" ", r"\s+(?:#:?\s+)?")
+            for match in re.finditer(spread, text):
+                line = text.count("\n", 0, match.start()) + 1
+                words = " ".join(match[0].split())
+                print(f"{name}:{line}: '{words}'. Write: {better}.")
+                found += 1
+    return min(found, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
