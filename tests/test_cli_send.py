@@ -7,11 +7,12 @@ import json
 import logging
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from werkzeug.serving import make_server
 from flask_clustaar import ClustaarWebhook, Notification, events
 from flask_clustaar.cli.delivery import Answer
 from flask_clustaar.cli.show import show
+from flask_clustaar.models import GoToAction, QuickReply, SendQuickRepliesAction
 from flask_clustaar.security import basic_auth
 from flask_clustaar.testing import make_notification
 
@@ -58,6 +60,7 @@ class Seen:
         self.notifications: list[Notification] = []
         self.bodies: list[bytes] = []
         self.dates: list[str] = []
+        self.headers: list[dict[str, str]] = []
         webhook = ClustaarWebhook(self.app, **{"private_key": KEY} | settings)
         webhook.on(TOPIC, self.keep)
 
@@ -65,6 +68,7 @@ class Seen:
         self.notifications.append(notification)
         self.bodies.append(request.get_data())
         self.dates.append(request.headers["Date"])
+        self.headers.append(dict(request.headers))
         return "Seen."
 
 
@@ -102,7 +106,7 @@ def test_default_step() -> None:
 
 
 def test_file_is_sent_as_it_is(tmp_path: Path) -> None:
-    """A file goes byte by byte, also from standard input."""
+    """A file is sent as it is, but for white space at its end."""
     seen = Seen()
     file = tmp_path / "notification.json"
     file.write_text(f"\n {NOTIFICATION} \n")
@@ -110,7 +114,62 @@ def test_file_is_sent_as_it_is(tmp_path: Path) -> None:
     ok(run(seen.app, "send", "--file", file))
     ok(run(seen.app, "send", "--file", "-", input=NOTIFICATION))
 
-    assert seen.bodies == [file.read_bytes(), NOTIFICATION.encode()]
+    sent = [body.rstrip() for body in seen.bodies]
+    assert sent == [file.read_bytes().rstrip(), NOTIFICATION.encode()]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda call: call,
+        lambda call: [call],
+        lambda call: {"webhookCalls": [{"error": "no request"}, call]},
+        lambda call: {"bot_reply": {"debug": {"webhookCalls": [call]}}},
+        lambda call: {"debug": {"webhookCalls": [{"request": {"body": "{}"}}, call]}},
+    ],
+    ids=["call", "list", "calls", "reply", "last of two"],
+)
+def test_file_of_debug_output(wrap: Callable[[Any], Any]) -> None:
+    """The request in the platform's debug output is sent; of several the last one."""
+    call = {"request": {"method": "POST", "url": "x", "body": NOTIFICATION}}
+    seen = Seen()
+
+    ok(run(seen.app, "send", "--file", "-", input=json.dumps(wrap(call))))
+
+    assert [body.rstrip() for body in seen.bodies] == [NOTIFICATION.encode()]
+
+
+def test_each_call_is_a_delivery_of_its_own() -> None:
+    """Sent twice within a second, a notification runs twice."""
+    seen = Seen()
+    for _ in range(4):
+        ok(run(seen.app, "send"))
+        ok(run(seen.app, "send", "--file", "-", input=NOTIFICATION))
+    assert len(seen.notifications) == 8
+
+
+def test_channel_is_that_of_chat() -> None:
+    """The default channel is the webchat, as in 'chat', and '--help' shows it."""
+    seen = Seen()
+    ok(run(seen.app, "send"))
+    assert seen.notifications[0].channel == "clustaar_web_chat"
+    assert "[default: clustaar_web_chat]" in ok(run(None, "send", "--help"))
+    assert "[default: clustaar_web_chat]" in ok(run(None, "chat", "--help"))
+
+
+def test_bot_and_headers() -> None:
+    """'--bot-id' names the bot; '--header' adds, replaces and leaves out headers."""
+    seen = Seen(auth_username=USERNAME, auth_password=PASSWORD)
+    ok(run(seen.app, "send", "--bot-id", "a" * 24, "--header", "X-Tenant: one"))
+    assert seen.notifications[0].bot_id == "a" * 24
+    assert seen.headers[0]["X-Tenant"] == "one"
+    result = run(seen.app, "send", "--header", "Authorization:")
+    assert "401 credentials_missing" in result.output
+
+
+def test_no_date() -> None:
+    """'--date none' leaves out the date."""
+    assert "400 date_missing" in run(both(), "send", "--date", "none").output
 
 
 @pytest.mark.parametrize("option", ["--step", "--text", "--user-data", "--channel"])
@@ -128,10 +187,10 @@ def test_file_is_whole(option: str) -> None:
         ("--user", "firstName=Ada", "Did you mean 'first_name=Ada'?"),
         ("--date", "tomorrow\n", "A header has printable ASCII characters only."),
         ("--date", "demain à midi", "A header has printable ASCII characters only."),
-        ("--url", "example.com", "It is not a URL such as"),
-        ("--url", "ftp://example.com", "It is not a URL such as"),
-        ("--url", "http://example.com:port", "It is not a URL such as"),
-        ("--url", "http://a:b@example.com", "It has a user name."),
+        ("--url", "example.com", "is not a URL such as"),
+        ("--url", "ftp://example.com", "is not a URL such as"),
+        ("--url", "http://example.com:port", "is not a URL such as"),
+        ("--url", "http://a:b@example.com", "The URL contains a user name."),
         ("--repeat", "0", "0 is not in the range x>=1."),
     ],
 )
@@ -216,12 +275,15 @@ def test_no_rubbish_is_a_traceback(rubbish: bytes) -> None:
 
 def test_conversation() -> None:
     """A reply is shown as a conversation."""
-    result = run(small_bot(), "send", "--text", "Hi", "--user", "first_name=Ada")
+    app = small_bot()
+    place = app.extensions["clustaar"]["clustaar"].handlers[0].location
+    result = run(app, "send", "--text", "Hi", "--user", "first_name=Ada")
     assert ok(result).splitlines() == [
         f"at {ASK}",
         "you  Hi",
         "bot  Which colour, Ada?",
         "     [Red] [Blue]",
+        f"     · handled by cli_bots.small_bot.<locals>.ask ({place})",
     ]
 
 
@@ -243,7 +305,7 @@ def test_changes() -> None:
         notification.interlocutor.email = None
         return "Changed."
 
-    lines = ok(run(app, "send", "--session", "a=1")).splitlines()
+    lines = ok(run(app, "send", "--step", ASK, "--session", "a=1")).splitlines()
 
     assert lines[3:] == [
         'session näme = "Zoë"',
@@ -262,12 +324,15 @@ def test_json() -> None:
 
 
 def test_json_in_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a terminal a line ends after it."""
-    assert in_terminal(monkeypatch, small_bot(), "send", "--json").endswith("}\r\n")
+    """In a terminal it is indented, and its letters are readable."""
+    shown = in_terminal(
+        monkeypatch, small_bot(), "send", "--json", "--user", "first_name=Zoë"
+    )
+    assert '    "message": "Which colour, Zoë?",\r\n' in shown
 
 
 def test_handler_that_fails(caplog: pytest.LogCaptureFixture) -> None:
-    """A handler's exception is a problem, and in the log, also in debug mode."""
+    """A handler's exception is told once, with one traceback, also in debug mode."""
     app = small_bot()
     app.debug = True
 
@@ -276,7 +341,9 @@ def test_handler_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     assert result.exit_code == 1
     assert "bot  500 handler_failed: " in result.output
     assert isinstance(result.exception, SystemExit)
-    assert [record.exc_info is not None for record in caplog.records] == [True]
+    assert result.output.count("Traceback (most recent call last)") == 1
+    assert result.output.count("handler_failed") == 1
+    assert not caplog.records
 
 
 def test_explanation_in_debug_mode(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,6 +373,100 @@ def test_answers_of_somebody_else(
     assert capsys.readouterr().out.splitlines()[2:] == [line]
 
 
+def test_handler_is_named_if_the_step_was_not() -> None:
+    """Without '--step' the handler that answers is named, also a fallback."""
+    app = Flask("fallback")
+    ClustaarWebhook(app, private_key=KEY).fallback(lambda notification: "Sorry.")
+    assert re.search(r"handled by \S+ \(\S+, fallback\)", ok(run(app, "send")))
+    assert "handled by" not in ok(run(app, "send", "--step", ASK))
+
+
+def test_handler_is_named_if_it_says_nothing() -> None:
+    """A reply without actions says which handler it is from."""
+    app = Flask("silent")
+    ClustaarWebhook(app, private_key=KEY).on(TOPIC, lambda notification: [])
+    assert "handled by" in ok(run(app, "send", "--step", ASK))
+
+
+def test_handler_that_is_not_known() -> None:
+    """A filter that fails only when it is asked again is not a failure."""
+    app, asked = Flask("odd"), itertools.count()
+    webhook = ClustaarWebhook(app, private_key=KEY)
+    webhook.on(
+        TOPIC, lambda notification: "Hi.", filter=lambda _: 1 / (1 - next(asked))
+    )
+    assert "handled by" not in ok(run(app, "send"))
+
+
+def test_no_handler_is_explained_once() -> None:
+    """Why no handler matched is told after the answer, and the answer only once."""
+    result = run(small_bot(), "send", "--step", "5a8c317624acbe05b1a36feb")
+    assert result.output.count("No handler matches") == 1
+    assert "did not match: data.step.id is" in result.output
+
+
+def test_log_that_is_not_about_the_answer() -> None:
+    """Other warnings in the log are printed, and its other records are not."""
+    app = Flask("logs")
+    webhook = ClustaarWebhook(app, private_key=KEY)
+
+    @webhook.on(TOPIC)
+    def log(notification: Notification) -> str:
+        logging.getLogger("flask_clustaar").warning("about\x1b something else")
+        logging.getLogger("flask_clustaar").info("not so important")
+        return "Hi."
+
+    output = ok(run(app, "send"))
+    assert "about\\u001b something else" in output
+    assert "not so important" not in output
+
+
+@pytest.mark.parametrize(
+    "body", ["OK", "[]", "{}", '{"actions": 5}'], ids=["text", "list", "empty", "odd"]
+)
+def test_200_that_is_not_a_reply(body: str) -> None:
+    """A 200 that is not a valid reply fails."""
+    app = small_bot()
+    app.add_url_rule("/odd", view_func=lambda: body, methods=["POST"])
+    server = make_server("127.0.0.1", 0, app)
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    result = run(app, "send", "--url", f"http://127.0.0.1:{server.port}/odd")
+    thread.join()
+    server.server_close()
+    assert result.exit_code == 1
+
+
+def test_what_users_do_not_see_as_intended() -> None:
+    """HTML where the webchat shows plain text is a warning."""
+    app = Flask("markup")
+    webhook = ClustaarWebhook(app, private_key=KEY)
+    button = QuickReply(title="<b>Red</b>", action=GoToAction.step(ASK))
+    reply = SendQuickRepliesAction(message="?", buttons=[button])
+    webhook.on(TOPIC, lambda notification: reply)
+    result = run(app, "send")
+    assert "Warning: actions.0.buttons.0.title: The webchat draws" in ok(result)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"TRUSTED_HOSTS": ["bot.example.com"]},
+        {"TRUSTED_HOSTS": [".example.com"]},
+        {"SERVER_NAME": "bot.example.com"},
+        {"APPLICATION_ROOT": "/bots", "PREFERRED_URL_SCHEME": "https"},
+    ],
+)
+def test_host_that_the_application_accepts(config: dict[str, Any]) -> None:
+    """Requests are sent to a host that the application accepts."""
+    app = Flask("hosts")
+    app.config.update(config)
+    ClustaarWebhook(app, private_key=KEY).on(TOPIC, lambda notification: request.url)
+    root = config.get("APPLICATION_ROOT", "")
+    assert f"{root}/clustaar" in ok(run(app, "send"))
+    assert f"http://127.0.0.1:5000{root}/clustaar" in ok(run(app, "send", "--curl"))
+
+
 # -- many ----------------------------------------------------------------------------
 
 
@@ -317,6 +478,55 @@ def test_repetition() -> None:
     assert re.fullmatch(r"median \d+\.\d\d ms, 99th percentile \d+\.\d\d ms", latency)
     assert len(set(seen.bodies)) == 50
     assert len({json.dumps(json.loads(body)) for body in seen.bodies}) == 1
+
+
+def test_repetition_in_parallel() -> None:
+    """'--parallel' requests are under way at a time."""
+    app, barrier = Flask("parallel"), threading.Barrier(4)
+    webhook = ClustaarWebhook(app, private_key=KEY)
+
+    @webhook.on(TOPIC)
+    def wait(notification: Notification) -> str:
+        barrier.wait(20)
+        return "Hi."
+
+    result = run(app, "send", "--repeat", "8", "--parallel", "4")
+    assert "8 x 200" in ok(result)
+
+
+def test_repetition_as_json() -> None:
+    """'--json' has the same figures."""
+    result = run(small_bot(), "send", "--repeat", "3", "--same", "--json")
+    figures = json.loads(ok(result))
+    assert set(figures.pop("milliseconds")) == {"median", "p99"}
+    assert figures == {
+        "wanted": 3,
+        "answered": 3,
+        "interrupted": False,
+        "answers": {"200": 3},
+        "different_replies": 1,
+    }
+
+
+def test_repetition_that_is_interrupted() -> None:
+    """Ctrl-C ends a repetition with what was measured so far."""
+    app = Flask("interrupted")
+    webhook = ClustaarWebhook(app, private_key=KEY)
+    numbers = itertools.count(1)
+
+    @webhook.on(TOPIC)
+    def interrupt(notification: Notification) -> str:
+        if next(numbers) == 3:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return "Hi."
+
+    result = run(app, "send", "--repeat", "100000")
+
+    assert result.exit_code == 1
+    first, count, latency = result.output.splitlines()
+    assert re.fullmatch(r"Interrupted after \d+ of 100000\.", first)
+    assert re.fullmatch(r"\d+ x 200", count)
+    assert latency.startswith("median ")
 
 
 def test_repetition_of_one_delivery() -> None:
@@ -377,11 +587,10 @@ def test_repetition_that_ends_early() -> None:
     assert not logging.getLogger("flask_clustaar").filters
 
 
-@pytest.mark.parametrize("option", ["--json", "--curl"])
-def test_repetition_has_no_body(option: str) -> None:
-    """Several answers are not printed as one."""
-    error = sentence(run(small_bot(), "send", "--repeat", "2", option), 2)
-    assert error == "'--repeat' goes with neither '--json' nor '--curl'."
+def test_repetition_is_not_a_curl_command() -> None:
+    """Several requests are not one curl command."""
+    error = sentence(run(small_bot(), "send", "--repeat", "2", "--curl"), 2)
+    assert error == "'--repeat' and '--curl' exclude each other."
 
 
 # -- over HTTP -----------------------------------------------------------------------
@@ -427,7 +636,8 @@ def test_repetition_of_what_is_no_problem_of_ours(server: str) -> None:
 def test_url_with_a_query(server: str) -> None:
     """The query of a URL is sent, too."""
     result = run(both(), "send", "--url", f"{server}/echo?a=b", "--json")
-    assert json.loads(ok(result)) == "a=b"
+    assert json.loads(result.output) == "a=b"
+    assert result.exit_code == 1
 
 
 def test_url_without_an_application(
@@ -476,7 +686,7 @@ def test_path_with_variables() -> None:
     app = Flask("tenants")
     ClustaarWebhook(app, private_key=KEY, url_prefix="/<tenant>/clustaar")
     error = sentence(run(app, "send"))
-    assert error.startswith("The path of the webhook 'clustaar' has variables.")
+    assert error.startswith("The URL of the webhook 'clustaar' has variables: ")
 
 
 # -- curl ----------------------------------------------------------------------------
@@ -504,10 +714,17 @@ def test_curl(server: str, tmp_path: Path) -> None:
 
 
 @needs_curl
+def test_curl_can_be_appended_to(server: str) -> None:
+    """More options can be written behind the command."""
+    line = ok(run(both(), "send", "--url", server, "--curl")).rstrip("\n")
+    assert pasted(f"{line} --output /dev/null --write-out '%{{http_code}}'") == "200"
+
+
+@needs_curl
 def test_curl_has_no_secret(server: str) -> None:
     """Neither password nor key is in the line; what has the password is removed."""
     line = ok(run(both(), "send", "--url", server, "--curl"))
-    (secret,) = re.findall(r"--config (\S+)", line)
+    (secret,) = re.findall(r"cat (\S+);", line)
 
     encoded = basic_auth(USERNAME, PASSWORD).removeprefix("Basic ")
     assert not [each for each in (KEY, PASSWORD, encoded) if each in line]
@@ -533,5 +750,5 @@ def test_curl_cannot(
     """A body that cannot stand in a line has to be in a file; no secret is left."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     result = run(both(), "send", "--curl", "--file", "-", input=body)
-    assert sentence(result).startswith("The notification does not fit into a line")
+    assert sentence(result).startswith("The notification does not fit into a shell ")
     assert not list(tmp_path.iterdir())

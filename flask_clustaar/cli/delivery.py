@@ -1,16 +1,18 @@
-"""Send deliveries: to an application in this process, or to a URL."""
+"""Send requests: to an application in this process, or to a URL."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlunsplit
 
 import click
 from flask import Flask
 
 from ..platform.signer import Delivery
+from .application import Address
 
 
 class Answer(NamedTuple):
@@ -18,6 +20,23 @@ class Answer(NamedTuple):
 
     status: int
     body: bytes
+
+    def json(self) -> Any:
+        """Return the JSON document in the body; None without one."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def is_reply(self) -> bool:
+        """Whether it is a valid reply of a webhook."""
+        document = self.json()
+        return (
+            self.status == 200
+            and isinstance(document, dict)
+            and isinstance(document.get("actions"), list)
+        )
 
 
 #: Sends a delivery.
@@ -29,13 +48,18 @@ def answer_exceptions(app: Flask) -> None:
     app.config["PROPAGATE_EXCEPTIONS"] = False
 
 
-def to_app(app: Flask, path: str) -> Send:
-    """Return what sends deliveries to an application in this process."""
+def to_app(app: Flask, address: Address) -> Send:
+    """Return what sends requests to an application in this process."""
     answer_exceptions(app)
-    client = app.test_client()
 
     def send(delivery: Delivery) -> Answer:
-        response = client.post(path, data=delivery.body, headers=delivery.headers)
+        # A client of its own, because several threads may send.
+        response = app.test_client().post(
+            address.path,
+            base_url=address.base_url,
+            data=delivery.body,
+            headers=delivery.headers,
+        )
         return Answer(response.status_code, response.get_data())
 
     return send

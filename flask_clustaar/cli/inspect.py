@@ -33,8 +33,9 @@ from ..inspector.program import Program
 from ..inspector.recorder import Recorder
 from ..inspector.server import create_inspector
 from ..inspector.store import Store
+from ..platform.bot import Bot
 from .application import chosen, load_app, webhooks_of
-from .files import name_of, read
+from .files import name_of, read, read_bot
 from .options import FILE, webhook_option
 
 HOST: Final = "127.0.0.1"
@@ -182,13 +183,14 @@ def _serve(
 ) -> None:
     store = Store(session.store)
     base_url = f"http://{HOST}:{session.port}"
-    app, error = _load(webhook, is_first=store.noted("token") != session.token)
+    is_first = store.noted("token") != session.token
+    app, bot, error = _load(webhook, steps, is_first=is_first)
     store.note("token", session.token)
     if app is not None:
         # An exception is answered as where the bot runs for the platform.
         app.config["PROPAGATE_EXCEPTIONS"] = False
         Recorder(app, store)
-    program = Program(app, base_url, error=error, chosen=webhook)
+    program = Program(app, base_url, error=error, chosen=webhook, bot=bot)
     inspector = create_inspector(program, store)
     guard = Guard(inspector, session.inspector_port, session.token)
     server = make_server(
@@ -211,21 +213,23 @@ def _serve(
 
 
 def _load(
-    webhook: str | None, *, is_first: bool
-) -> tuple[Flask | None, BaseException | None]:
-    """Return the application, or why there is none."""
+    webhook: str | None, steps: str | None, *, is_first: bool
+) -> tuple[Flask | None, Bot | None, BaseException | None]:
+    """Return the application and the bot, or why there are none."""
     try:
         app = load_app()
         chosen(webhooks_of(app), webhook or next(iter(webhooks_of(app))))
-        return app, None
+        return app, read_bot(steps) if steps else None, None
     except (click.ClickException, SystemExit) as error:
         cause = error.__cause__
+        if isinstance(cause, NoAppException):
+            cause = cause.__context__
         # There is nothing to wait for: no change of code will help.
         if is_first and (cause is None or isinstance(error, NoAppException)):
             raise
         shown = cause or error
         click.echo("".join(traceback.format_exception(shown)), err=True)
-        return None, shown
+        return None, None, shown
 
 
 def _broken(

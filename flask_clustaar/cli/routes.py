@@ -76,16 +76,16 @@ def _describe(
         return row
     failure = None
     try:
-        running = _running(app, webhook, notification)
+        found = running(app, webhook, notification)
     except Exception as error:
-        running, failure = [], type(error).__name__
+        found, failure = [], type(error).__name__
     explained = {e.handler: e for e in webhook.explain(notification)}
     for handler, told in zip(webhook.handlers, row["handlers"], strict=True):
         explanation = explained[handler]
         told["matches"], told["reason"] = explanation.matched, explanation.sentence
-        told["runs"] = handler in running
+        told["runs"] = handler in found
     row["failure"] = failure
-    if not running and failure is None:
+    if not found and failure is None:
         row["suggestion"] = webhook._suggestion(notification)
     return row
 
@@ -110,10 +110,10 @@ def _handler(handler: Handler) -> JSON:
     }
 
 
-def _running(
+def running(
     app: Flask, webhook: ClustaarWebhook, notification: Notification
 ) -> list[Handler]:
-    """Return the handlers that would run, in their order."""
+    """Return the handlers that a notification would run, in their order."""
     found = webhook.find(notification)
     if not found:
         fallback = webhook._fallback_for(notification)
@@ -157,17 +157,17 @@ def _event(handler: JSON) -> str:
 
 
 def _print_explanation(row: JSON) -> None:
-    running = [each for each in row["handlers"] if each["runs"]]
+    first = next((each for each in row["handlers"] if each["runs"]), None)
     for each in row["handlers"]:
         text = f"{each['name']} ({each['place']}): {each['reason']}"
         if each["runs"]:
             green = {"fg": "green"}
             echo(text, label="+ ", looks=green, label_looks=green)
-        elif each["matches"] and running:
-            echo(f"{text}, but '{running[0]['name']}' runs first", label="- ")
+        elif each["matches"] and first:
+            echo(f"{text}, but '{first['name']}' runs first", label="- ")
         else:
             echo(text, label="- ")
     if row["failure"]:
         echo(f"No handler would run: a filter raised {row['failure']}.")
-    elif not running:
+    elif first is None:
         echo(row["suggestion"], label="To handle it: ")

@@ -1,4 +1,4 @@
-"""Where deliveries go: to the application in this process, to a URL, or to a shell."""
+"""Where requests go: to the application in this process, to a URL, or to a shell."""
 
 from __future__ import annotations
 
@@ -6,42 +6,45 @@ import os
 import shlex
 import tempfile
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import click
 from flask import Flask
 from flask.cli import NoAppException
-from werkzeug.routing import BuildError
 
 from ..extension import ClustaarWebhook
 from ..platform.signer import Delivery
+from ..printable import printable
 from ..settings import Settings
-from ..testing import ClustaarClient
-from .application import chosen, first_step, load_app, webhooks_of
+from .application import address_of, chosen, first_step, load_app, webhooks_of
 from .delivery import Send, to_app, to_url
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where deliveries go, and how they are signed."""
+    """Where requests go, and how they are signed."""
 
     settings: Settings
     send: Send
     url: str
-    #: A step that a handler is for, if that is known.
-    step: str | None = None
+    #: The application and its webhook, if the application can be found.
+    app: Flask | None = None
+    webhook: ClustaarWebhook | None = None
+
+    @property
+    def step(self) -> str | None:
+        """A step that a handler is for, if one is known."""
+        return None if self.webhook is None else first_step(self.webhook)
 
 
 def find_target(name: str | None, url: SplitResult | None) -> Target:
-    """Return where deliveries go.
+    """Return where requests go.
 
-    With a URL it does not take an application; if there is one, its settings are
-    those of the server.
+    With a URL no application is needed; if there is one, its settings are used.
 
-    :param name: of the webhook.
-    :param url: a URL; one without a path, but for a slash, is that of the webhook's
-        server.
-    :raises click.ClickException: if there is nothing of the kind.
+    :param name: the name of the webhook.
+    :param url: a URL. Without a path it gets the path of the webhook.
+    :raises click.ClickException: if there is no application and no URL.
     """
     if url is not None and url.path == "/":
         url = url._replace(path="")
@@ -53,24 +56,15 @@ def find_target(name: str | None, url: SplitResult | None) -> Target:
         url = url if url.path else url._replace(path="/clustaar")
         return Target(Settings.from_config({}), to_url(url), url.geturl())
     webhook = chosen(webhooks_of(app), name)
-    settings, step = webhook.installation(app).settings, first_step(webhook)
+    settings = webhook.installation(app).settings
     if url is None:
-        path = _path(app, webhook)
-        server = f"http://127.0.0.1:{os.environ.get('FLASK_RUN_PORT', 5000)}"
-        return Target(settings, to_app(app, path), urljoin(server, path), step)
+        address = address_of(app, webhook)
+        port = os.environ.get("FLASK_RUN_PORT", 5000)
+        shown = f"http://127.0.0.1:{port}{address.url_path}"
+        return Target(settings, to_app(app, address), shown, app, webhook)
     if not url.path:
-        url = url._replace(path=urlsplit(_path(app, webhook)).path)
-    return Target(settings, to_url(url), url.geturl(), step)
-
-
-def _path(app: Flask, webhook: ClustaarWebhook) -> str:
-    try:
-        return ClustaarClient(app, webhook).url
-    except BuildError as error:
-        raise click.ClickException(
-            f"The path of the webhook '{webhook.name}' has variables. Say where it is: "
-            "'--url http://127.0.0.1:5000/...'."
-        ) from error
+        url = url._replace(path=address_of(app, webhook).url_path)
+    return Target(settings, to_url(url), url.geturl(), app, webhook)
 
 
 def url_option(
@@ -82,17 +76,17 @@ def url_option(
     parts = _split(value)
     if parts is None:
         raise click.BadParameter(
-            "It is not a URL such as 'http://127.0.0.1:5000/clustaar'."
+            f"'{value}' is not a URL such as 'http://127.0.0.1:5000/clustaar'."
         )
     if "@" in parts.netloc:
         raise click.BadParameter(
-            "It has a user name. Pass that with '--username' and '--password'."
+            "The URL contains a user name. Pass it with '--username' and '--password'."
         )
     return parts
 
 
 def _split(url: str) -> SplitResult | None:
-    """Return the parts of a URL; None if it is none of HTTP."""
+    """Return the parts of a URL; None if it is not an HTTP URL."""
     try:
         parts = urlsplit(url)
         fit = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -102,25 +96,25 @@ def _split(url: str) -> SplitResult | None:
 
 
 def curl(delivery: Delivery, url: str, file: str | None) -> str:
-    """Return the line for a shell that sends a delivery.
+    """Return a shell command that sends a request; options can be appended to it.
 
-    Others may read it, so the password is not in it: it is in a file that only its
-    owner can read, and that the line removes.
+    Other users of the machine can read a command, so the password is not in it: it is
+    in a file that only its owner can read, and that the command deletes.
 
     :param file: the file with the body, if it is in one.
-    :raises click.ClickException: if the body cannot stand in a line.
+    :raises click.ClickException: if the body does not fit into a command.
     """
-    arguments = ["curl", "--silent", "--show-error", "--data-binary"]
-    arguments.append(_data(delivery.body, file))
-    end = ""
+    data = _data(delivery.body, file)
+    arguments = ["curl", "--silent", "--show-error"]
+    before = ""
     for name, value in delivery.headers.items():
         if name == "Authorization":
-            secret = _private_file(f'header = "{name}: {value}"\n')
-            arguments += ["--config", secret]
-            end = f"; rm {shlex.quote(secret)}"
+            secret = shlex.quote(_private_file(f'header = "{name}: {value}"\n'))
+            before = f"{{ cat {secret}; rm {secret}; }} | "
+            arguments += ["--config", "-"]
         else:
             arguments += ["--header", f"{name}: {value}"]
-    return shlex.join([*arguments, url]) + end
+    return before + shlex.join([*arguments, "--data-binary", data, url])
 
 
 def _private_file(text: str) -> str:
@@ -136,10 +130,12 @@ def _data(body: bytes, file: str | None) -> str:
         text = body.decode()
     except UnicodeDecodeError:
         text = "\0"
-    # No shell passes on a zero byte, or more than this; and '@' is a file for curl.
-    if "\0" in text or text.startswith("@") or len(body) > 100_000:
+    # A terminal does not show the text as it is, a shell does not pass on a longer one,
+    # and for curl '@' begins the name of a file.
+    unfit = printable(text, lines=True) != text
+    if unfit or text.startswith("@") or len(body) > 100_000:
         raise click.ClickException(
-            "The notification does not fit into a line for the shell. Save it, and "
-            "name the file with '--file'."
+            "The notification does not fit into a shell command. Save it to a file, "
+            "and pass that with '--file'."
         )
     return text

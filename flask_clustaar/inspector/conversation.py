@@ -1,94 +1,185 @@
-"""The chat of the page (preliminary)."""
+"""The chat of the page: the platform is simulated, and the page draws what is said.
+
+The server keeps no conversation, so that one survives when the code is loaded anew:
+its state travels to the page and back.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from ..testing import make_notification
-from ..transcript import render_action
+from werkzeug.wrappers import Response
+
+from ..channels import WEBCHAT
+from ..errors import ClustaarError
+from ..models import ButtonAction, Notification, Step
+from ..platform.bot import Bot
+from ..platform.conversation import Conversation
+from ..platform.documents import from_json
+from ..platform.notifications import make_notification
+from ..platform.offers import Clickable
+from ..platform.reply import Reply
+from ..transcript import Line
 from ..wire import JSON
-from .documents import differences, lines_of, parse
+from .documents import differences, lines_of
 from .sending import Sender
 from .store import Store
 
 
-def converse(sender: Sender, store: Store, body: JSON) -> JSON:
-    act = body["act"]
-    state: JSON = body.get("state") or {}
-    first = make_notification().received["data"]
-    session, user = state.get("session", {}), state.get("user", first["interlocutor"])
-    step = state.get("step") or {
-        "id": first_step(sender) or first["step"]["id"],
-        "name": "A step",
-    }
-    turns = []
-    before_session, before_user = session, user
-    if act["kind"] != "begin":
-        input: Any = {"type": "message", "text": act.get("text", ""), "attachments": []}
-        if act["kind"] == "click":
-            action = act["action"]
-            input = action
-            session = session | (action.get("sessionValues") or {})
-            step = {
-                "id": action["target"]["id"],
-                "name": action["target"].get("name") or "A step",
-            }
-        if act["kind"] == "go":
-            step = {"id": act["step"], "name": "A step"}
-        n = make_notification(
-            step=step["id"],
-            step_name=step["name"],
-            input=input,
-            session=session,
-            channel=body.get("channel"),
-        ).received
-        n["data"]["interlocutor"] = user
-        ids = sender.send(json.dumps(n).encode(), "chat", how=body.get("how", "fresh"))
-        for id in ids:
-            d = store.get(id)
-            assert d
-            reply = parse(d["reply"]) or {}
-            if d["status"] == 200:
-                items = []
-                for a in reply["actions"]:
-                    lines = render_action(a)
-                    items.append(
-                        {
-                            "action": a,
-                            "note": " ".join(
-                                row.text for row in lines if row.style == "info"
-                            )
-                            or None,
-                        }
-                    )
-                session = (reply.get("session") or {}).get("values", session)
-                user = reply.get("interlocutor") or user
-                turns.append({"id": id, "items": items, "problem": None})
-            else:
-                turns.append(
-                    {
-                        "id": id,
-                        "items": [],
-                        "problem": f"{d['status']} {d['code']}\n{reply.get('detail')}",
-                    }
-                )
+def converse(sender: Sender, store: Store, bot: Bot | None, asked: JSON) -> JSON:
+    """Do what the user did, and return what comes of it.
+
+    :param asked: ``act``, what the user did; ``state``, what the last call returned as
+        that, or None at the beginning; ``how`` the first request is sent; ``channel``.
+    :raises LookupError: for something that cannot be done.
+    """
+    chat = _Chat(sender, store, bot, str(asked.get("channel") or WEBCHAT))
+    chat.how = str(asked.get("how") or "fresh")
+    if asked.get("state"):
+        chat.resume(asked["state"])
+    session, user = chat.state["session"], chat.state["user"]
+    try:
+        _act(chat, asked["act"])
+    except (ClustaarError, LookupError) as error:
+        chat.items.append({"problem": str(error)})
+    state = chat.state
     return {
-        "state": {"session": session, "user": user, "step": step},
-        "turns": turns,
-        "note": None,
-        "place": step["id"],
-        "places": [[step["id"], step["name"]]],
-        "session": lines_of(json.dumps(session)),
-        "user": lines_of(json.dumps(user)),
-        "sessionChanges": list(differences(before_session, session)),
-        "userChanges": list(differences(before_user, user)),
+        "state": state,
+        "items": chat.items,
+        "place": chat.step.id,
+        "places": [[id, chat.label(id)] for id in chat.places()],
+        "session": lines_of(json.dumps(state["session"])),
+        "user": lines_of(json.dumps(state["user"])),
+        "sessionChanges": list(differences(session, state["session"])),
+        "userChanges": list(differences(user, state["user"])),
     }
 
 
-def first_step(sender: Sender) -> str | None:
-    for handler in sender.webhook.handlers:
-        ids = None if handler.filter is None else handler.filter.step_ids()
-        if ids:
-            return min(ids)
-    return None
+def _act(chat: _Chat, act: JSON) -> None:
+    match act:
+        case {"kind": "begin"}:
+            pass
+        case {"kind": "say", "text": str(text)}:
+            chat.say(text)
+        case {"kind": "click", "title": str(title), "action": dict(action)}:
+            chat.press(Clickable(title, _button(action)))
+        case {"kind": "go", "step": str(step)}:
+            chat.go_to(step)
+        case {"kind": "event", "name": str(name)}:
+            chat.emit(name)
+        case {"kind": "url", "url": str(url)}:
+            chat.open_url(url)
+        case _:
+            raise LookupError("The chat cannot do this.")
+
+
+def _button(action: JSON) -> ButtonAction:
+    """Return the action of a button, as a reply with that button has it."""
+    button = {"type": "quick_reply", "title": "x", "action": action}
+    row = {"type": "send_quick_replies_action", "message": "x", "buttons": [button]}
+    step: Any = from_json(Step, {"actions": [row]})
+    found: ButtonAction = step.actions[0].buttons[0].action
+    return found
+
+
+#: What the page draws, and needs no note.
+_DRAWN: Final = frozenset(
+    {
+        "send_text_action",
+        "send_image_action",
+        "send_cards_action",
+        "send_simple_cards_action",
+        "send_quick_replies_action",
+        "send_choices_list_action",
+        "customer_satisfaction_action",
+        "ask_location_action",
+        "wait_action",
+    }
+)
+
+
+class _Chat(Conversation):
+    """A conversation that gathers what the page draws."""
+
+    def __init__(
+        self, sender: Sender, store: Store, bot: Bot | None, channel: str
+    ) -> None:
+        self._sender, self._store = sender, store
+        self.how = "fresh"
+        #: What the page draws, in its order.
+        self.items: list[JSON] = []
+        self._is_drawn = False
+        super().__init__(
+            self._exchange,
+            takes=self._has_handler,
+            bot=bot or Bot({}),
+            channel=channel,
+            listener=self._note,
+        )
+        handled = self._handled()
+        for id, name in handled.items():
+            if id not in self.steps and bot is None:
+                self.steps[id] = make_notification(step=id, step_name=name).step
+        self.start(next(iter([*self.steps, *handled]), None))
+
+    def places(self) -> Sequence[str]:
+        """Return the ids of the steps that are known, and of the current one."""
+        return list(dict.fromkeys([*self.steps, str(self.step.id)]))
+
+    def _handled(self) -> Mapping[str, str]:
+        """Return the name of a handler for each step that one is for."""
+        return {
+            id: handler.name.rpartition(".")[2]
+            for handler in self._sender.webhook.handlers
+            if handler.filter is not None
+            for id in sorted(handler.filter.step_ids() or ())
+        }
+
+    def _has_handler(self, notification: Notification) -> bool:
+        app, webhook = self._sender.app, self._sender.webhook
+        with app.test_request_context(method="POST", data=b"{}"):
+            return any(each.matched for each in webhook.explain(notification))
+
+    def _exchange(self, body: bytes) -> Response:
+        """Send a request; only the first one is sent in another way."""
+        how, self.how = self.how, "fresh"
+        ids = self._sender.send(body, "chat", how=how)
+        self.items += [{"id": id} for id in ids]
+        delivery = self._store.get(ids[-1])
+        if delivery is None:
+            raise LookupError("The request was not recorded. The log shows why.")
+        repeated = {"Idempotent-Replayed": "true"} if delivery["repeated"] else {}
+        return Response(
+            delivery["reply"],
+            delivery["status"],
+            repeated,
+            content_type="application/json",
+        )
+
+    # -- what the page draws -----------------------------------------------------------
+
+    def _show(self, action: JSON, buttons: Sequence[Clickable]) -> None:
+        self.items.append({"action": action})
+        self._is_drawn = action.get("type") in _DRAWN
+        super()._show(action, buttons)
+        self._is_drawn = False
+
+    def _take(self, reply: Reply) -> Any:
+        if reply.problem is not None:
+            self.items.append({"problem": _told(reply.problem), "of": self._last_id()})
+        return super()._take(reply)
+
+    def _last_id(self) -> int | None:
+        ids = [item["id"] for item in self.items if "id" in item]
+        return ids[-1] if ids else None
+
+    def _note(self, line: Line) -> None:
+        """Add what no user sees, such as a stored value or a jump."""
+        if line.style == "info" and not self._is_drawn:
+            self.items.append({"note": line.text.removeprefix("· ")})
+
+
+def _told(problem: JSON) -> str:
+    return f"{problem.get('status')} {problem.get('code') or ''}\n{problem['detail']}"

@@ -10,6 +10,7 @@ from flask import Flask
 from ..errors import ClustaarError
 from ..extension import ClustaarWebhook
 from ..notifications import load_notification
+from ..platform.bot import Bot
 from ..recording.delivery import Delivery
 from ..wire import JSON
 from .sending import Sender
@@ -23,6 +24,7 @@ class Program:
     :param name: how the user calls it.
     :param error: why it could not be loaded.
     :param chosen: the name of the webhook to begin with.
+    :param bot: the bot, as its bot file describes it.
     """
 
     def __init__(
@@ -33,12 +35,14 @@ class Program:
         name: str = "app",
         error: BaseException | None = None,
         chosen: str | None = None,
+        bot: Bot | None = None,
     ) -> None:
         self._app = app
         self._base_url = base_url
         self._name = name
         self._error = error
         self._chosen = chosen
+        self.bot = bot
         #: The webhooks by their names.
         self.webhooks: Mapping[str, ClustaarWebhook] = (
             app.extensions.get("clustaar", {}) if app else {}

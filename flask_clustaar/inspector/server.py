@@ -311,7 +311,8 @@ def chat() -> Response:
     """Do what a user did in the chat, and return what comes of it."""
     body = _body()
     try:
-        return jsonify(converse(_sender(body.get("webhook")), _store(), body))
+        sender = _sender(body.get("webhook"))
+        return jsonify(converse(sender, _store(), _program().bot, body))
     except (LookupError, TypeError, ValueError) as error:
         raise BadRequest(str(error)) from error
 

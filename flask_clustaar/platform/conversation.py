@@ -303,6 +303,40 @@ class Conversation:
         label = self.label(self._target_id(action.target))
         return self._go(action, [Line(f"· goes to {printable(label)}", "user", "you")])
 
+    def press(self, clickable: Clickable) -> Reply:
+        """Click on something that a user still sees, whatever the last reply was.
+
+        :raises LookupError: if clicking it sends no notification.
+        """
+        return self._press(clickable, render_click(clickable.title, None), _Group())
+
+    @property
+    def state(self) -> JSON:
+        """Where the conversation is, as JSON for :meth:`resume`."""
+        return {
+            "session": copy_json(self.session),
+            "user": dump(self.user),
+            "step": dump(self.step),
+            "reached": self._reached,
+            "paused": self.paused,
+            "message": self._message,
+            "elapsed": self.elapsed,
+        }
+
+    def resume(self, state: JSON) -> Self:
+        """Go on where another conversation with the bot was, by its :attr:`state`.
+
+        What can be clicked on is not part of it: see :meth:`press`.
+        """
+        self.session = copy_json(state["session"])
+        self.user = from_json(Interlocutor, state["user"])
+        self.step = from_json(Step, state["step"])
+        self.paused, self.elapsed = bool(state["paused"]), float(state["elapsed"])
+        self._reached, self._message = bool(state["reached"]), state["message"]
+        self._shown_place = self.label(str(self.step.id))
+        self._shown = copy_json(self.session), dump(self.user)
+        return self
+
     @property
     def offers(self) -> list[Clickable]:
         """What the user can click on that was shown since the last thing they did."""
@@ -339,8 +373,13 @@ class Conversation:
     def _click(self, title: str, index: int | None, kinds: tuple[Kind, ...]) -> Reply:
         __tracebackhide__ = True
         offer, number = self._find(literal(title), index, kinds)
-        clickable = offer.clickable
-        said = render_click(clickable.title, number)
+        said = render_click(offer.clickable.title, number)
+        return self._press(offer.clickable, said, offer.group)
+
+    def _press(
+        self, clickable: Clickable, said: Sequence[Line], group: _Group
+    ) -> Reply:
+        __tracebackhide__ = True
         step = values = None
         match clickable.action:
             case GoToAction() as input:
@@ -354,7 +393,7 @@ class Conversation:
             case other:
                 what = f"is a '{other.type}' that leads to no step"
                 raise _no_notification(clickable.title, what)
-        offer.group.spent_by = clickable.title
+        group.spent_by = clickable.title
         return self._act(input, said, step, values)
 
     def _find(

@@ -42,40 +42,33 @@ async function act(what, bubble = null) {
   $("#how").value = "fresh";
   state = answer.state;
   options($("#place"), answer.places, answer.place);
-  for (const turn of answer.turns) {
-    onTurn(turn.id);
-    if (!(await play(turn, mine))) return;
-  }
-  if (answer.note) add(note(answer.note));
   remember(answer);
-}
-
-/** Draw a reply, action by action; return false if the conversation is over meanwhile. */
-async function play(turn, mine) {
-  if (turn.problem) {
-    add(note(turn.problem, "problem", turn.id));
-    return true;
-  }
   const first = stage.lastElementChild;
-  for (const { action, note: told } of turn.items) {
-    const drawn = draw(action, (clicked) => choose(clicked, action, drawn));
-    if (drawn) add(drawn, action.type);
-    if (told) add(note(told));
-    if (action.type === "wait_action") {
-      await new Promise((resolve) => setTimeout(resolve, 1000 * Number(action.duration)));
-      if (mine !== conversation) return false;
-      drawn.remove();
-    }
+  for (const item of answer.items) {
+    if (item.id) onTurn(item.id);
+    if (item.note) add(note(item.note));
+    if (item.problem) add(note(item.problem, "problem", item.of));
+    if (item.action && !(await show(item.action, mine))) return;
   }
   // Whoever clicked with the keyboard goes on where the reply is.
   if (document.activeElement === document.body && stage.dataset.keyboard)
     (first.nextElementSibling?.querySelector("button:enabled, input") ?? text).focus();
-  return true;
+}
+
+/** Draw an action, and wait if it is a wait; return false if it came too late. */
+async function show(action, mine) {
+  const drawn = draw(action, (clicked) => choose(clicked, action));
+  if (drawn) add(drawn, action.type);
+  if (action.type === "wait_action") {
+    await new Promise((resolve) => setTimeout(resolve, 1000 * Number(action.duration)));
+    drawn.remove();
+  }
+  return mine === conversation;
 }
 
 function choose({ title, action }, of) {
   const isList = of.type === "send_choices_list_action";
-  act({ kind: "click", title, action, of: of.type }, isList ? title : null);
+  act({ kind: "click", title, action }, isList ? title : null);
 }
 
 function add(drawn, type = null) {

@@ -1,0 +1,178 @@
+"""Send many requests, and report how they were answered."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import statistics
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import click
+
+from ..logs import logger
+from ..platform.signer import Delivery
+from ..wire import JSON
+from .delivery import Answer, Send
+from .terminal import echo, is_terminal
+
+
+@dataclass
+class Measured:
+    """How some requests were answered."""
+
+    #: How many requests were to be sent.
+    wanted: int
+    #: How often each answer came: its status, and the code of a problem.
+    answers: Counter[str] = field(default_factory=Counter)
+    #: How long each answer took, in seconds.
+    seconds: list[float] = field(default_factory=list)
+    #: How many different replies there were to one delivery; None for several
+    #: deliveries.
+    replies: int | None = None
+    #: Whether it was interrupted.
+    interrupted: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether all requests were answered well, and one delivery always alike."""
+        return self.answers["200"] == self.wanted and (self.replies or 0) <= 1
+
+    def json(self) -> JSON:
+        """Return it for other programs; times are in milliseconds."""
+        slow = {"median": _median, "p99": _p99} if self.seconds else {}
+        return {
+            "wanted": self.wanted,
+            "answered": len(self.seconds),
+            "interrupted": self.interrupted,
+            "answers": dict(self.answers.most_common()),
+            "different_replies": self.replies,
+            "milliseconds": {
+                name: round(of(self.seconds) * 1000, 2) for name, of in slow.items()
+            },
+        }
+
+
+def repeat(
+    send: Send,
+    deliver: Callable[[], Delivery],
+    count: int,
+    *,
+    parallel: int = 1,
+    same: bool = False,
+) -> Measured:
+    """Send requests and return how they were answered, also after Ctrl-C.
+
+    :param deliver: makes a request.
+    :param parallel: how many requests are under way at a time.
+    :param same: send one request again and again.
+    """
+    measured = Measured(count)
+    first = deliver() if same else None
+    replies: set[bytes] = set()
+    lock, stop = threading.Lock(), threading.Event()
+    numbers = iter(range(count))
+
+    def work() -> None:
+        while not stop.is_set():
+            with lock:
+                if next(numbers, None) is None:
+                    return
+            delivery = first or deliver()
+            began = time.perf_counter()
+            try:
+                answer = send(delivery)
+            except BaseException:
+                stop.set()
+                raise
+            took = time.perf_counter() - began
+            with lock:
+                measured.seconds.append(took)
+                measured.answers[_kind(answer)] += 1
+                if same and answer.status == 200:
+                    replies.add(answer.body)
+                advance()
+
+    with (
+        _logged_once(),
+        _progress(count) as advance,
+        ThreadPoolExecutor(min(parallel, count)) as executor,
+    ):
+        try:
+            workers = [executor.submit(work) for _ in range(min(parallel, count))]
+            for worker in workers:
+                worker.result()
+        except KeyboardInterrupt:
+            measured.interrupted = True
+        finally:
+            stop.set()
+    measured.replies = len(replies) if same else None
+    return measured
+
+
+def print_measured(measured: Measured) -> None:
+    """Print how requests were answered."""
+    if measured.interrupted:
+        echo(f"Interrupted after {len(measured.seconds)} of {measured.wanted}.")
+    for kind, times in measured.answers.most_common():
+        echo(f"{times} x {kind}", looks={"fg": "green" if kind == "200" else "red"})
+    if measured.seconds:
+        median, slow = _median(measured.seconds), _p99(measured.seconds)
+        echo(f"median {median * 1000:.2f} ms, 99th percentile {slow * 1000:.2f} ms")
+    if (measured.replies or 0) > 1:
+        echo(
+            f"{measured.replies} different replies: the delivery ran more than once. "
+            "Set 'CLUSTAAR_REPLAY_STORE' to a store that all workers share.",
+            looks={"fg": "red"},
+        )
+
+
+@contextmanager
+def _progress(count: int) -> Iterator[Callable[[], None]]:
+    if not is_terminal(sys.stderr):
+        yield lambda: None
+        return
+    with click.progressbar(length=count, file=sys.stderr) as bar:
+        yield lambda: bar.update(1)
+
+
+@contextmanager
+def _logged_once() -> Iterator[None]:
+    """Let each message of the bot into the log once, not once for each request."""
+    seen: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        new = message not in seen
+        seen.add(message)
+        return new
+
+    logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_new)
+
+
+def _kind(answer: Answer) -> str:
+    if answer.status == 200:
+        return "200"
+    try:
+        return f"{answer.status} {json.loads(answer.body)['code']}"
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return f"{answer.status}"
+
+
+def _median(seconds: list[float]) -> float:
+    return statistics.median(seconds)
+
+
+def _p99(seconds: list[float]) -> float:
+    return sorted(seconds)[math.ceil(len(seconds) * 0.99) - 1]
