@@ -102,7 +102,8 @@ class Exchange:
             if recorded is not None:
                 return self._repeat(recorded)
             notification = self._load()
-            self._tell(signals.notification_received, notification=notification)
+            if signals.notification_received.receivers:
+                self._tell(signals.notification_received, notification=notification)
             answers = self._send(notification)
             reply = replies.merge(answers, notification)
             body = self._dumps(reply, answers)
@@ -230,12 +231,13 @@ class Exchange:
         except FAILURES as error:
             raise HandlerFailed.by(handler, error) from error
         finally:
-            self._tell(
-                signals.handler_called,
-                notification=notification,
-                handler=handler,
-                duration=time.perf_counter() - start,
-            )
+            if signals.handler_called.receivers:
+                self._tell(
+                    signals.handler_called,
+                    notification=notification,
+                    handler=handler,
+                    duration=time.perf_counter() - start,
+                )
 
     def _answer(
         self, handler: Handler, notification: Notification, call: Call | None
@@ -400,7 +402,11 @@ class Exchange:
         try:
             got_request_exception.send(app, exception=shown)
         except Exception:
-            self._log(logging.ERROR, "A receiver of a signal failed.", exc_info=True)
+            self._log(
+                logging.ERROR,
+                "A receiver of 'got_request_exception' failed.",
+                exc_info=True,
+            )
 
     def _problem(self, error: ProblemError) -> Response:
         if _is_restyled(self.installation.app, error):

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import attrgetter, itemgetter
 from threading import RLock
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, cast, overload
 
 from blinker import ANY, NamedSignal
 
@@ -201,7 +201,7 @@ class Topic(NamedSignal):
         """
         if self.is_muted:
             return
-        for handler in self._handlers(self._indexed().find(step_id_of(notification))):
+        for handler in self._candidates(step_id_of(notification)):
             test = handler.filter
             # A handler with a StepID was found by it.
             if test is None or type(test) is StepID or test(notification):
@@ -213,11 +213,15 @@ class Topic(NamedSignal):
             receivers = list(self.receivers.values())
         return list(self._handlers(receivers))
 
-    def _indexed(self) -> _Index:
+    def _candidates(self, step_id: str | None) -> list[Handler]:
+        """Return the handlers that are for a step, or for any, in their order."""
         if (index := self._index) is None:
             with self._lock:
                 index = self._index = _Index(self.receivers.values())
-        return index
+        found = index.find(step_id)
+        if index.has_functions:
+            return list(self._handlers(found))
+        return cast(list[Handler], found)
 
     def _handlers(self, receivers: Iterable[_Receiver]) -> Iterator[Handler]:
         """Yield receivers as handlers; a connected function follows the one before."""
@@ -244,10 +248,15 @@ class _Index:
     """
 
     def __init__(self, receivers: Iterable[_Receiver]) -> None:
+        #: Whether functions are connected, so that not all receivers are handlers.
+        self.has_functions = False
         self._by_step: dict[str | None, list[tuple[int, _Receiver]]] = {None: []}
         for entry in enumerate(receivers):
-            handler = entry[1]
-            own = handler.filter if isinstance(handler, Handler) else None
+            own: Filter | None = None
+            if isinstance(entry[1], Handler):
+                own = entry[1].filter
+            else:
+                self.has_functions = True
             step_ids = None if own is None else own.step_ids()
             for step_id in [None] if step_ids is None else step_ids:
                 self._by_step.setdefault(step_id, []).append(entry)

@@ -13,7 +13,7 @@ from flask import Flask
 
 from flask_clustaar import ClustaarWebhook, HandlerGroup, events
 from flask_clustaar.errors import ConfigurationError
-from flask_clustaar.filters import Channel, StepID
+from flask_clustaar.filters import StepID, TextMatches
 from flask_clustaar.models import Notification
 from flask_clustaar.routing import Call, Handler
 from flask_clustaar.testing import ClustaarClient
@@ -81,7 +81,7 @@ def test_the_first_is_outside(bot: Bot) -> None:
 
 def test_groups_are_inside_the_webhook(bot: Bot) -> None:
     """What is around a group is around its handlers only, from the outside in."""
-    inner, outer = HandlerGroup(), HandlerGroup(filter=Channel("facebook"))
+    inner, outer = HandlerGroup(), HandlerGroup(filter=TextMatches("hi"))
     inner.around(bot.around("inner"))
     inner.on(TOPIC, bot.handler("one"))
     outer.around(bot.around("outer"))

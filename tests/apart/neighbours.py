@@ -321,6 +321,18 @@ def test_sentry(reports: list[Any], kind: type[Exception]) -> None:
     assert kind.__name__ == report["exception"]["values"][-1]["type"]
 
 
+def test_sentry_of_an_invalid_reply(reports: list[Any]) -> None:
+    """A reply that is invalid is one event, which says where it is."""
+    app = Flask(__name__)
+    webhook = ClustaarWebhook(app, private_key="the key of the neighbours")
+    webhook.on(events.CONVERSATION_STEP_REACHED, lambda notification: "x" * 1001)
+
+    assert 500 == ClustaarClient(app).say("hi").status_code
+    [report] = reports
+    assert "InvalidReply" == report["exception"]["values"][-1]["type"]
+    assert "invalid_reply" == report["extra"]["clustaar_code"]
+
+
 # -- all at once ---------------------------------------------------------------------
 
 

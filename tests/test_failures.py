@@ -1,0 +1,511 @@
+"""What a webhook answers when something fails between authentication and the reply."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, NoReturn
+
+import pytest
+from flask import Flask, abort, g, got_request_exception
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
+
+from flask_clustaar import ClustaarWebhook, HandlerGroup, events, replies, signals
+from flask_clustaar.errors import (
+    ConfigurationError,
+    HandlerFailed,
+    InvalidReply,
+    NoHandler,
+    SignatureInvalid,
+)
+from flask_clustaar.filters import StepID
+from flask_clustaar.models import (
+    Card,
+    Notification,
+    SendCardsAction,
+    SendTextAction,
+    StepReachedResponse,
+)
+from flask_clustaar.testing import ClustaarClient, Reply
+
+TOPIC = events.CONVERSATION_STEP_REACHED
+PAUSE = {"type": "pause_bot_action"}
+
+
+class OrderError(Exception):
+    """The base of a program's own errors."""
+
+
+class OrderNotFound(OrderError):
+    """One of them."""
+
+
+def make(**settings: Any) -> tuple[Flask, ClustaarWebhook]:
+    app = Flask(__name__)
+    return app, ClustaarWebhook(app, private_key="a key", **settings)
+
+
+def say(app: Flask, text: str = "hi", **values: Any) -> Reply:
+    client = ClustaarClient(app, session=values)
+    return client.at("a", actions=[PAUSE]).say(text)
+
+
+def raising(error: BaseException) -> Any:
+    def fail(notification: Notification) -> NoReturn:
+        raise error
+
+    return fail
+
+
+def code_of(reply: Reply) -> str:
+    assert reply.problem is not None
+    assert reply.response.content_type == "application/problem+json"
+    return str(reply.problem["code"])
+
+
+# -- problems ------------------------------------------------------------------------
+
+
+def test_a_handler_that_exits_is_a_failure() -> None:
+    """SystemExit would end the server."""
+    app, webhook = make()
+    webhook.on(TOPIC, lambda notification: sys.exit(3))
+    reply = say(app)
+    assert code_of(reply) == "handler_failed"
+    assert "raised SystemExit" in reply.json["detail"]
+
+
+def test_a_filter_that_exits_is_a_failure() -> None:
+    """As a handler that does."""
+    app, webhook = make()
+    webhook.on(TOPIC, lambda n: "x", filter=lambda n: bool(sys.exit(3)))
+    assert code_of(say(app)) == "handler_failed"
+
+
+def test_an_interrupt_is_not_a_failure() -> None:
+    """Somebody pressed Ctrl-C; the delivery may run again."""
+    app, webhook = make()
+    webhook.on(TOPIC, raising(KeyboardInterrupt()))
+    client = ClustaarClient(app)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            client.say("hi")
+
+
+@pytest.mark.parametrize("function", ["merge", "dumps"])
+@pytest.mark.parametrize("error", [ImportError("broken"), SystemExit(1)])
+def test_a_failure_outside_of_handlers_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, function: str, error: BaseException
+) -> None:
+    """Such as a package that is broken: a problem body, never an HTML page."""
+    app, webhook = make()
+    webhook.on(TOPIC, lambda notification: "Hello")
+    failed: list[Any] = []
+
+    def hear(sender: Any, exception: Any, **extra: Any) -> None:
+        failed.append(exception)
+
+    monkeypatch.setattr(replies, function, lambda *arguments: raising(error)(None))
+    with signals.handler_failed.connected_to(hear):
+        assert code_of(say(app)) == "internal_error"
+    assert failed == [error]
+
+
+def test_a_failure_outside_of_handlers_may_pass_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """CLUSTAAR_ON_ERROR applies to it."""
+    app, webhook = make(on_error="passthrough")
+    webhook.on(TOPIC, lambda notification: "Hello")
+    working, calls = replies.merge, []
+
+    def merge(*arguments: Any) -> StepReachedResponse:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ImportError("broken")
+        return working(*arguments)
+
+    monkeypatch.setattr(replies, "merge", merge)
+    assert say(app).json["actions"] == [PAUSE]
+
+
+def test_a_failure_that_cannot_pass_through_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If the unchanged step cannot be written, the first failure is the answer."""
+    app, webhook = make(on_error="passthrough")
+    webhook.on(TOPIC, raising(KeyError()))
+    monkeypatch.setattr(replies, "merge", lambda *a: raising(ImportError())(None))
+    assert code_of(say(app)) == "handler_failed"
+
+
+def test_in_debug_mode_a_failure_is_a_problem(caplog: pytest.LogCaptureFixture) -> None:
+    """The platform cannot read Flask's debugger; the traceback is in the log, once."""
+    app, webhook = make()
+    app.debug = True
+    webhook.on(TOPIC, raising(OrderNotFound()))
+    assert code_of(say(app)) == "handler_failed"
+    assert caplog.text.count("Traceback") == 1
+
+
+def test_a_failure_may_come_up() -> None:
+    """With PROPAGATE_EXCEPTIONS the exception is raised, as in a view."""
+    app, webhook = make()
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    webhook.on(TOPIC, raising(OrderNotFound()), filter=StepID("a"))
+    webhook.on(TOPIC, lambda notification: abort(503))
+    with pytest.raises(OrderNotFound):
+        say(app)
+    reply = ClustaarClient(app).at("b").say("hi")
+    assert (reply.status_code, code_of(reply)) == (503, "handler_failed")
+
+
+def test_flask_is_told_of_a_failure() -> None:
+    """Error trackers listen to the signal of Flask."""
+    app, webhook = make()
+    error = OrderNotFound()
+    webhook.on(TOPIC, raising(error))
+    told: list[BaseException] = []
+
+    def hear(sender: Any, exception: BaseException, **extra: Any) -> None:
+        told.append(exception)
+
+    with got_request_exception.connected_to(hear, app):
+        say(app)
+    assert told == [error]
+
+
+def test_a_tracker_that_fails_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """The answer is the problem of the handler."""
+    app, webhook = make()
+    webhook.on(TOPIC, raising(OrderNotFound()))
+
+    def broken(sender: Any, **extra: Any) -> NoReturn:
+        raise ZeroDivisionError
+
+    with got_request_exception.connected_to(broken, app):
+        assert code_of(say(app)) == "handler_failed"
+    assert "A receiver of 'got_request_exception' failed." in caplog.text
+
+
+# -- error handlers ------------------------------------------------------------------
+
+
+def test_an_error_handler_answers() -> None:
+    """What it returns is the reply."""
+    app, webhook = make()
+    webhook.on(TOPIC, raising(OrderNotFound("number 5")))
+
+    @webhook.errorhandler(OrderNotFound)
+    def sorry(error: OrderNotFound) -> str:
+        return f"I cannot find {error}."
+
+    reply = say(app)
+    assert reply.ok
+    assert reply.texts == ["I cannot find number 5."]
+
+
+def test_an_error_handler_may_take_the_notification() -> None:
+    """As its second argument."""
+    app, webhook = make()
+    webhook.on(TOPIC, raising(OrderNotFound()))
+
+    @webhook.errorhandler(OrderNotFound)
+    def sorry(error: OrderNotFound, notification: Notification) -> str:
+        return notification.text
+
+    assert say(app, "number 7").texts == ["number 7"]
+
+
+def test_an_error_handler_may_be_async() -> None:
+    """It is awaited."""
+    app, webhook = make()
+    webhook.on(TOPIC, raising(OrderNotFound()))
+
+    @webhook.errorhandler(OrderNotFound)
+    async def sorry(error: OrderNotFound) -> str:
+        return "Sorry"
+
+    assert say(app).texts == ["Sorry"]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OrderNotFound(), "not found"),
+        (OrderError(), "order"),
+        (KeyError(), "any"),
+        (ServiceUnavailable(), "http"),
+        (SystemExit(), "exit"),
+    ],
+    ids=repr,
+)
+def test_the_most_specific_class_wins(error: BaseException, text: str) -> None:
+    """In whatever order they are registered, as in Flask."""
+    app, webhook = make()
+    webhook.errorhandler(Exception)(lambda error: "any")
+    webhook.errorhandler(OrderError)(lambda error: "order")
+    webhook.errorhandler(HTTPException)(lambda error: "http")
+    webhook.errorhandler(OrderNotFound)(lambda error: "not found")
+    webhook.errorhandler(SystemExit)(lambda error: "exit")
+    webhook.on(TOPIC, raising(error))
+    assert say(app).texts == [text]
+
+
+def test_all_failures_of_handlers_have_a_class() -> None:
+    """``HandlerFailed`` comes after the class of the exception."""
+    app, webhook = make()
+    webhook.errorhandler(HandlerFailed)(lambda error: type(error).__name__)
+    webhook.on(TOPIC, raising(KeyError()))
+    assert say(app).texts == ["KeyError"]
+
+
+def test_groups_have_their_own() -> None:
+    """The innermost group comes first, whichever class it is for."""
+    app, webhook = make()
+    inner, outer = HandlerGroup(filter=StepID("a")), HandlerGroup()
+    inner.on(TOPIC, raising(OrderNotFound()))
+    outer.include(inner)
+    outer.on(TOPIC, raising(OrderNotFound()), filter=StepID("b"))
+    webhook.include(outer)
+    webhook.on(TOPIC, raising(OrderNotFound()), filter=StepID("c"))
+    webhook.errorhandler(OrderNotFound)(lambda error: "webhook")
+    client = ClustaarClient(app)
+    assert client.at("a").say("hi").texts == ["webhook"]
+    app, webhook = make()
+    outer, inner = HandlerGroup(), HandlerGroup(filter=StepID("a"))
+    inner.errorhandler(Exception)(lambda error: "inner")
+    inner.on(TOPIC, raising(OrderNotFound()))
+    outer.errorhandler(OrderNotFound)(lambda error: "outer")
+    outer.include(inner)
+    outer.on(TOPIC, raising(OrderNotFound()), filter=StepID("b"))
+    webhook.include(outer)
+    webhook.on(TOPIC, raising(OrderNotFound()), filter=StepID("c"))
+    webhook.errorhandler(OrderNotFound)(lambda error: "webhook")
+    client = ClustaarClient(app)
+    assert [client.at(step).say("hi").texts for step in ("a", "b", "c")] == [
+        ["inner"],
+        ["outer"],
+        ["webhook"],
+    ]
+
+
+def test_an_invalid_reply_can_be_answered() -> None:
+    """``InvalidReply`` is its error."""
+    app, webhook = make()
+    webhook.on(TOPIC, lambda notification: SendTextAction("x" * 1001))
+
+    @webhook.errorhandler(InvalidReply)
+    def sorry(error: InvalidReply) -> str:
+        return error.violations[0].path
+
+    assert say(app).texts == ["actions.0.alternatives.0"]
+
+
+def test_an_invalid_reply_of_a_group_can_be_answered_there() -> None:
+    """If all handlers that answered are in the group; who only watched may be not."""
+    for other, expected in (("watch", "group"), ("answer", "webhook")):
+        app, webhook = make()
+        group = HandlerGroup()
+        group.errorhandler(InvalidReply)(lambda error: "group")
+        webhook.errorhandler(InvalidReply)(lambda error: "webhook")
+        group.on(TOPIC, lambda notification: "")
+        webhook.on(TOPIC, lambda n, other=other: None if other == "watch" else "x")
+        webhook.include(group)
+        assert say(app).texts == [expected]
+
+
+def test_an_internal_error_can_be_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a failure as any other."""
+    app, webhook = make()
+    webhook.on(TOPIC, lambda notification: "Hello")
+    webhook.errorhandler(ImportError)(lambda error: ["sorry"])
+    working = replies.merge
+
+    def merge(answers: Any, notification: Any) -> StepReachedResponse:
+        if answers[0].response.actions[0].alternatives == ["Hello"]:
+            raise ImportError("broken")
+        return working(answers, notification)
+
+    monkeypatch.setattr(replies, "merge", merge)
+    assert say(app).texts == ["sorry"]
+
+
+def test_changes_of_the_notification_are_discarded() -> None:
+    """The delivery may run again, and must find what it found."""
+    app, webhook = make()
+
+    @webhook.on(TOPIC)
+    def spoil(notification: Notification) -> NoReturn:
+        notification.session["spoilt"] = object()
+        notification.interlocutor.first_name = "Jack"
+        raise OrderNotFound
+
+    @webhook.errorhandler(OrderNotFound)
+    def sorry(error: OrderNotFound, notification: Notification) -> str:
+        notification.session["sorry"] = True
+        return f"Sorry, {notification.interlocutor.first_name}"
+
+    reply = say(app, a=1)
+    assert reply.texts == ["Sorry, John"]
+    assert reply.session == {"a": 1, "sorry": True}
+
+
+def test_the_delivery_runs_again() -> None:
+    """It is not recorded."""
+    app, webhook = make()
+    calls: list[int] = []
+
+    @webhook.on(TOPIC)
+    def flaky(notification: Notification) -> str:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OrderNotFound
+        return "found"
+
+    webhook.errorhandler(OrderNotFound)(lambda error: "sorry")
+    client = ClustaarClient(app)
+    assert client.say("hi").texts == ["sorry"]
+    assert client.resend().texts == ["found"]
+
+
+def test_none_leaves_the_step_unchanged() -> None:
+    """An error handler that only watches lets the bot go on."""
+    app, webhook = make()
+    webhook.on(TOPIC, raising(OrderNotFound()))
+    seen: list[Exception] = []
+    webhook.errorhandler(OrderNotFound)(seen.append)
+    assert say(app).json["actions"] == [PAUSE]
+    assert len(seen) == 1
+
+
+def test_the_context_of_the_request_is_there() -> None:
+    """``flask.g`` is that of the handler."""
+    app, webhook = make()
+
+    @webhook.on(TOPIC)
+    def fail(notification: Notification) -> NoReturn:
+        g.order = 5
+        raise OrderNotFound
+
+    webhook.errorhandler(OrderNotFound)(lambda error: f"order {g.order}")
+    assert say(app).texts == ["order 5"]
+
+
+def test_signals_tell_of_a_failure_that_is_answered() -> None:
+    """The handler failed, and a reply is sent."""
+    app, webhook = make()
+    webhook.on(TOPIC, raising(OrderNotFound()))
+    webhook.errorhandler(OrderNotFound)(lambda error: "sorry")
+    told: list[str] = []
+
+    def failed(sender: Any, exception: Any, **extra: Any) -> None:
+        told.append(type(exception).__name__)
+
+    def sent(sender: Any, reply: Any, **extra: Any) -> None:
+        told.append(reply["actions"][0]["text"])
+
+    def raised(sender: Any, **extra: Any) -> None:
+        told.append("Flask was told")
+
+    with signals.handler_failed.connected_to(failed):
+        with signals.reply_sent.connected_to(sent):
+            with got_request_exception.connected_to(raised, app):
+                say(app)
+    assert told == ["OrderNotFound", "sorry"]
+
+
+def too_long(error: Exception) -> SendCardsAction:
+    return SendCardsAction(cards=[Card(title="x" * 81)])
+
+
+@pytest.mark.parametrize(
+    ("error_handler", "code", "detail"),
+    [
+        (raising(KeyError()), "handler_failed", "fail' raised KeyError"),
+        (lambda error: 5, "handler_failed", "<lambda>' raised TypeError"),
+        (too_long, "invalid_reply", "too_long"),
+    ],
+)
+def test_an_error_handler_that_fails(
+    caplog: pytest.LogCaptureFixture, error_handler: Any, code: str, detail: str
+) -> None:
+    """Its own failure is the answer then, and the log has both."""
+    app, webhook = make()
+    webhook.on(TOPIC, raising(OrderNotFound("the first")))
+    webhook.errorhandler(OrderNotFound)(error_handler)
+    reply = say(app)
+    assert (reply.status_code, code_of(reply)) == (500, code)
+    assert detail in reply.json["detail"]
+    [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
+    assert vars(record)["clustaar_code"] == code
+    if code == "handler_failed":
+        assert "the first" in caplog.text
+
+
+def test_an_error_handler_that_fails_may_pass_through() -> None:
+    """CLUSTAAR_ON_ERROR applies to it."""
+    app, webhook = make(on_error="passthrough")
+    webhook.on(TOPIC, raising(OrderNotFound()))
+    webhook.errorhandler(OrderNotFound)(raising(KeyError()))
+    assert say(app).json["actions"] == [PAUSE]
+
+
+def test_an_error_handler_comes_before_passthrough() -> None:
+    """It is more specific."""
+    app, webhook = make(on_error="passthrough")
+    webhook.on(TOPIC, raising(OrderNotFound()), filter=StepID("a"))
+    webhook.on(TOPIC, raising(KeyError()), filter=StepID("b"))
+    webhook.errorhandler(OrderNotFound)(lambda error: "sorry")
+    assert say(app).texts == ["sorry"]
+    client = ClustaarClient(app).at("b", actions=[PAUSE])
+    assert client.say("hi").json["actions"] == [PAUSE]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyError(), r"'@webhook.errorhandler\(SomeError\)'"),
+        (500, r"'@webhook.errorhandler\(SomeError\)'"),
+        (int, "a class of exceptions"),
+        (NoHandler, "Use '@webhook.fallback'"),
+        (SignatureInvalid, "'@app.errorhandler' for requests that are rejected"),
+    ],
+)
+def test_what_has_no_error_handler(error: Any, message: str) -> None:
+    """It is an error when the program starts, with the remedy."""
+    with pytest.raises(TypeError, match=message):
+        make()[1].errorhandler(error)
+
+
+def none() -> NoReturn:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (none, r"'none' cannot be called.*'def sorry\(error\): ...'"),
+        ("sorry", "not a 'str'"),
+    ],
+)
+def test_what_cannot_be_an_error_handler(function: Any, message: str) -> None:
+    """It is an error when the program starts, with the remedy."""
+    with pytest.raises(TypeError, match=message):
+        make()[1].errorhandler(KeyError)(function)
+
+
+def test_a_class_has_one_error_handler() -> None:
+    """The second would never run."""
+    webhook = make()[1]
+    webhook.errorhandler(KeyError)(lambda error: None)
+    with pytest.raises(ConfigurationError, match="for 'KeyError' already"):
+        webhook.errorhandler(KeyError)(lambda error: None)
+
+
+def test_an_error_handler_can_be_too_late() -> None:
+    """After the first request."""
+    app, webhook = make()
+    say(app)
+    with pytest.raises(ConfigurationError, match="too_long' comes too late"):
+        webhook.errorhandler(KeyError)(too_long)
