@@ -39,7 +39,9 @@ def cleaner(
         if stripped:
             text = text.strip()
         if "<" not in text and (
-            text.isascii() or (len(text) <= _LONGEST and is_normalized("NFKC", text))
+            text.isascii()
+            or not normalised
+            or (len(text) <= _LONGEST and is_normalized("NFKC", text))
         ):
             return text
         normal = stripper(normaliser(text))

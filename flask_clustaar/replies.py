@@ -157,6 +157,12 @@ def merge(answers: Sequence[Answer], notification: Notification) -> StepReachedR
       not name. Without one, the received interlocutor is sent if a handler changed it.
     """
     responses = [answer.response for answer in answers]
+    if not any(map(_has_more_than_actions, responses)):
+        return StepReachedResponse(
+            actions=_merged_actions(responses, notification),
+            session=_session(notification),
+            interlocutor=_changed_interlocutor(notification),
+        )
     for answer in answers:
         _refuse_unknown_keys(answer, notification)
     reply = StepReachedResponse(
@@ -169,6 +175,15 @@ def merge(answers: Sequence[Answer], notification: Notification) -> StepReachedR
         if not response.__dict__.keys() <= reply.__dict__.keys():
             reply.__dict__.update(response.__dict__ | reply.__dict__)
     return reply
+
+
+def _has_more_than_actions(response: StepReachedResponse) -> bool:
+    state = response.__dict__
+    return (
+        len(state) != 3
+        or state.get("session") is not None
+        or state.get("interlocutor") is not None
+    )
 
 
 def _refuse_unknown_keys(answer: Answer, notification: Notification) -> None:
@@ -274,22 +289,14 @@ def _session(notification: Notification) -> Any:
 def _merged_interlocutor(
     responses: Sequence[StepReachedResponse], notification: Notification
 ) -> Any:
+    ours = notification.interlocutor
     brought: list[Any] = [
         r.interlocutor for r in responses if r.interlocutor is not None
     ]
-    if not brought and "interlocutor" not in notification.event.__dict__:
-        return None  # No handler looked at it, so none changed it.
-    ours = notification.interlocutor
-    changed = changed_attributes(ours)
     if RECEIVED not in ours.__dict__:
         brought = [theirs for theirs in brought if theirs is not ours]
-        if changed and not brought:
-            logger.warning(
-                "Changes to the interlocutor were dropped: the notification had none."
-            )
-        changed = []
     if not brought:
-        return ours if changed else None
+        return _changed_interlocutor(notification)
     merged = copy.copy(ours)
     for theirs in brought:
         given = _given(theirs) if theirs is not ours else {}
@@ -300,6 +307,21 @@ def _merged_interlocutor(
             given["custom_attributes"] = merged.custom_attributes | custom
         merged.__dict__.update(given)
     return merged
+
+
+def _changed_interlocutor(notification: Notification) -> Interlocutor | None:
+    """Return the received interlocutor if a handler changed it."""
+    if "interlocutor" not in notification.event.__dict__:
+        return None  # No handler looked at it.
+    ours = notification.interlocutor
+    if not changed_attributes(ours):
+        return None
+    if RECEIVED in ours.__dict__:
+        return ours
+    logger.warning(
+        "Changes to the interlocutor were dropped: the notification had none."
+    )
+    return None
 
 
 def _given(interlocutor: Any) -> JSON | None:

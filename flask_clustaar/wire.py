@@ -87,7 +87,7 @@ class Model:
     :param type_required: False where the platform accepts the object without it.
     :param family: True for a base whose children are distinguished by their ``type``.
     :param envelope: True for the outer parts of a notification: invalid values in them
-        never reject the request, and each attribute is loaded when it is first used.
+        never reject the request.
     :param whole: True for an envelope that can be sent back: it is kept as the bytes
         that arrived.
     :param rule: a rule about the whole object.
@@ -132,13 +132,12 @@ class Model:
             Model._defined += 1
         # One '==' and one 'repr' for all models: generating two for each is slow.
         dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
+        cls._envelope = cls._envelope or envelope
         cls._whole = cls._whole or whole
-        if envelope or cls._envelope:
-            cls._envelope = True
-            for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-                inherited = any(field.name in vars(base) for base in cls.__mro__[1:])
-                if field.name in vars(cls) or not inherited:
-                    setattr(cls, field.name, Lazy(field.name))
+        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+            inherited = any(field.name in vars(base) for base in cls.__mro__[1:])
+            if field.name in vars(cls) or not inherited:
+                setattr(cls, field.name, Lazy(field.name))
 
     def __eq__(self, other: object) -> bool:
         if self.__class__ is not other.__class__:
@@ -169,33 +168,37 @@ class Model:
 
 
 class Lazy:
-    """An attribute of an envelope, loaded when it is first used.
+    """An attribute of a model that arrived, loaded when it is first used.
 
     From then on it is in the instance, where Python looks first.
     """
 
-    #: Takes a model's class, the name of an attribute, and what an instance was loaded
-    #: from; returns the attribute. Set by the package ``schemas``.
-    load: ClassVar[Callable[[type[Model], str, Any], Any]]
+    #: Takes a model and the name of an attribute; returns what loads the attribute,
+    #: given what an instance was loaded from. Set by the package ``schemas``.
+    loader: ClassVar[Callable[[type[Model], str], Callable[[Any], Any]]]
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._loaders: dict[type[Model], Callable[[Any], Any]] = {}
 
-    def __get__(self, envelope: Model | None, model: Any = None) -> Any:
+    def __get__(self, instance: Model | None, model: Any = None) -> Any:
         name = self._name
-        if envelope is None or RECEIVED not in envelope.__dict__:
-            owner = model or type(envelope)
+        if instance is None or RECEIVED not in instance.__dict__:
+            owner = model or type(instance)
             raise AttributeError(
                 f"'{owner.__name__}' has no attribute '{name}'",
                 name=name,
-                obj=owner if envelope is None else envelope,
+                obj=owner if instance is None else instance,
             )
-        state = envelope.__dict__
+        kind = instance.__class__
+        load = self._loaders.get(kind)
+        if load is None:
+            load = self._loaders[kind] = Lazy.loader(kind, name)
+        state = instance.__dict__
         try:
-            value = Lazy.load(envelope.__class__, name, state[RECEIVED])
+            value = state[name] = load(state[RECEIVED])
         except RecursionError as error:
             raise InvalidJSON("The body is nested too deeply.") from error
-        state[name] = value
         return value
 
 
@@ -238,6 +241,8 @@ def same(one: Any, other: Any) -> bool:
     if one.__class__ is not other.__class__:
         return False
     if isinstance(one, Model):
+        if _is_untouched(one) and _is_untouched(other) and _view(one) is _view(other):
+            return True
         names = names_of(one.__class__)
         return all(same(getattr(one, name), getattr(other, name)) for name in names)
     if isinstance(one, dict):
@@ -245,6 +250,15 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other)
+
+
+def _is_untouched(model: Model) -> bool:
+    return len(model.__dict__) == 1 and _view(model) is not None
+
+
+def _view(model: Model) -> Any:
+    received = model.__dict__.get(RECEIVED)
+    return None if received is None else received.view or None
 
 
 def compiles(pattern: str) -> bool:

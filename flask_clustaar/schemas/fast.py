@@ -15,19 +15,18 @@ from typing import Any, Final, NamedTuple, Union, cast
 
 import msgspec
 from marshmallow import ValidationError
-from msgspec.structs import asdict
 
-from ..wire import JSON, RECEIVED, Lazy, Model, Unknown, same
+from ..wire import JSON, RECEIVED, Lazy, Model, Unknown, copy_json, names_of, same
 from .attributes import Attribute, Shape, attributes_of, untyped
-from .kinds import KINDS, Kind, Unsure, Write, field_of, msgspec_type
-from .received import Received, parse
-from .violations import DEEPEST
+from .kinds import KINDS, Kind, Unsure, Write, field_of, is_plain_text, msgspec_type
+from .received import Received, has_many_brackets, parse
 
 #: What the fast path raises for a value that marshmallow has to look at. The last
-#: four are raised for attributes that were deleted, and for values that JSON lacks.
+#: six are raised for attributes that were deleted, and for values that JSON lacks.
 UNCLEAR: Final = (
     Unsure,
     msgspec.MsgspecError,
+    AttributeError,
     KeyError,
     TypeError,
     ValueError,
@@ -89,6 +88,8 @@ class Structs:
     def of(self, model: type[Model]) -> Any:
         """Return the struct of a model, or the union of a family's structs."""
         members: dict[str, type[Model]] | None = vars(model).get("_members")
+        if self._received and model._envelope:
+            return msgspec.Raw
         if members is None:
             return self._struct(model)
         structs = [self._struct(member) for member in members.values()]
@@ -119,6 +120,8 @@ class Structs:
 
     def _field(self, row: Attribute) -> Any:
         kind = msgspec_type(row.shape, self, received=self._received)
+        if kind is msgspec.Raw:
+            return row.name, kind, _NULL
         if row.nullable or (self._received and row.default is not None):
             kind = kind | None
         if self._received:
@@ -169,59 +172,32 @@ def read(model: type[Model], raw: bytes | msgspec.Raw, depth: int = 0) -> Model:
     :param depth: how many levels of the notification are above it.
     """
     struct = _RECEIVED.decoder(model).decode(raw)
-    if len(memoryview(raw)) > 2 * DEEPEST:
+    if has_many_brackets(raw, depth):
         parse(bytes(raw), above=depth)  # It refuses what is nested too deeply.
-    return _build(struct, Received(raw, depth=depth))
+    return _build(struct, Received(raw, view=struct, depth=depth))
 
 
 def _build(struct: Any, received: Received) -> Model:
-    return _builder(struct.__class__)(struct, received)
-
-
-_builders: dict[type, Callable[[Any, Received], Model]] = {}
-
-
-def _builder(struct: type) -> Callable[[Any, Received], Model]:
-    found = _builders.get(struct)
-    if found is None:
-        found = _builders[struct] = _make_builder(_RECEIVED.models[struct])
-    return found
-
-
-def _make_builder(model: type[Model]) -> Callable[[Any, Received], Model]:
-    """Return what makes a model of its struct."""
-    rows = attributes_of(model)
-    nested = [
-        (row.name, row.key, row.shape) for row in rows if _holds_models(row.shape)
-    ]
-    defaults = [(row.name, row.default) for row in rows if not row.nullable]
-    defaults = [(name, default) for name, default in defaults if default]
+    """Return the model of a struct; its attributes are loaded when they are used."""
+    model = _RECEIVED.models[struct.__class__]
+    instance = model.__new__(model)
+    instance.__dict__[RECEIVED] = received
     complete = getattr(model, "__post_init__", None)
-    new = model.__new__
-
-    def build(struct: Any, received: Received) -> Model:
-        instance = new(model)
-        state = instance.__dict__
-        state.update(asdict(struct))
-        for name, default in defaults:
-            if state[name] is None:
-                state[name] = default()  # type: ignore[misc]
-        for name, key, shape in nested:
-            if state[name] is not None:
-                state[name] = _build_value(state[name], shape, received, (key,))
-        if complete:
-            complete(instance)
-        state[RECEIVED] = received
-        return instance
-
-    return build
+    if complete is not None:
+        for name in names_of(model):
+            getattr(instance, name)
+        complete(instance)
+    return instance
 
 
 def _build_value(
     value: Any, shape: Shape, holder: Received, keys: tuple[str | int, ...]
 ) -> Any:
+    if value.__class__ is msgspec.Raw:
+        model = cast("type[Model]", shape.model)
+        return _load_envelope(model, value, holder, "")
     if shape.item is None:
-        return _build(value, Received(holder=holder, keys=keys))
+        return _build(value, Received(view=value, holder=holder, keys=keys))
     return [
         _build_value(item, shape.item, holder, (*keys, index))
         for index, item in enumerate(value)
@@ -292,9 +268,10 @@ def part_of(envelope: Model, name: str) -> Received | None:
 def _value(model: type[Model], row: Attribute, received: Received) -> Any:
     """Return what an envelope arrived with: a struct, bytes, or a JSON value."""
     if received.view is None and received.raw is not None:
+        decoder = _view_decoder if model._envelope else _RECEIVED.decoder
         try:
-            received.view = _view_decoder(model).decode(received.raw)
-        except (msgspec.MsgspecError, RecursionError):
+            received.view = decoder(model).decode(received.raw)
+        except (msgspec.MsgspecError, Unsure, RecursionError):
             received.view = False
     if not received.view:
         return received.json.get(row.key)
@@ -304,20 +281,44 @@ def _value(model: type[Model], row: Attribute, received: Received) -> Any:
     return value
 
 
-def _load_attribute(model: type[Model], name: str, received: Received) -> Any:
-    loaders = _loaders.get(model)
-    if loaders is None:
-        rows = attributes_of(model)
-        loaders = _loaders[model] = {row.name: _loader(model, row) for row in rows}
-    return loaders[name](received)
-
-
-_loaders: dict[type[Model], dict[str, Callable[[Received], Any]]] = {}
-Lazy.load = staticmethod(_load_attribute)
-
-
-def _loader(model: type[Model], row: Attribute) -> Callable[[Received], Any]:
+def _loader(model: type[Model], name: str) -> Callable[[Received], Any]:
     """Return what loads one attribute of an envelope."""
+    found = _loaders.get((model, name))
+    if found is None:
+        row = next(row for row in attributes_of(model) if row.name == name)
+        found = _loaders[model, name] = _make_loader(model, row)
+    return found
+
+
+_loaders: dict[tuple[type[Model], str], Callable[[Received], Any]] = {}
+Lazy.loader = staticmethod(_loader)
+
+
+def _make_loader(model: type[Model], row: Attribute) -> Callable[[Received], Any]:
+    return _envelope_loader(model, row) if model._envelope else _part_loader(model, row)
+
+
+def _part_loader(model: type[Model], row: Attribute) -> Callable[[Received], Any]:
+    """Return what loads one attribute of a model that is valid."""
+    shape = row.shape
+    default = None if row.nullable else row.default
+    nested = _holds_models(shape)
+    field = field_of(shape, received=True)
+
+    def load(received: Received) -> Any:
+        value = _value(model, row, received)
+        if value is None:
+            return default() if default else None
+        if not received.view:
+            return field.deserialize(value)
+        if nested:
+            return _build_value(value, shape, received, (row.key,))
+        return copy_json(value)  # It can be loaded again, to see if it was changed.
+
+    return load
+
+
+def _envelope_loader(model: type[Model], row: Attribute) -> Callable[[Received], Any]:
     shape, default = row.shape, row.default
     inner = shape.model if shape.model and shape.model._envelope else None
     exact = KINDS[shape.kind].exact if inner is None else None
@@ -385,14 +386,27 @@ def _read_value(shape: Shape, field: Kind, raw: msgspec.Raw, depth: int) -> Any:
 # -- what is sent --------------------------------------------------------------------
 
 
-class _Plan(NamedTuple):
-    """How a model that a program built is written."""
+class _Step(NamedTuple):
+    """How one attribute is written."""
 
-    #: What the object begins with.
+    name: str
+    key: str
+    #: The class that the value must have; None for several.
+    exact: type | None
+    #: Whether ASCII without ``<`` is written unchanged.
+    plain: bool
+    #: What writes the value; None for unchanged.
+    write: Write | None
+    #: How None is written.
+    none: str
+    row: Attribute
+
+
+class _Plan(NamedTuple):
+    """How an object of a model is written."""
+
     opening: JSON
-    #: For each attribute: name, key, the class it must have, what writes it, and how
-    #: None is sent.
-    rows: list[tuple[str, str, type | None, Write | None, str]]
+    steps: list[_Step]
     check: Callable[[JSON], Any] | None
     complete: Callable[[JSON], None] | None
 
@@ -403,35 +417,32 @@ _plans: dict[type[Model], _Plan] = {}
 def _plan(model: type[Model]) -> _Plan:
     found = _plans.get(model)
     if found is None:
-        rows: list[tuple[str, str, type | None, Write | None, str]] = [
-            (
-                row.name,
-                row.key,
-                KINDS[row.shape.kind].exact,
-                KINDS[row.shape.kind].write(row.shape, _SENT),
-                row.none,
-            )
-            for row in attributes_of(model)
-        ]
         opening = {"type": model._tag} if model._tag else {}
-        rule = model._rule
-        check = rule.check if rule else None
-        found = _plans[model] = _Plan(opening, rows, check, model._complete)
+        steps = [_step(row) for row in attributes_of(model)]
+        check = model._rule.check if model._rule else None
+        found = _plans[model] = _Plan(opening, steps, check, model._complete)
     return found
+
+
+def _step(row: Attribute) -> _Step:
+    kind, shape = KINDS[row.shape.kind], row.shape
+    write = kind.write(shape, _SENT)
+    plain = write is not None and is_plain_text(shape)
+    return _Step(row.name, row.key, kind.exact, plain, write, row.none, row)
 
 
 def plain(model: Model, plan: _Plan | None = None) -> JSON:
     """Return a model that a program built as JSON values, cleaned.
 
     :param plan: the plan of another model, to write this one as that.
-    :raises Unsure: when it arrived, or is not obviously valid.
+    :raises UNCLEAR: when it arrived, or is not obviously valid.
     """
-    opening, rows, check, complete = plan or _plan(model.__class__)
+    opening, steps, check, complete = plan or _plan(model.__class__)
     state = model.__dict__
-    if len(state) != len(rows):
+    if len(state) != len(steps):
         raise Unsure
     wire = opening.copy()
-    for name, key, exact, write, none in rows:
+    for name, key, exact, unchanged, write, none, _ in steps:
         value = state[name]
         if value is None:
             if none == "omit":
@@ -441,8 +452,10 @@ def plain(model: Model, plan: _Plan | None = None) -> JSON:
             wire[key] = "" if none == "blank" else None
         elif exact is not None and value.__class__ is not exact:
             raise Unsure
+        elif write is None or (unchanged and value.isascii() and "<" not in value):
+            wire[key] = value
         else:
-            wire[key] = value if write is None else write(value)
+            wire[key] = write(value)
     if complete:
         complete(wire)
     if check:
@@ -453,23 +466,22 @@ def plain(model: Model, plan: _Plan | None = None) -> JSON:
 
 def _plain_dict(value: JSON, model: type[Model]) -> JSON:
     """Return a dict that a program wrote as it is sent, cleaned."""
-    opening, _, check, complete = _plan(model)
-    plan = {row[1]: row for row in _plan(model).rows}
-    tag = value.get("type", _MISSING if model._tag_required else model._tag)
-    if not (plan.keys() | opening.keys()).issuperset(value):
-        raise Unsure
-    if opening and tag != model._tag:
-        raise Unsure
-    wire = opening.copy()
-    for row in attributes_of(model):
-        _, key, exact, write, none = plan[row.key]
-        item = value.get(key, _MISSING)
-        if item is _MISSING:
-            if row.required:
-                raise Unsure
-            item = row.default() if row.default else None
-        elif item is None and not row.nullable:
+    opening, steps, check, complete = _plan(model)
+    wire, known = opening.copy(), 0
+    if opening:
+        known = "type" in value
+        if value.get("type", None if model._tag_required else model._tag) != model._tag:
             raise Unsure
+    for _, key, exact, _, write, none, row in steps:
+        item = value.get(key, _MISSING)
+        if item is not _MISSING:
+            known += 1
+            if item is None and not row.nullable:
+                raise Unsure
+        elif row.required:
+            raise Unsure
+        else:
+            item = row.default() if row.default else None
         if item is None:
             if none != "omit":
                 wire[key] = "" if none == "blank" else None
@@ -477,6 +489,8 @@ def _plain_dict(value: JSON, model: type[Model]) -> JSON:
             raise Unsure
         else:
             wire[key] = item if write is None else write(item)
+    if known != len(value):  # It has unknown keys.
+        raise Unsure
     if complete:
         complete(wire)
     if check:
@@ -488,25 +502,24 @@ def _plain_dict(value: JSON, model: type[Model]) -> JSON:
 def _writer(shape: Shape) -> Write:
     """Return what writes an object of the shape's model or family."""
     model = cast("type[Model]", shape.model)
-    alias = model._alias
-    plans: dict[type, _Plan | None] = {}
+    plans: dict[type, _Plan] = {}
 
     def write(value: Any) -> Any:
         kind = value.__class__
         plan = plans.get(kind)
-        if plan is not None:
-            return plain(value, plan)
-        if kind is dict:
-            return _plain_dict(value, _member(shape, value))
-        if kind is alias:
-            plans[kind] = _plan(model)
-        elif issubclass(kind, Unknown) or not (
-            isinstance(value, model) if shape.members is not None else kind is model
-        ):
+        if plan is None:
+            if kind is dict:
+                return _plain_dict(value, _member(shape, value))
+            plan = plans[kind] = _plan(written_as(kind))
+        return plain(value, plan)
+
+    def written_as(kind: type) -> type[Model]:
+        if kind is model._alias:
+            return model
+        fits = issubclass(kind, model) if shape.members is not None else kind is model
+        if not fits or issubclass(kind, Unknown):
             raise Unsure
-        else:
-            plans[kind] = _plan(kind)
-        return plain(value, plans[kind])
+        return cast("type[Model]", kind)
 
     return write
 
@@ -526,19 +539,15 @@ def _member(shape: Shape, value: JSON) -> type[Model]:
 
 def is_unchanged(model: Model) -> bool:
     """Tell if a model that arrived still is what it was loaded as."""
-    state, kind = model.__dict__, type(model)
-    received: Received = state[RECEIVED]
-    if kind._envelope:
-        return len(state) == 1 or not changed_attributes(model)
+    state = model.__dict__
     if isinstance(model, Unknown):
-        return len(state) == 2 and same(model.data, _again(received))
-    fresh = _read_again(kind, received)
-    return len(fresh.__dict__) == len(state) and same(fresh, model)
+        return len(state) == 2 and same(model.data, _again(state[RECEIVED]))
+    return len(state) == 1 or not changed_attributes(model)
 
 
-def changed_attributes(envelope: Model) -> list[str]:
+def changed_attributes(model: Model) -> list[str]:
     """Return the names of the attributes that a handler changed or added."""
-    state, kind = envelope.__dict__, type(envelope)
+    state, kind = model.__dict__, type(model)
     if RECEIVED not in state:
         fresh = kind()
         return [name for name in state if not same(state[name], getattr(fresh, name))]
@@ -547,9 +556,7 @@ def changed_attributes(envelope: Model) -> list[str]:
         name
         for name, value in state.items()
         if name != RECEIVED
-        and not (
-            name in known and same(value, _load_attribute(kind, name, state[RECEIVED]))
-        )
+        and not (name in known and same(value, _loader(kind, name)(state[RECEIVED])))
     ]
 
 
@@ -558,16 +565,6 @@ def _again(received: Received) -> Any:
     if received.raw is None:
         return received.json
     return parse(bytes(received.raw), above=received.depth)
-
-
-def _read_again(model: type[Model], received: Received) -> Model:
-    if received.raw is not None:
-        try:
-            return read(model, received.raw, received.depth)
-        except (msgspec.MsgspecError, Unsure, RecursionError):
-            pass
-    field = field_of(Shape("model", model=model), received=True)
-    return cast(Model, field.deserialize(received.json))
 
 
 #: Writes a value that the fast path is unsure of, or raises Unsure if it is invalid.
@@ -580,52 +577,63 @@ def dumps(model: Model, slow: Slow) -> bytes:
     :param slow: writes the parts that the fast path is unsure of.
     :raises UNCLEAR: when marshmallow has to look at the whole model.
     """
-    kind = type(model)
-    rows = attributes_of(kind)
-    if RECEIVED in model.__dict__ or not _is_written_by_parts(kind):
+    kind, state = model.__class__, model.__dict__
+    rows = _rows_in_parts(kind)
+    if rows is None or RECEIVED in state:
         return bytes(_part(model, Shape("model", model=kind), slow))
     wire: JSON = {}
-    if len(model.__dict__) != len(rows):
+    if len(state) != len(rows):
         raise Unsure
-    for row in rows:
-        value, shape = model.__dict__[row.name], row.shape
+    for name, key, shape, none in rows:
+        value = state[name]
         if value is None:
-            if row.none != "omit":
+            if none != "omit":
                 raise Unsure
         elif value.__class__ is Received:
-            wire[row.key] = msgspec.Raw(value.encoded)
-        elif shape.item is not None and shape.item.kind == "model":
-            wire[row.key] = _parts(value, shape, slow)
-        elif shape.kind == "model":
-            wire[row.key] = _part(value, shape, slow)
+            wire[key] = msgspec.Raw(value.encoded)
+        elif shape.item is None:
+            wire[key] = _part(value, shape, slow)
         else:
-            raise Unsure
+            wire[key] = _parts(value, shape.item, slow)
     return _encode(wire)
 
 
-def _is_written_by_parts(model: type[Model]) -> bool:
-    """Tell if parts of a model may have arrived: they are written one by one."""
-    if model._tag or model._envelope or model._rule:
-        return False
-    return all(_holds_models(row.shape) for row in attributes_of(model))
+_in_parts: dict[type[Model], list[tuple[str, str, Shape, str]] | None] = {}
 
 
-def _parts(values: Any, shape: Shape, slow: Slow) -> Any:
+def _rows_in_parts(model: type[Model]) -> list[tuple[str, str, Shape, str]] | None:
+    """Return the attributes of a model whose parts are written one by one.
+
+    These parts may have arrived, and then are sent back unchanged.
+
+    :return: None for a model that is written as a whole.
+    """
+    if model not in _in_parts:
+        rows = attributes_of(model)
+        plain = not (model._tag or model._envelope or model._rule)
+        _in_parts[model] = (
+            [(row.name, row.key, row.shape, row.none) for row in rows]
+            if plain and all(_is_part(row.shape) for row in rows)
+            else None
+        )
+    return _in_parts[model]
+
+
+def _is_part(shape: Shape) -> bool:
+    return _holds_models(shape) and not shape.limits
+
+
+def _parts(values: Any, item: Shape, slow: Slow) -> Any:
     """Return a list of objects, each unchanged as it arrived, or written and judged."""
-    if values.__class__ is not list or shape.limits:
+    if values.__class__ is not list:
         raise Unsure
-    item = cast(Shape, shape.item)
-    model = cast("type[Model]", item.model)
     write = _written(item)
     parts: list[Any] = []
     built: list[Any] = []
     for value in values:
-        try:
-            if RECEIVED in value.__dict__:
-                parts.append(_unchanged(value, item, slow))
-                continue
-        except AttributeError:
-            pass  # a dict, or what marshmallow will refuse
+        if value.__class__ is not dict and RECEIVED in value.__dict__:
+            parts.append(_unchanged(value, item, slow))
+            continue
         try:
             wire = write(value)
         except UNCLEAR:
@@ -634,7 +642,7 @@ def _parts(values: Any, shape: Shape, slow: Slow) -> Any:
             built.append(wire)
         parts.append(wire)
     data = _encode(built)
-    _SENT.list_decoder(model).decode(data)
+    _SENT.list_decoder(cast("type[Model]", item.model)).decode(data)
     return msgspec.Raw(data) if len(built) == len(parts) else parts
 
 

@@ -16,7 +16,16 @@ from typing import Any, ClassVar, Final, Protocol
 import marshmallow as ma
 import msgspec
 
-from ..wire import JSON, RECEIVED, Model, Unknown, compiles, copy_json, pattern_of
+from ..wire import (
+    JSON,
+    RECEIVED,
+    STRIPPED,
+    Model,
+    Unknown,
+    compiles,
+    copy_json,
+    pattern_of,
+)
 from .attributes import KIND_NAMES, Shape
 from .limits import Compiles, Limit, OneOf
 from .received import Received
@@ -148,7 +157,19 @@ class String(Kind, name="string"):
             return ask
         if ask is None:
             return clean
+        if shape.marks == {STRIPPED}:
+            return lambda value: ask(value.strip())
         return lambda value: ask(clean(value))
+
+
+def is_plain_text(shape: Shape) -> bool:
+    """Tell if ASCII without ``<`` needs neither cleaning nor a question."""
+    return (
+        shape.kind == "string"
+        and bool(shape.marks)
+        and STRIPPED not in shape.marks
+        and not _questions(shape)
+    )
 
 
 def text_of(value: Any) -> str | None:
@@ -542,13 +563,20 @@ def _questions(shape: Shape) -> list[Limit]:
 
 
 def _asked(limits: list[Limit]) -> Write:
-    def ask(value: Any) -> Any:
+    def ask_all(value: Any) -> Any:
         for limit in limits:
             if not limit.accepts(value):
                 raise Unsure
         return value
 
-    return ask
+    accepts = limits[0].accepts
+
+    def ask(value: Any) -> Any:
+        if not accepts(value):
+            raise Unsure
+        return value
+
+    return ask if len(limits) == 1 else ask_all
 
 
 def plain_json(value: Any, room: int = DEEPEST_VALUE) -> Any:

@@ -99,9 +99,7 @@ def parse(document: bytes, *, above: int = 0) -> Any:
             value = msgspec.json.decode(document)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             value = _DECODER.decode(document.decode())
-        room = DEEPEST - above
-        # Most documents have fewer brackets than levels are allowed.
-        if document.count(b"{") + document.count(b"[") > room and _is_deep(value, room):
+        if has_many_brackets(document, above) and _is_deep(value, DEEPEST - above):
             raise RecursionError
         return value
     except UnicodeDecodeError as error:
@@ -115,6 +113,14 @@ def parse(document: bytes, *, above: int = 0) -> Any:
             ) from error
         detail = f"The body is not valid JSON: {_reason(error)}."
         raise InvalidJSON(detail) from error
+
+
+def has_many_brackets(document: bytes | msgspec.Raw, above: int) -> bool:
+    """Tell if a document may be nested too deeply: most have too few brackets."""
+    if len(memoryview(document)) <= 2 * (DEEPEST - above):
+        return False
+    body = bytes(document)
+    return body.count(b"{") + body.count(b"[") > DEEPEST - above
 
 
 def dump_json(value: Any) -> bytes:
