@@ -315,7 +315,7 @@ def test_errors_are_problems() -> None:
         and "error_code" in vars(value)
     }
 
-    assert leaves - {"error"} == set(PROBLEMS)
+    assert leaves - {"error", "request_rejected"} == set(PROBLEMS)
 
 
 @pytest.mark.parametrize("page", WRITTEN)
