@@ -44,8 +44,9 @@ from sybil.example import SybilFailure
 from sybil.parsers.rest import DocTestParser
 from sybil.parsers.rest.lexers import DirectiveInCommentLexer, DirectiveLexer
 
-from flask_clustaar import ClustaarWebhook, InsecureWebhookWarning, fast
+from flask_clustaar import ClustaarWebhook, InsecureWebhookWarning
 from flask_clustaar.cli import clustaar
+from flask_clustaar.platform.documents import to_json
 from flask_clustaar.settings import SETTINGS
 from flask_clustaar.testing import ClustaarClient, Reply
 from flask_clustaar.wire import Model
@@ -143,9 +144,7 @@ def on_the_wire(value: Any) -> Any:
     if isinstance(value, Reply):
         return value.json
     if isinstance(value, Model):
-        wire, violations = fast.dump(value)
-        assert not violations, violations
-        return wire
+        return to_json(value)
     assert isinstance(value, (dict, list)), "There is no value above this block."
     return value
 

@@ -168,7 +168,7 @@ def test_options() -> None:
             option
             for parameter in command.params
             if isinstance(parameter, click.Option)
-            for option in parameter.opts
+            for option in [*parameter.opts, *parameter.secondary_opts]
         }
         mentioned = set(re.findall(r"(--[a-z][a-z-]*)", told[name]))
         assert options - {"--webhook"} <= mentioned, name
@@ -278,7 +278,7 @@ def test_pictures() -> None:
 
 #: What a bot is not built on.
 INTERNAL = {
-    "_version", "body", "channels", "cleaning", "cli",
+    "_version", "address", "body", "channels", "cleaning", "cli",
     "describe", "extension", "fast", "handling", "inspector",
     "limits", "logs", "notifications", "platform", "printable", "recording",
     "reference", "schemas", "verification",

@@ -36,7 +36,7 @@ LADDER = [
     {"handling"},
     {"extension", "verification"},
     {"__init__"},
-    {"compat", "platform"},
+    {"address", "compat", "platform"},
     {"testing"},
     {"inspector"},
     {"cli", "pytest_plugin"},
@@ -45,6 +45,7 @@ RUNGS = {name: height for height, names in enumerate(LADDER) for name in names}
 
 #: All else takes arguments, and needs no application.
 WITH_FLASK = {
+    "address",
     "extension",
     "handling",
     "installation",

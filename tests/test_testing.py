@@ -366,9 +366,9 @@ def put_below(app: Flask, webhook: ClustaarWebhook) -> None:
 @pytest.mark.parametrize(
     ("register", "url"),
     [
-        (nest, "/outer/inner/hook"),
-        (rename, "/other"),
-        (put_below, "/clustaar"),
+        (nest, "http://localhost/outer/inner/hook"),
+        (rename, "http://localhost/other"),
+        (put_below, "http://localhost/root/clustaar"),
         (put_on_subdomain, "http://bots.example.com/clustaar"),
     ],
 )
@@ -997,3 +997,44 @@ def test_last_conversations_are_kept() -> None:
 
     kept = list(testing.conversations)
     assert kept == [client.transcript for client in clients[2:]]
+
+
+@pytest.mark.parametrize(
+    ("config", "url"),
+    [
+        ({"SERVER_NAME": "bot.example.com"}, "http://bot.example.com/clustaar"),
+        ({"TRUSTED_HOSTS": ["bot.example.com"]}, "http://bot.example.com/clustaar"),
+        ({"TRUSTED_HOSTS": [".example.com", "b"]}, "http://example.com/clustaar"),
+        ({"PREFERRED_URL_SCHEME": "https"}, "https://localhost/clustaar"),
+        ({"APPLICATION_ROOT": "/bots"}, "http://localhost/bots/clustaar"),
+    ],
+)
+def test_host_is_one_that_the_application_accepts(
+    config: dict[str, Any], url: str
+) -> None:
+    """The URL has the server's name, or the first host that is trusted."""
+    app = Flask(__name__)
+    app.config.update(config)
+    ClustaarWebhook(app, private_key="a").fallback(lambda notification: request.url)
+    client = ClustaarClient(app)
+
+    assert client.url == url
+    assert client.say("hi").texts == [url]
+
+
+def test_base_url_can_be_given() -> None:
+    """Scheme, host and root of the requests can be chosen."""
+    app = Flask(__name__)
+    ClustaarWebhook(app, private_key="a").fallback(lambda notification: request.url)
+    client = ClustaarClient(app, base_url="https://bot.example.com/bots/")
+
+    assert client.say("hi").texts == ["https://bot.example.com/bots/clustaar"]
+
+
+def test_url_with_variables_is_not_known() -> None:
+    """A webhook whose URL has variables cannot be talked with."""
+    app = Flask(__name__)
+    ClustaarWebhook(app, private_key="a", url_prefix="/<tenant>/clustaar")
+
+    with pytest.raises(LookupError, match="has variables: '/<tenant>/clustaar'"):
+        ClustaarClient(app).say("hi")

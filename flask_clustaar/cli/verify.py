@@ -11,12 +11,13 @@ import click
 from flask import Flask
 from werkzeug.wsgi import get_content_length
 
+from ..address import rules_of
 from ..errors import DateMalformed, RequestFromFuture, RequestRejected, RequestTooOld
 from ..extension import ClustaarWebhook
 from ..security import read_date
 from ..settings import Settings
 from ..verification import ReceivedRequest, Verdict, verify
-from .application import chosen, load_app, rules_of, webhooks_of
+from .application import chosen, load_app, webhooks_of
 from .files import name_of, read
 from .options import FILE, json_option, webhook_option
 from .terminal import Looks, echo, echo_json

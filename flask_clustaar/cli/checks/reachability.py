@@ -14,16 +14,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
-import click
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
+from ...address import Address, address_of, rules_of
 from ...extension import ClustaarWebhook
 from ...platform.documents import encode
 from ...platform.signer import Signer
 from ...testing import make_notification
-from ..application import Address, address_of, rules_of
 from ..findings import Finding, rule
 
 HIDDEN = rule("hidden", "error", "Another route takes the webhook's URL.")
@@ -45,8 +44,8 @@ def check_reachability(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding
         return
     try:
         address = address_of(app, webhook)
-    except click.ClickException:
-        return  # The URL has variables, so its value is not known.
+    except LookupError:
+        return  # The URL has variables, so it is not known.
     endpoint = rules_of(app, webhook)[0].endpoint
     with _observed(app, endpoint) as seen:
         answer = _post(app, webhook, address)
