@@ -116,7 +116,7 @@ PARALLEL = --numprocesses $(WORKERS) --dist worksteal
 GONE := $(shell test -x $(PY) || rm -rf $(VENV)/installed)
 
 PIP = $(PY) -m pip install --quiet --disable-pip-version-check
-EXTRAS := async,jmespath,redis
+EXTRAS := async,jmespath,opentelemetry,prometheus,redis
 
 $(PY):
 	@python=$$(PYTHON="$(PYTHON)" scripts/pythons | head -n 1); \

@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Any, cast
 
 from blinker import Signal
@@ -219,7 +219,7 @@ class Exchange:
         try:
             notification.__dict__["_match"] = handler.match(notification)
             if arounds:
-                answer = self._answer_inside(arounds, handler, notification)
+                answer = self._answer_inside(arounds, handler, notification, Call())
             else:
                 answer = self._answer(handler, notification, None)
             if answer is not None:
@@ -248,14 +248,18 @@ class Exchange:
         return answer_of(returned, handler.name)
 
     def _answer_inside(
-        self, arounds: Sequence[Around], handler: Handler, notification: Notification
+        self,
+        arounds: Sequence[Around],
+        handler: Handler,
+        notification: Notification,
+        call: Call,
     ) -> Answer | None:
         """Call a handler inside of the context managers around it."""
-        call = Call()
-        with ExitStack() as stack:
-            for around in arounds:
-                stack.enter_context(around(notification, handler, call))
+        if not arounds:
             return self._answer(handler, notification, call)
+        outermost, *inner = arounds
+        with outermost(notification, handler, call):
+            return self._answer_inside(inner, handler, notification, call)
         return None  # One of them suppressed the exception of the handler.
 
     def _awaited(self, returned: Any) -> Any:
