@@ -278,7 +278,7 @@ def test_pictures() -> None:
 
 #: What a bot is not built on.
 INTERNAL = {
-    "_version", "address", "body", "channels", "cleaning", "cli",
+    "_version", "address", "body", "channels", "cleaning", "cli", "contrib",
     "describe", "extension", "fast", "handling", "inspector",
     "limits", "logs", "notifications", "platform", "printable", "recording",
     "reference", "schemas", "verification",

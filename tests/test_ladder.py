@@ -36,7 +36,7 @@ LADDER = [
     {"handling"},
     {"extension", "verification"},
     {"__init__"},
-    {"address", "compat", "platform"},
+    {"address", "compat", "contrib", "platform"},
     {"testing"},
     {"inspector"},
     {"cli", "pytest_plugin"},

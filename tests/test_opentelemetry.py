@@ -112,7 +112,7 @@ def test_a_handler_is_a_span(bot: Bot) -> None:
         "clustaar.webhook": "clustaar",
         "clustaar.topic": STEP,
         "clustaar.step.id": bot.client.step.id,
-        "clustaar.channel": "facebook",
+        "clustaar.channel": "clustaar_web_chat",
     } == span.attributes
     assert StatusCode.UNSET is span.status.status_code
 

@@ -34,11 +34,10 @@ class Observer:
         )
         # The signals refer to this object weakly: see init_app.
         signals.notification_received.connect(self._notification_received)
-        signals.handler_called.connect(self._handler_called)
         signals.handler_failed.connect(self._handler_failed)
         signals.reply_repeated.connect(self._reply_repeated)
         signals.request_rejected.connect(self._request_rejected)
-        self._listen_to_replies()
+        self._listen_further()
         if webhook is not None:
             self.init_app(webhook)
 
@@ -74,7 +73,9 @@ class Observer:
     def _observes(self, webhook: ClustaarWebhook) -> bool:
         return self in vars(webhook).get("_observers", ())
 
-    def _listen_to_replies(self) -> None:
+    def _listen_further(self) -> None:
+        """Connect the signals that cost something in each request."""
+        signals.handler_called.connect(self._handler_called)
         signals.reply_sent.connect(self._reply_sent)
 
     def _notification_received(

@@ -50,7 +50,7 @@ class OpenTelemetry(Observer):
     ) -> None:
         self._record_exceptions = record_exceptions
         self._meter_provider = meter_provider
-        self._listens_to_replies = False
+        self._listens_further = False
         self._tracer = trace.get_tracer(
             SCOPE, __version__, tracer_provider=tracer_provider
         )
@@ -121,13 +121,13 @@ class OpenTelemetry(Observer):
                 span.set_status(Status(StatusCode.ERROR, kind))
                 raise
 
-    def _listen_to_replies(self) -> None:
-        """Wait until something is recorded: each reply is parsed for who listens."""
+    def _listen_further(self) -> None:
+        """Wait until there is an SDK, so that a request costs little without one."""
 
     def notified(self, webhook: str, topic: str, notification: Notification) -> None:
-        if not self._listens_to_replies and self._records_metrics():
-            self._listens_to_replies = True
-            super()._listen_to_replies()
+        if not self._listens_further and self._records_metrics():
+            self._listens_further = True
+            super()._listen_further()
         span = trace.get_current_span()
         if span.is_recording():
             span.set_attributes(_attributes(webhook, notification))
