@@ -227,7 +227,9 @@ def write(page: Page, name: str, source: str, example: Example) -> None:
         (words,) = re.findall(r"^CMD (\[.+\])$", source, re.M)
         check_gunicorn(page, json.loads(words)[1:])
     else:
-        assert path.suffix in (".conf", ".txt", ".http"), f"Nothing tries '{name}'."
+        assert path.suffix in (".conf", ".txt", ".http", ".story"), (
+            f"Nothing tries '{name}'."
+        )
 
 
 def check_variable(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -173,6 +174,150 @@ def test_failure_of_others_is_left_alone(
 
     result.assert_outcomes(failed=1)
     result.stdout.no_fnmatch_line("*Clustaar conversation*")
+
+
+# -- stories -------------------------------------------------------------------------
+
+STEP = "507f191e810c19729de860ea"
+STORY = "at Hall\nyou  John\nbot  Hello John\n"
+
+
+@pytest.fixture
+def tell(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run stories, given by their names, beside a bot file."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeconftest(CONFTEST.format(names=("clustaar",)))
+    bot = json.dumps([{"id": STEP, "name": "Hall"}])
+    pytester.makefile(".json", bot=bot)
+
+    def tell(*options: str, **stories: str) -> pytest.RunResult:
+        for name, story in stories.items():
+            (pytester.path / f"{name}.story").write_text(story, encoding="utf-8")
+        return pytester.runpytest_inprocess(
+            "-p", "flask_clustaar.pytest_plugin", *options
+        )
+
+    return tell
+
+
+def test_story_is_a_test(tell: Run) -> None:
+    """Files named test_*.story are tests; others are not."""
+    result = tell("-v", test_john=STORY, jane="rubbish")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines("test_john.story::test_john PASSED*")
+
+
+@pytest.mark.parametrize("off", ["--no-clustaar-stories", "-oclustaar_stories=false"])
+def test_stories_can_be_left_out(tell: Run, off: str) -> None:
+    """An option and a setting switch stories off."""
+    tell(off, test_john=STORY).assert_outcomes()
+
+
+def test_difference_is_shown_side_by_side(tell: Run) -> None:
+    """A story that differs fails at its line, in the style of pytest."""
+    story = '# Wide: 日本\nat Hall\nyou  日本\nbot  Hello Jane\nuser first_name = "A"\n'
+    result = tell(test_jane=story)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "test_jane.story:4: The conversation differs.",
+            "",
+            "    # Wide: 日本",
+            "    at Hall",
+            "    you  日本",
+            ">   bot  Hello Jane",
+            "E   The conversation differs.",
+            "E",
+            "E     the story                the conversation",
+            "E     you  日本                you  日本",
+            "E     bot  Hello Jane        | bot  Hello 日本",
+            'E     user first_name = "A"  |',
+            "*- Clustaar conversation -*",
+            "FAILED test_jane.story::test_jane - test_jane.story:4: The conversation *",
+        ],
+        consecutive=False,
+    )
+
+
+def test_story_that_cannot_be_read_fails_at_its_line(tell: Run) -> None:
+    """A wrong line is shown with what belongs there."""
+    result = tell(test_wrong="at Hall\nyuo  hi\n")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [">   yuo  hi", "E   'yuo  hi' is not a line of a sto*"]
+    )
+
+
+def test_empty_story_fails(tell: Run) -> None:
+    """An empty file is not a story."""
+    tell(test_empty="").assert_outcomes(failed=1)
+
+
+def test_stories_are_updated(tell: Run, pytester: pytest.Pytester) -> None:
+    """With the option a story becomes what the bot answers; the rest still fails."""
+    old = "at Hall\nyou  Jane\nbot  Hello John\n"
+    end = "at Hall\nyou  [Red]\n"
+    same = "at Hall\nyou  [Blue]\n"
+    result = tell(
+        "--clustaar-update", test_john=STORY, test_old=old, test_end=old + end[8:]
+    )
+
+    result.assert_outcomes(passed=2, failed=1)
+    written = {path.name: path.read_text() for path in pytester.path.glob("*.story")}
+    new = old.replace("John", "Jane")
+    assert written == {
+        "test_john.story": STORY,
+        "test_old.story": new,
+        "test_end.story": new + end[8:],
+    }
+    tell("--clustaar-update", test_same=same).assert_outcomes(passed=2, failed=2)
+    assert (pytester.path / "test_same.story").read_text() == same
+
+
+def test_story_needs_an_application(tell: Run, pytester: pytest.Pytester) -> None:
+    """Other errors are shown as those of any test."""
+    (pytester.path / "conftest.py").write_text("")
+    result = tell(test_john=STORY)
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("E *fixture 'app' not found")
+
+
+def test_exception_in_a_story_has_its_traceback(
+    tell: Run, pytester: pytest.Pytester
+) -> None:
+    """What is neither a difference nor a wrong line is shown as it is elsewhere."""
+    with (pytester.path / "conftest.py").open("a") as conftest:
+        conftest.write("\n@pytest.fixture\ndef clustaar_client(): return None\n")
+    result = tell(test_john=STORY)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines("E *AttributeError: 'NoneType' object has no *")
+
+
+def test_bot_file_of_the_fixtures(tell: Run, pytester: pytest.Pytester) -> None:
+    """A setting names the bot file; without it, only stories look beside them."""
+    pytester.makepyfile(
+        test_bot="""
+        def test(clustaar_client, clustaar_clients):
+            assert clustaar_client.bot is None
+            assert clustaar_clients["clustaar"].bot is None
+        """
+    )
+    tell().assert_outcomes(passed=1)
+
+    pytester.makepyfile(
+        test_bot="""
+        def test(clustaar_client):
+            assert clustaar_client.bot.step("Hall")
+        """
+    )
+    (pytester.path / "bot.json").rename(pytester.path / "steps.json")
+    found = tell("-oclustaar_bot=steps.json", test_john=STORY)
+    found.assert_outcomes(passed=2)
 
 
 def test_plugin_loads_nothing() -> None:

@@ -895,6 +895,54 @@ def test_texts_are_what_the_bot_says() -> None:
     assert reply.texts == reply.bubbles == said
 
 
+TEXT = {"type": "send_text_action", "alternatives": ["Hi"], "text": "Hi"}
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ("Hello", None),
+        (["Hello"], None),
+        ({}, "actions"),
+        ({"actions": {}}, "actions"),
+        ({"actions": ["Hello"]}, "actions.0.type"),
+        ({"actions": [TEXT, {"type": "send_hologram_action"}]}, "actions.1.type"),
+        ({"actions": [{"type": "wait_action", "duration": 99}]}, "actions.0.duration"),
+        ({"actions": [{"type": "jump_to_action", "defaultTarget": None,
+                       "connections": [{"type": "flow_connection", "target": None,
+                                        "predicates": [{}]}]}]},
+         "actions.0.connections.0.target"),
+        ({"actions": [], "session": []}, "session"),
+        ({"actions": [], "session": {"values": 5}}, "session"),
+        ({"actions": [], "interlocutor": 5}, "interlocutor"),
+    ],
+)  # fmt: skip
+def test_response_that_is_not_a_reply(body: Any, path: str | None) -> None:
+    """A 200 is ok only if it is a valid reply."""
+    app = make_app("Hello")
+    app.before_request(lambda: app.json.response(body))
+    reply = ClustaarClient(app).say("hi")
+
+    assert not reply.ok
+    assert reply.problem is not None and reply.problem["status"] == 200
+    assert reply.problem["detail"].startswith("The response is not a reply")
+    if path is not None:
+        assert reply.problem["errors"][0]["path"] == path
+    assert (reply.texts, reply.bubbles, reply.titles, reply.session) == ([], [], [], {})
+
+
+def test_reply_with_what_the_platform_sent() -> None:
+    """What came from the platform may go back to it, whatever its type and length."""
+    long = {"type": "send_text_action", "alternatives": ["x" * 5000]}
+    hologram = {"type": "send_hologram_action"}
+    app = make_app("Hello")
+    changed = {**long, "text": "y" * 5000}
+    body = {"actions": [hologram, changed], "session": None, "interlocutor": None}
+    app.before_request(lambda: app.json.response(body))
+
+    assert ClustaarClient(app).at(RED, actions=[long, hologram]).say("hi").ok
+
+
 def test_failure_is_a_problem() -> None:
     """What went wrong is in the reply, and the session is as it was."""
 
