@@ -43,8 +43,9 @@ from ..models import (
     Interlocutor,
     Video,
 )
+from ..schemas.attributes import attributes_of
 from ..transcript import Line, as_json
-from ..wire import attributes_of, same
+from ..wire import same
 from .conversation import Conversation
 from .documents import from_json
 
