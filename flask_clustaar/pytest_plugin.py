@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .models import Notification
     from .platform.bot import Bot
     from .platform.story import Difference
+    from .replaying.fixtures import Recording
     from .testing import ClustaarClient
 
 
@@ -84,6 +85,16 @@ def make_notification() -> Callable[..., Notification]:
     from .testing import make_notification
 
     return make_notification
+
+
+@pytest.fixture
+def recording(request: pytest.FixtureRequest) -> Callable[[str], Recording]:
+    """Open a file of the directory ``recordings`` beside the test."""
+    from .replaying.fixtures import Recording
+
+    directory = request.path.parent / "recordings"
+    update = request.config.getoption("clustaar_update")
+    return lambda name: Recording(directory / name, update=update)
 
 
 # -- stories -------------------------------------------------------------------------

@@ -167,7 +167,7 @@ def test_options() -> None:
         options = {
             option
             for parameter in command.params
-            if isinstance(parameter, click.Option)
+            if isinstance(parameter, click.Option) and not parameter.hidden
             for option in [*parameter.opts, *parameter.secondary_opts]
         }
         mentioned = set(re.findall(r"(--[a-z][a-z-]*)", told[name]))
@@ -281,7 +281,7 @@ INTERNAL = {
     "_version", "address", "body", "channels", "cleaning", "cli", "contrib",
     "describe", "extension", "fast", "handling", "inspector",
     "limits", "logs", "notifications", "platform", "printable", "recording",
-    "reference", "schemas", "verification",
+    "reference", "replaying", "schemas", "verification",
 }  # fmt: skip
 
 

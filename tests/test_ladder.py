@@ -38,7 +38,7 @@ LADDER = [
     {"__init__"},
     {"address", "compat", "contrib", "platform"},
     {"testing"},
-    {"inspector"},
+    {"inspector", "replaying"},
     {"cli"},
     {"pytest_plugin"},
 ]
@@ -53,6 +53,7 @@ WITH_FLASK = {
     "compat",
     "testing",
     "inspector",
+    "replaying",
     "cli",
     "pytest_plugin",
 }

@@ -6,8 +6,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+from flask_clustaar.testing import make_notification
 
 pytest_plugins = ["pytester"]
 
@@ -37,10 +40,13 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a test of a user, with this plugin and no other."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
-    def run(test: str, names: tuple[str, ...] = ("clustaar",)) -> pytest.RunResult:
+    def run(
+        test: str, names: tuple[str, ...] = ("clustaar",), *, option: str = "-q"
+    ) -> pytest.RunResult:
         pytester.makeconftest(CONFTEST.format(names=names))
         pytester.makepyfile(test)
-        return pytester.runpytest_inprocess("-p", "flask_clustaar.pytest_plugin")
+        plugin = "flask_clustaar.pytest_plugin"
+        return pytester.runpytest_inprocess("-p", plugin, option)
 
     return run
 
@@ -333,3 +339,81 @@ print(*sys.modules.keys() - before)
     ).stdout
 
     assert output.split() == ["flask_clustaar.pytest_plugin"]
+
+
+# -- recordings ----------------------------------------------------------------------
+
+#: A test that was made of a recording.
+RECORDED = """
+def test(clustaar_client, recording):
+    recorded = recording("1.json")
+    replay = recorded.replayed_by(clustaar_client)
+    assert replay.status == 200 and replay.reply["actions"]
+    assert recorded.request["topic"] and "actions" in recorded.reply
+    assert replay.same_reply
+    assert "as recorded" in repr(replay)
+"""
+
+
+@pytest.fixture(name="recorded")
+def _recorded(pytester: pytest.Pytester) -> Path:
+    """Write a recording whose bot answers no longer as it did."""
+    request = make_notification(text="John").received
+    row = {
+        "v": 1,
+        "status": 200,
+        "code": None,
+        "redact": "none",
+        "request": request,
+        "reply": {
+            "actions": [{"type": "send_text_action", "text": "Hi John"}],
+            "session": {"values": {}},
+        },
+    }
+    pytester.mkdir("recordings")
+    file = pytester.path / "recordings/1.json"
+    file.write_text(json.dumps(row))
+    return file
+
+
+def test_recording_that_differs(run: Run, recorded: Path) -> None:
+    """A test of a recording fails with what differs."""
+    result = run(RECORDED)
+
+    result.assert_outcomes(failed=1)
+    told = '*<Replay of 1.json: actions.*.text changed: "Hi John" -> "Hello John"; *'
+    result.stdout.fnmatch_lines([told])
+
+
+def test_recordings_are_updated(run: Run, recorded: Path) -> None:
+    """With '--clustaar-update' the new reply is written, and the test passes."""
+    run(RECORDED, option="--clustaar-update").assert_outcomes(passed=1)
+    updated = recorded.read_text()
+
+    run(RECORDED).assert_outcomes(passed=1)
+    run(RECORDED, option="--clustaar-update").assert_outcomes(passed=1)
+    assert updated == recorded.read_text()
+    assert "Hello John" in updated
+
+
+def test_recordings_of_problems(run: Run, recorded: Path) -> None:
+    """A reply that is not JSON can be recorded."""
+    row = json.loads(recorded.read_text())
+    row |= {"status": 404, "code": "no_handler", "reply": "<p>Sorry</p>"}
+    recorded.write_text(json.dumps(row))
+
+    result = run(
+        """
+        def test(clustaar_client, recording):
+            from flask_clustaar.errors import NoHandler
+            clustaar_client.app.register_error_handler(
+                NoHandler, lambda error: ("<p>Sorry</p>", 404)
+            )
+            clustaar_client.webhook._fallbacks.clear()
+            replay = recording("1.json").replayed_by(clustaar_client)
+            assert replay.reply == "<p>Sorry</p>"
+            assert "answer status" in repr(replay)
+        """
+    )
+
+    result.assert_outcomes(passed=1)
