@@ -32,6 +32,10 @@ class ConfigurationWarning(UserWarning):
     """A setting is probably wrong, such as a misspelt one."""
 
 
+class AsyncHandlerWarning(UserWarning):
+    """A handler is ``async def`` where the server cannot run it."""
+
+
 class ReplayStoreError(ClustaarError):
     """A replay store is full, or cannot be reached."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
-from inspect import iscoroutinefunction
 from typing import Any, Unpack, cast
 from weakref import WeakKeyDictionary
 
@@ -16,10 +16,14 @@ from flask import (
     request,
 )
 
-from .errors import ConfigurationError, InsecureWebhookWarning
+from .errors import (
+    AsyncHandlerWarning,
+    ConfigurationError,
+    InsecureWebhookWarning,
+)
 from .handling import Exchange
 from .installation import Installation
-from .routing import Handler, Router
+from .routing import Handler, Router, is_async
 from .settings import (
     Settings,
     SettingsKeywords,
@@ -70,6 +74,8 @@ class ClustaarWebhook(Router):
         #: the usual way.
         self.blueprint: Blueprint = _make_blueprint(self, settings.get("url_prefix"))
         self._keywords = settings
+        #: Whether a warning told that async handlers fail here.
+        self._warned = False
         self._installations: WeakKeyDictionary[Flask, Installation] = (
             WeakKeyDictionary()
         )
@@ -136,12 +142,31 @@ class ClustaarWebhook(Router):
         return self._installations[app]
 
     def _register(self, handler: Handler) -> Handler:
-        if iscoroutinefunction(handler.function) and not find_spec("asgiref"):
+        handler = super()._register(handler)
+        if is_async(handler.function):
+            self._check_async(handler)
+        return handler
+
+    def _check_async(self, handler: Handler) -> None:
+        if not find_spec("asgiref"):
             raise ConfigurationError(
                 f"The handler '{handler.name}' is 'async def', which Flask runs with "
                 'its extra: pip install "Flask-Clustaar[async]"'
             )
-        return super()._register(handler)
+        if _is_patched_by_gevent() and not self._warned:
+            self._warned = True
+            warn_at_the_program(
+                f"The handler '{handler.name}' is 'async def', which fails under "
+                "gevent "
+                "as soon as two requests arrive at once. Use threads (for gunicorn: "
+                "'--threads'), or a plain function, which gevent runs concurrently.",
+                AsyncHandlerWarning,
+            )
+
+
+def _is_patched_by_gevent() -> bool:
+    monkey: Any = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
 def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Blueprint:
@@ -149,6 +174,9 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
 
     def install(state: Any) -> None:
         webhook._install(state.app)
+        # At the root of an application "" and "/" are the same rule.
+        for rule in ("", "/") if (state.url_prefix or "").strip("/") else ("/",):
+            state.add_url_rule(rule, "receive", receive, methods=["POST"])
 
     def read(name: str | None, values: Any) -> None:
         installation = webhook.installation()
@@ -175,6 +203,4 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
     blueprint.record(install)
     blueprint.url_value_preprocessor(read)
     blueprint.before_request(authenticate)
-    for rule in ("", "/"):
-        blueprint.add_url_rule(rule, "receive", receive, methods=["POST"])
     return blueprint

@@ -266,6 +266,7 @@ class Exchange:
         """Return what a function returned, awaited if it has to be."""
         if not hasattr(type(returned), "__await__"):
             return returned
+        _check_no_loop(returned)
         return self.installation.app.ensure_sync(_await)(returned)
 
     # -- the reply ---------------------------------------------------------------------
@@ -449,6 +450,26 @@ class Exchange:
         if signal.receivers:
             webhook = self.installation.webhook
             signal.send(self.installation.app, webhook=webhook, **arguments)
+
+
+def _check_no_loop(awaitable: Any) -> None:
+    """Check that this thread can run an event loop.
+
+    :raises RuntimeError: if it runs one already.
+    """
+    import asyncio  # Only for handlers that are async: it takes long.
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if hasattr(awaitable, "close"):
+        awaitable.close()
+    raise RuntimeError(
+        "An async handler cannot run, because this thread runs an event loop already. "
+        "Under gevent all requests share a thread: use workers with threads, or a "
+        "plain function instead of 'async def'."
+    )
 
 
 async def _await(awaitable: Any) -> Any:

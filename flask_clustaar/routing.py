@@ -198,9 +198,11 @@ class Topic(NamedSignal):
 
         All filters are asked before the first handler runs.
         """
-        yield from list(islice(self.matching(sender), getattr(sender, "_wanted", None)))
+        yield from list(
+            islice(self._matching(sender), getattr(sender, "_wanted", None))
+        )
 
-    def matching(self, notification: Any) -> Iterator[Handler]:
+    def _matching(self, notification: Any) -> Iterator[Handler]:
         """Yield the handlers that match a notification, in their order.
 
         The filter of a handler is not asked before the handler is wanted.
@@ -217,7 +219,7 @@ class Topic(NamedSignal):
                 yield handler
                 alone = _alone(handler) or alone
 
-    def handlers(self) -> list[Handler]:
+    def _all(self) -> list[Handler]:
         """Return all handlers, in their order."""
         with self._lock:
             receivers = list(self.receivers.values())
@@ -551,6 +553,11 @@ class HandlerGroup(HandlerRegistry):
         self, filter: FilterLike | None = None, *, alone: bool = False
     ) -> None:
         super().__init__()
+        if isinstance(filter, str):
+            raise TypeError(
+                "A 'HandlerGroup' has no name: its first argument is a filter. Write "
+                "'HandlerGroup()' or 'HandlerGroup(filter=StepID(...))'."
+            )
         #: What notifications have to match for any handler of the group.
         self.filter: Filter | None = None if filter is None else as_filter(filter)
         #: Whether no handler after the group runs if one of its handlers matches.
@@ -580,7 +587,7 @@ class Router(HandlerRegistry):
         """
         found = [handler for handler in self._handlers if handler.is_fallback]
         for topic in self._topics.values():
-            found += topic.handlers()
+            found += topic._all()
         return tuple(sorted(found, key=attrgetter("_number")))
 
     def signal(self, topic: str) -> Topic:
@@ -599,7 +606,7 @@ class Router(HandlerRegistry):
     def find(self, notification: Any) -> list[Handler]:
         """Return the handlers that match, in the order of their registration."""
         topic = self._topics.get(notification.topic)
-        return [] if topic is None else list(topic.matching(notification))
+        return [] if topic is None else list(topic._matching(notification))
 
     def explain(self, notification: Any, *, values: bool = True) -> list[Explanation]:
         """Say of each handler, in the order of registration, whether it matches.
@@ -726,7 +733,7 @@ def _explained(handler: Handler, notification: Any, values: bool) -> tuple[bool,
             return True, "fallback matched: no other handler did"
         return True, f"{handler.topic!r} matched: topic is {topic}"
     try:
-        return handler.filter.judge(notification, values=values)
+        return handler.filter._explained(notification, values=values)
     except Exception as error:
         return False, f"{handler.filter!r} failed: it raised {type(error).__name__}"
 
@@ -734,6 +741,11 @@ def _explained(handler: Handler, notification: Any, values: bool) -> tuple[bool,
 def _decorator(topic: str, filter: str | None) -> str:
     """Return the line, for expressions of a topic and a filter."""
     return f"@webhook.on({topic}{f', filter={filter}' if filter else ''})"
+
+
+def is_async(function: Any) -> bool:
+    """Tell if a function is ``async def``, below all decorators."""
+    return inspect.iscoroutinefunction(_function_of(function))
 
 
 def _function_of(function: Any) -> Any:

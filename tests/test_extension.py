@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import io
 import json
 import logging
 import re
+import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.utils import formatdate
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from flask import Blueprint, Flask, abort, current_app, g, request, url_for
@@ -23,6 +26,7 @@ from werkzeug.test import TestResponse
 
 from flask_clustaar import ClustaarWebhook, HandlerGroup, events
 from flask_clustaar.errors import (
+    AsyncHandlerWarning,
     ConfigurationError,
     InsecureWebhookWarning,
     ReplayStoreError,
@@ -157,11 +161,11 @@ def actions_of(response: TestResponse) -> Any:
     return response.get_json()["actions"]
 
 
-def code_of(response: TestResponse) -> Any:
+def code_of(response: TestResponse) -> str:
     assert response.content_type == "application/problem+json"
     problem = response.get_json()
     assert problem["status"] == response.status_code
-    return problem["code"]
+    return str(problem["code"])
 
 
 def hello(notification: Notification) -> str:
@@ -1071,9 +1075,20 @@ def test_below_another_blueprint() -> None:
 
 
 def test_at_the_root() -> None:
-    """The webhook can be all there is."""
-    app = make_app(hello, CLUSTAAR_URL_PREFIX="/")
+    """The webhook can be all there is; its URL is one rule there."""
+    app = Flask(__name__)
+    app.config.update(SECURE)
+    webhook = ClustaarWebhook(app, url_prefix="/")
+    webhook.on(events.CONVERSATION_STEP_REACHED, hello)
     assert post(app, path="/").status_code == 200
+    rules = [rule for rule in app.url_map.iter_rules() if "static" not in rule.endpoint]
+    assert [rule.rule for rule in rules] == ["/"]
+
+
+def test_with_a_slash_at_its_end() -> None:
+    """Below the root, the URL is the same with a slash."""
+    for path in ("/clustaar", "/clustaar/"):
+        assert post(make_app(hello), path=path).status_code == 200
 
 
 def test_the_signed_date_may_stand_in_another_header() -> None:
@@ -1128,6 +1143,68 @@ def test_settings_that_come_too_late_are_told(caplog: pytest.LogCaptureFixture) 
     client = app.test_client()
     post(client), post(client)
     assert caplog.text.count("were changed after the webhook 'clustaar'") == 1
+
+
+@pytest.mark.parametrize("kind", ["plain decorator", "lambda", "object", "partial"])
+def test_what_has_to_be_awaited_is_awaited(kind: str) -> None:
+    """However the handler hides that it is async."""
+
+    async def later(notification: Notification, text: str = "later") -> str:
+        return text
+
+    class Later:
+        async def __call__(self, notification: Notification) -> str:
+            return "later"
+
+    def decorated(notification: Notification) -> Any:
+        return later(notification)
+
+    handlers: dict[str, Any] = {
+        "plain decorator": decorated,
+        "lambda": lambda notification: later(notification),
+        "object": Later(),
+        "partial": functools.partial(later, text="later"),
+    }
+    assert actions_of(post(make_app(handlers[kind])))[0]["text"] == "later"
+
+
+def test_async_handlers_need_a_thread_without_a_loop(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Under gevent other requests may run one; the log says what to do."""
+
+    async def later(notification: Notification) -> None: ...
+
+    class Later:
+        def __await__(self) -> Iterator[None]:
+            raise NotImplementedError
+
+    for handler in (later, lambda notification: Later()):
+        app = make_app(handler)
+
+        async def request(app: Flask = app) -> str:
+            return code_of(post(app))
+
+        assert asyncio.run(request()) == "handler_failed"
+    assert caplog.text.count("Under gevent all requests share a thread") == 2
+
+
+@pytest.mark.parametrize("patched", [False, True])
+def test_async_handlers_under_gevent_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch, patched: bool
+) -> None:
+    """Once, where the first is registered."""
+    monkey = SimpleNamespace(is_module_patched=lambda name: patched)
+    monkeypatch.setitem(sys.modules, "gevent.monkey", cast(Any, monkey))
+
+    async def later(notification: Notification) -> None: ...
+
+    webhook = ClustaarWebhook()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        webhook.on("x", later)
+        webhook.on("x", later)
+    assert [each.category for each in caught] == [AsyncHandlerWarning] * patched
 
 
 def test_async_handlers_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
