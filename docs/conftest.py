@@ -101,7 +101,8 @@ class Page:
         self.ports[port] = free
         words = [word.replace(port, free) for word in arguments]
         if port not in " ".join(arguments):
-            words += ["--port", free]
+            option = {"flask": "--port=", "gunicorn": "--bind=127.0.0.1:"}
+            words.append(option[arguments[0]] + free)
         log = self._servers.enter_context(open(self.directory / "server.log", "wb"))
         process = subprocess.Popen(
             [sys.executable, "-m", *words], stdout=log, stderr=subprocess.STDOUT
@@ -208,7 +209,7 @@ def write(page: Page, name: str, source: str, example: Example) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(source)
     if path.suffix == ".py":
-        if path.stem.startswith("test_") or path.stem == "conftest":
+        if path.stem.startswith("test_") or path.stem in ("conftest", "gunicorn.conf"):
             compile(source, name, "exec")  # pytest runs it
             return
         page.forget_modules()
@@ -329,7 +330,7 @@ def python_itself(page: Page, arguments: list[str], given: str) -> str | None:
 def export(page: Page, arguments: list[str], given: str) -> str:
     for argument in arguments:
         name, _, value = argument.partition("=")
-        if name != "FLASK_APP":
+        if name not in ("FLASK_APP", "PROMETHEUS_MULTIPROC_DIR"):
             check_variable(name)
         os.environ[name] = value
     return ""

@@ -19,6 +19,7 @@ from serving import Server, exchange, gunicorn, notification, request, signed_he
 
 from flask_clustaar import ClustaarWebhook, events
 from flask_clustaar.contrib.prometheus import PrometheusMetrics
+from flask_clustaar.errors import PROBLEMS
 from flask_clustaar.testing import ClustaarClient
 
 STEP = events.CONVERSATION_STEP_REACHED
@@ -195,6 +196,42 @@ def test_files_of_all_processes(
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
 
     assert {} == bot.scrape()
+
+
+# -- what is made of them ------------------------------------------------------------
+
+EXAMPLES = Path(__file__).parent.parent / "examples/observing"
+
+
+def queries() -> list[str]:
+    """Return the queries of the dashboard and the alerts."""
+    dashboard = json.loads((EXAMPLES / "dashboard.json").read_text())
+    alerts = (EXAMPLES / "alerts.yaml").read_text()
+    rules = re.findall(r"expr: >-\n((?: {10}.*\n)+)", alerts)
+    assert len(rules) == alerts.count("- alert: ")
+    return rules + [
+        target["expr"] for panel in dashboard["panels"] for target in panel["targets"]
+    ]
+
+
+def test_dashboard_and_alerts_use_series_that_exist(bot: Bot) -> None:
+    """Each query is of series, labels and codes that a bot has."""
+    for said in ("fail", "hi"):
+        bot.client.say(said)
+    bot.client.resend()
+    bot.app.test_client().post("/clustaar", json={})
+    text = bot.app.test_client().get("/metrics").text
+    series = set(re.findall(r"^(clustaar_\w+)[{]", text, re.M))
+    labels = {*re.findall(r'[{,](\w+)="', text)}
+
+    for query in queries():
+        assert set(re.findall(r"clustaar_\w+", query)) <= series
+        for grouped in re.findall(r"by \(([^)]+)\)", query):
+            assert set(re.split(r",\s*", grouped)) <= labels
+        for matched in re.findall(r"[{,](\w+)=", query):
+            assert matched in labels
+        assert set(re.findall(r'code="(\w+)"', query)) <= set(PROBLEMS)
+        assert query.count("(") == query.count(")")
 
 
 # -- several processes ---------------------------------------------------------------
