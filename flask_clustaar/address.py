@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 from werkzeug.routing import Rule
+from werkzeug.sansio.utils import host_is_trusted
 
 from .extension import ClustaarWebhook
 
@@ -46,11 +47,12 @@ def address_of(
 ) -> Address:
     """Return the URL of a webhook in an application.
 
-    The host is that of the route, ``SERVER_NAME``, the first one of ``TRUSTED_HOSTS``,
-    or else ``localhost``.
+    The host is that of the route, ``SERVER_NAME`` if the application trusts it, the
+    first one of ``TRUSTED_HOSTS``, or else ``localhost``.
 
     :param base_url: scheme, host and root to use instead.
     :raises LookupError: if the path has variables, so that it is not known.
+    :raises ValueError: if *base_url* is not an http or https URL.
     """
     rule = rules_of(app, webhook)[0]
     if rule.arguments:
@@ -58,9 +60,12 @@ def address_of(
             f"The URL of the webhook '{webhook.name}' has variables: '{rule.rule}'."
         )
     if base_url is not None:
+        _check(base_url)
         return Address(base_url, rule.rule)
-    trusted = app.config.get("TRUSTED_HOSTS") or ["localhost"]
-    host = app.config.get("SERVER_NAME") or str(trusted[0]).removeprefix(".")
+    trusted = app.config.get("TRUSTED_HOSTS") or ()
+    host: str = app.config.get("SERVER_NAME") or "localhost"
+    if trusted and not host_is_trusted(host, trusted):
+        host = str(trusted[0]).removeprefix(".")
     if app.url_map.host_matching:
         host = rule.host or host
     elif rule.subdomain:
@@ -68,3 +73,12 @@ def address_of(
     scheme = app.config.get("PREFERRED_URL_SCHEME") or "http"
     root = (app.config.get("APPLICATION_ROOT") or "/").strip("/")
     return Address(f"{scheme}://{host}/{root}", rule.rule)
+
+
+def _check(base_url: str) -> None:
+    parts = urlsplit(str(base_url))
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        raise ValueError(
+            f"'{base_url}' is not a base URL. Write scheme, host and root, such as "
+            "'https://bot.example.com/'."
+        )

@@ -1053,6 +1053,10 @@ def test_last_conversations_are_kept() -> None:
         ({"SERVER_NAME": "bot.example.com"}, "http://bot.example.com/clustaar"),
         ({"TRUSTED_HOSTS": ["bot.example.com"]}, "http://bot.example.com/clustaar"),
         ({"TRUSTED_HOSTS": [".example.com", "b"]}, "http://example.com/clustaar"),
+        (
+            {"SERVER_NAME": "a.example.com", "TRUSTED_HOSTS": ["b.example.com"]},
+            "http://b.example.com/clustaar",
+        ),
         ({"PREFERRED_URL_SCHEME": "https"}, "https://localhost/clustaar"),
         ({"APPLICATION_ROOT": "/bots"}, "http://localhost/bots/clustaar"),
     ],
@@ -1077,6 +1081,16 @@ def test_base_url_can_be_given() -> None:
     client = ClustaarClient(app, base_url="https://bot.example.com/bots/")
 
     assert client.say("hi").texts == ["https://bot.example.com/bots/clustaar"]
+
+
+@pytest.mark.parametrize(
+    "base_url", ["bot.example.com", "https://", "ftp://x/", "http://x/?a=1"]
+)
+def test_base_url_is_checked(base_url: str) -> None:
+    """A base URL is an http or https URL with a host."""
+    client = ClustaarClient(make_app(), base_url=base_url)
+    with pytest.raises(ValueError, match="is not a base URL. Write scheme, host and"):
+        client.say("hi")
 
 
 def test_url_with_variables_is_not_known() -> None:
