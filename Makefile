@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo run test lint format typing docs bench build mutation clean \
-	test-min test-all test-wheel frozen neighbours apart/neighbours suite check
+	test-min test-all test-wheel frozen neighbours attack apart/neighbours suite check
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -56,6 +56,13 @@ neighbours:  ## Test the webhook beside other extensions
 
 apart/neighbours: $(VENV)/installed/neighbours
 	@$(DEV) -m pytest tests/apart/neighbours.py $(ARGS)
+
+attack:  ## Attack bots on many servers, and print the figures of docs/security.rst: 20 minutes
+	@$(MAKE) apart/attack VENV=.venv-attack
+
+# ARGS="kills soak" runs some of them.
+apart/attack: $(VENV)/installed/attack
+	@PYTHONPATH=tests:tests/apart $(PY) -m attack $(ARGS)
 
 # In random order: pytest prints the seed, and `ARGS="-p randomly_seed=N"` repeats it.
 suite: $(VENV)/installed/test

@@ -91,7 +91,7 @@ class Server:
     def memory(self) -> int:
         """Return how much memory all its processes have, in KiB; 0 if not known."""
         found = 0
-        for process in [self.process.pid, *_children(self.process.pid)]:
+        for process in [self.process.pid, *children(self.process.pid)]:
             with suppress(OSError):
                 status = Path(f"/proc/{process}/status").read_text()
                 found += int(status.partition("VmRSS:")[2].split()[0])
@@ -166,7 +166,8 @@ def _serving(
         process.wait()
 
 
-def _children(process: int) -> list[int]:
+def children(process: int) -> list[int]:
+    """Return the processes that a process has started."""
     return [
         int(child)
         for task in Path(f"/proc/{process}/task").glob("*")
