@@ -15,6 +15,7 @@ from flask import (
     current_app,
     request,
 )
+from werkzeug.exceptions import MethodNotAllowed
 
 from .errors import (
     AsyncHandlerWarning,
@@ -137,6 +138,7 @@ class ClustaarWebhook(Router):
                     f"them as keyword arguments. {unread}".rstrip(),
                     InsecureWebhookWarning,
                 )
+            _check_host(app, settings, self.name)
             self._installations[app] = Installation(self, self.name, app, settings)
             app.extensions.setdefault("clustaar", {})[self.name] = self
         return self._installations[app]
@@ -164,6 +166,21 @@ class ClustaarWebhook(Router):
             )
 
 
+def _check_host(app: Flask, settings: Settings, name: str) -> None:
+    """Check that a webhook has a host if the application matches hosts, only then."""
+    if app.url_map.host_matching and settings.host is None:
+        raise ConfigurationError(
+            f"The webhook '{name}' has no host, so no request would reach it: the "
+            "application was made with 'host_matching=True'. Set 'CLUSTAAR_HOST' to "
+            "the host of the webhook's URL, such as 'bot.example.com'."
+        )
+    if settings.host is not None and not app.url_map.host_matching:
+        raise ConfigurationError(
+            "'CLUSTAAR_HOST' is set, but the application does not match hosts. Remove "
+            "it, or write 'Flask(__name__, host_matching=True, static_host=...)'."
+        )
+
+
 def _is_patched_by_gevent() -> bool:
     monkey: Any = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("threading"))
@@ -173,10 +190,14 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
     """Return the blueprint: a URL, and three hooks for the life of a request there."""
 
     def install(state: Any) -> None:
-        webhook._install(state.app)
+        installation = webhook._install(state.app)
+        options = {"methods": ["POST"], "host": installation.settings.host}
         # At the root of an application "" and "/" are the same rule.
         for rule in ("", "/") if (state.url_prefix or "").strip("/") else ("/",):
-            state.add_url_rule(rule, "receive", receive, methods=["POST"])
+            state.add_url_rule(rule, "receive", receive, **options)
+        if state.app.debug:
+            endpoint = f"{state.name_prefix}.{state.name}.receive".lstrip(".")
+            state.app.before_request(lambda: _describe(webhook, endpoint))
 
     def read(name: str | None, values: Any) -> None:
         installation = webhook.installation()
@@ -204,3 +225,21 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
     blueprint.url_value_preprocessor(read)
     blueprint.before_request(authenticate)
     return blueprint
+
+
+def _describe(webhook: ClustaarWebhook, endpoint: str) -> Response | None:
+    """Say in debug mode what is at the URL, to somebody who looks with a browser."""
+    if request.method != "GET" or not isinstance(
+        request.routing_exception, MethodNotAllowed
+    ):
+        return None
+    adapter = current_app.create_url_adapter(request)
+    if adapter is None or adapter.match(method="POST")[0] != endpoint:
+        return None
+    text = (
+        f"This is the webhook '{webhook.name}' of a Clustaar bot.\n\n"
+        "The platform sends its requests here, with POST. To talk to the bot, run:\n\n"
+        "    flask clustaar chat\n\n"
+        "This page is shown in debug mode only.\n"
+    )
+    return Response(text, mimetype="text/plain")

@@ -260,12 +260,11 @@ def test_endpoint_of_a_subdomain() -> None:
     assert found(app) == []
 
 
-def test_endpoint_without_a_host() -> None:
-    """Where routes are told apart by their host, one without a host is never found."""
+def test_endpoint_with_a_host() -> None:
+    """Where routes are told apart by their host, the webhook has one."""
     app = Flask("host", host_matching=True, static_host="example.com")
-    ClustaarWebhook(app, **GOOD).on(TOPIC, handler)
-    assert app.test_client().post("/clustaar").status_code == 404
-    assert "is answered with 'Not Found'" in found(app)[0]
+    ClustaarWebhook(app, host="bots.example.com", **GOOD).on(TOPIC, handler)
+    assert found(app) == []
 
 
 # -- handlers ------------------------------------------------------------------------

@@ -1085,6 +1085,70 @@ def test_at_the_root() -> None:
     assert [rule.rule for rule in rules] == ["/"]
 
 
+def test_at_a_host() -> None:
+    """An application that matches hosts has the webhook at one of them."""
+    app = Flask(__name__, host_matching=True, static_host="example.com")
+    app.config.update(SECURE, CLUSTAAR_HOST="bot.example.com")
+    webhook = ClustaarWebhook(app)
+    webhook.on(events.CONVERSATION_STEP_REACHED, hello)
+    assert post(app, headers={"Host": "bot.example.com"}).status_code == 200
+    assert post(app, headers={"Host": "example.com"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("options", "config", "message"),
+    [
+        ({"host_matching": True, "static_host": "a.b"}, {}, "Set 'CLUSTAAR_HOST'"),
+        ({}, {"CLUSTAAR_HOST": "a.b"}, r"host_matching=True, static_host=...\)"),
+    ],
+)
+def test_a_host_belongs_to_an_application_that_matches_hosts(
+    options: dict[str, Any], config: dict[str, Any], message: str
+) -> None:
+    """Else no request would reach the webhook, or the host would mean nothing."""
+    app = Flask(__name__, **options)
+    app.config.update(SECURE | config)
+    with pytest.raises(ConfigurationError, match=message):
+        ClustaarWebhook(app)
+
+
+def test_a_browser_is_told_in_debug_mode_what_is_there() -> None:
+    """The platform sends POST; who looks with GET gets a short page."""
+    app = Flask(__name__)
+    app.debug = True
+    app.config.update(SECURE)
+    api = Blueprint("api", __name__, url_prefix="/api")
+    webhook = ClustaarWebhook(url_prefix="/bot")
+    api.register_blueprint(webhook.blueprint)
+    app.register_blueprint(api)
+    app.add_url_rule("/form", "form", lambda: "sent", methods=["POST"])
+    client = app.test_client()
+    page = client.get("/api/bot")
+    assert (page.status_code, page.mimetype) == (200, "text/plain")
+    assert "This is the webhook 'clustaar' of a Clustaar bot." in page.text
+    assert "flask clustaar chat" in page.text
+    assert client.get("/form").status_code == 405
+    assert client.get("/absent").status_code == 404
+    assert client.put("/api/bot").status_code == 405
+
+
+def test_a_page_of_the_application_is_not_hidden() -> None:
+    """GET at the webhook's URL may be another view, in debug mode as well."""
+    app = Flask(__name__)
+    app.debug = True
+    app.config.update(SECURE)
+    app.get("/")(lambda: "home")
+    webhook = ClustaarWebhook(app, url_prefix="/")
+    webhook.on(events.CONVERSATION_STEP_REACHED, hello)
+    assert app.test_client().get("/").text == "home"
+    assert post(app, path="/").status_code == 200
+
+
+def test_without_debug_mode_a_browser_is_told_nothing() -> None:
+    """405, as for each view without GET."""
+    assert make_app(hello).test_client().get("/clustaar").status_code == 405
+
+
 def test_with_a_slash_at_its_end() -> None:
     """Below the root, the URL is the same with a slash."""
     for path in ("/clustaar", "/clustaar/"):
