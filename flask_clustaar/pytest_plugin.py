@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--clustaar-update",
         action="store_true",
-        help="Rewrite stories with what the bot answers.",
+        help="Rewrite stories and recordings with what the bot answers.",
     )
     group.addoption(
         "--no-clustaar-stories",

@@ -22,7 +22,15 @@ from serving import signed_headers
 
 from flask_clustaar import ClustaarWebhook, events
 from flask_clustaar.filters import StepID
-from flask_clustaar.models import SendTextAction, StepReachedResponse
+from flask_clustaar.models import (
+    GoToAction,
+    OpenURLAction,
+    QuickReply,
+    SendQuickRepliesAction,
+    SendTextAction,
+    StepReachedResponse,
+)
+from flask_clustaar.platform.story import Story
 from flask_clustaar.replaying.stats import Latencies
 from flask_clustaar.testing import ClustaarClient, make_notification
 
@@ -748,7 +756,7 @@ def test_test_of_one_of_two_webhooks(directory: Path, tmp_path: Path) -> None:
     [
         (["--line", "9"], "has no line 9."),
         (["--line", "2"], "cannot be replayed: its request is not recorded."),
-        ([], "'--as-test' needs one FILE and '--line'."),
+        ([], "'--as-test' and '--as-story' need one FILE and '--line'."),
     ],
 )
 def test_test_of_nothing(
@@ -763,6 +771,110 @@ def test_test_of_nothing(
     result = run(bot(), "replay", str(file), "--as-test", str(tmp_path), *arguments)
 
     assert sentence(result, result.exit_code).endswith(message)
+
+
+# -- stories from recordings ---------------------------------------------------------
+
+
+def talking_bot(**settings: Any) -> Flask:
+    """Make an application whose bot asks, and repeats what was clicked on."""
+    app = Flask("bot")
+    app.testing = True
+    webhook = ClustaarWebhook(app, private_key=KEY, **settings)
+
+    @webhook.on(events.CONVERSATION_STEP_REACHED, filter=StepID(GREET))
+    def ask(notification: Any) -> SendQuickRepliesAction:
+        return SendQuickRepliesAction(
+            message=f"Which colour, {notification.interlocutor.first_name}?",
+            buttons=[
+                *(colour(title) for title in ("Red", "Blue")),
+                QuickReply(title="Help", action=OpenURLAction(url="https://e.com")),
+                QuickReply(title="Menu", action=GoToAction.story(CLOCK)),
+            ],
+        )
+
+    @webhook.on(events.CONVERSATION_STEP_REACHED, filter=StepID(ORDER))
+    def repeat(notification: Any) -> str:
+        return f"{notification.session.get('colour')} it is."
+
+    return app
+
+
+def colour(title: str) -> QuickReply:
+    action = GoToAction.step(ORDER, session_values={"colour": title})
+    return QuickReply(title=title, action=action)
+
+
+def test_story_of_a_conversation(directory: Path, tmp_path: Path) -> None:
+    """A conversation becomes a story, which passes."""
+    app = talking_bot(record=directory)
+    other = ClustaarClient(app, user={"id": "0" * 24})
+    client = ClustaarClient(app, user={"first_name": "Mary"}, channel="facebook")
+    client.at(GREET).say("hello, I am Mary")
+    other.at(GREET).say("hello")
+    client.click("Red")
+    client.go_to(ORDER, session_values={"colour": "green"})
+    client.at(GREET).emit("paid")
+    client.send(b"[]")
+    (file,) = directory.glob("*.jsonl")
+
+    output = replay(app, file, "--line", 3, "--as-story", tmp_path / "stories")
+
+    path = Path(output.strip().removeprefix("Created "))
+    text = path.read_text()
+    name = re.search(r'user first_name = "(First\w+)"', text)
+    assert name
+    assert f"you  hello, I am {name[1]}\nbot  Which colour, {name[1]}?\n" in text
+    assert f"you  [Red]\nat {ORDER}\nbot  Red it is.\n" in text
+    assert f"you  · goes to {ORDER}\nbot  green it is.\n" in text
+    assert "you  · event paid" in text
+    Story.read(path).check(ClustaarClient(talking_bot()))
+    again = run(app, "replay", str(file), "--line", "3", "--as-story", str(path.parent))
+    assert sentence(again).endswith("exists already. Remove it first.")
+
+
+def test_story_needs_the_actions_of_steps(directory: Path, tmp_path: Path) -> None:
+    """A step with actions of its own has to be in a bot file."""
+    app = bot(record=directory)
+    actions = [{"type": "pause_bot_action"}]
+    ClustaarClient(app).at(GREET, actions=actions).say("hello")
+    (file,) = directory.glob("*.jsonl")
+
+    result = run(app, "replay", str(file), "--line", "1", "--as-story", str(tmp_path))
+
+    assert 0 == result.exit_code
+    assert f"from a bot file: {GREET}." in result.stderr
+
+
+def test_conversations_end_after_half_an_hour(directory: Path, tmp_path: Path) -> None:
+    """What a user says hours later is another conversation."""
+    app = bot(record=directory)
+    for _ in range(4):
+        ClustaarClient(app).at(GREET).say("hello")
+    (file,) = directory.glob("*.jsonl")
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    for row, at in zip(rows, [0, 5_000, 5_001, 9_000], strict=True):
+        row["at"] = at
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+    replay(app, file, "--line", 3, "--as-story", tmp_path)
+
+    (story,) = tmp_path.glob("*.story")
+    assert 2 == story.read_text().count("you  hello")
+
+
+def test_story_of_an_odd_request(directory: Path, tmp_path: Path) -> None:
+    """A request without a user or a step is a conversation as well."""
+    app = bot(record=directory)
+    client = ClustaarClient(app)
+    client.webhook.fallback(lambda notification: "What?")
+    client.send({"topic": events.CONVERSATION_STEP_REACHED, "data": {}})
+    (file,) = directory.glob("*.jsonl")
+
+    replay(app, file, "--line", 1, "--as-story", tmp_path)
+
+    (story,) = tmp_path.glob("*.story")
+    assert "bot  What?" in story.read_text()
 
 
 # -- stats ---------------------------------------------------------------------------

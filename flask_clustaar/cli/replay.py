@@ -27,6 +27,7 @@ from ..replaying.fixtures import write_test
 from ..replaying.reader import Recorded, opened, read
 from ..replaying.selection import KEYS, Selection
 from ..replaying.sender import Replayed, Sender
+from ..replaying.stories import conversation_of, write_story
 from ..replaying.summary import Summary, as_recorded
 from .application import chosen, load_app, webhooks_of
 from .options import json_option, webhook_option
@@ -86,6 +87,12 @@ def _filters(
     metavar="DIR",
     help="Write a test of the line that '--line' selects.",
 )
+@click.option(
+    "--as-story",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write the conversation around that line as a story.",
+)
 @click.option("--answers", type=click.File("wb"), hidden=True)
 @click.option("--inside", hidden=True)
 def command(
@@ -99,6 +106,7 @@ def command(
     as_json: bool,
     junit: Path | None,
     as_test: Path | None,
+    as_story: Path | None,
     answers: BinaryIO | None,
     inside: str | None,
 ) -> None:
@@ -118,6 +126,9 @@ def command(
     """
     if as_test is not None:
         _write_test(files, line, as_test)
+    if as_story is not None:
+        _write_story(files, line, as_story)
+    if as_test is not None or as_story is not None:
         return
     app = load_app()
     if inside is not None:
@@ -265,30 +276,57 @@ def _show(recorded: Recorded, replayed: Replayed) -> None:
 
 
 def _write_test(files: tuple[Path, ...], line: int | None, directory: Path) -> None:
-    if line is None or len(files) != 1:
-        raise click.UsageError("'--as-test' needs one FILE and '--line'.")
-    recorded = _recorded(files[0], line)
+    recorded = _recorded(files, line)
     several = len(webhooks_of(load_app())) > 1
-    name = f"{files[0].name.partition('.')[0]}-{line}"
+    name = f"{files[0].name.partition('.')[0]}-{recorded.line}"
+    with _existing():
+        for file in write_test(recorded, directory, name, several=several):
+            echo(f"Created {file}")
+
+
+def _write_story(files: tuple[Path, ...], line: int | None, directory: Path) -> None:
+    recorded = _recorded(files, line)
+    with opened(files[0]) as file:
+        conversation = conversation_of(recorded, (each for each, _ in read(file)))
+    name = f"{files[0].name.partition('.')[0]}-{recorded.line}"
+    story = directory / f"test_{name.replace('-', '_')}.story"
+    with _existing():
+        described = write_story(conversation, story)
+    echo(f"Created {story}")
+    if described:
+        echo(
+            "These steps have actions or user data of their own, which a story takes "
+            f"from a bot file: {', '.join(described)}.",
+            label="Warning: ",
+            label_looks={"fg": "yellow"},
+            err=True,
+        )
+
+
+@contextmanager
+def _existing() -> Iterator[None]:
+    """Tell of a file that exists."""
     try:
-        written = write_test(recorded, directory, name, several=several)
+        yield
     except FileExistsError as error:
         raise click.ClickException(f"{error}. Remove it first.") from error
-    for file in written:
-        echo(f"Created {file}")
 
 
-def _recorded(path: Path, number: int) -> Recorded:
+def _recorded(files: tuple[Path, ...], number: int | None) -> Recorded:
     """Return a line of a recording.
 
     :raises click.ClickException: if it cannot be replayed.
     """
-    with opened(path) as file:
+    if number is None or len(files) != 1:
+        raise click.UsageError(
+            "'--as-test' and '--as-story' need one FILE and '--line'."
+        )
+    with opened(files[0]) as file:
         for line, _ in read(file):
             if line.line == number:
                 if isinstance(line, Recorded):
                     return line
                 raise click.ClickException(
-                    f"Line {number} of '{path}' cannot be replayed: {line.reason}."
+                    f"Line {number} of '{files[0]}' cannot be replayed: {line.reason}."
                 )
-    raise click.ClickException(f"'{path}' has no line {number}.")
+    raise click.ClickException(f"'{files[0]}' has no line {number}.")
