@@ -343,7 +343,8 @@ def cd(page: Page, arguments: list[str], given: str) -> str:
 
 
 def make_directory(page: Page, arguments: list[str], given: str) -> str:
-    os.mkdir(arguments[0])
+    mode = int(arguments[1], 8) if arguments[0] == "-m" else 0o777
+    os.mkdir(arguments[-1], mode)
     return ""
 
 

@@ -40,7 +40,8 @@ class Group:
         """``status``, ``handlers`` or ``reply``."""
         if self.example.difference.kind == "status":
             return "status"
-        return "handlers" if self.handlers != self.handlers_now else "reply"
+        others = _are_others(self.handlers, self.handlers_now)
+        return "handlers" if others else "reply"
 
 
 #: What tells groups apart, whatever the paths.
@@ -120,7 +121,7 @@ class Summary:
         """
         groups = []
         for (before, after, _), classes in self._classes.items():
-            merged = _merged(classes, self.noise, at_once=before != after)
+            merged = _merged(classes, self.noise, at_once=_are_others(before, after))
             groups += [
                 Group(before, after, count, paths, _example(paths, examples))
                 for count, paths, examples in merged
@@ -163,6 +164,12 @@ def _merged(
                 apart.append(other)
         found = [*apart, (count, counted, examples)]
     return found
+
+
+def _are_others(before: tuple[str, ...], after: tuple[str, ...]) -> bool:
+    """Return whether other functions answered; a module may have a new name."""
+    names = [[name.rpartition(".")[2] for name in each] for each in (before, after)]
+    return names[0] != names[1]
 
 
 def _example(
