@@ -280,7 +280,7 @@ def test_pictures() -> None:
 INTERNAL = {
     "_version", "address", "body", "channels", "cleaning", "cli", "contrib",
     "describe", "extension", "fast", "handling", "inspector",
-    "limits", "logs", "notifications", "platform", "printable", "recording",
+    "landing", "limits", "logs", "notifications", "platform", "printable", "recording",
     "reference", "replaying", "schemas", "verification",
 }  # fmt: skip
 

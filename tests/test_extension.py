@@ -1279,3 +1279,117 @@ def test_async_handlers_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(ConfigurationError, match=r"Flask-Clustaar\[async\]"):
         make_app(later)
+
+
+# -- the URL -------------------------------------------------------------------------
+
+
+def matching_app(**settings: Any) -> Flask:
+    """Return an application that routes by the host."""
+    app = Flask(__name__, host_matching=True, static_host="static.example.com")
+    app.config.update(SECURE, **settings)
+    webhook = ClustaarWebhook(app)
+    webhook.on(events.CONVERSATION_STEP_REACHED, hello)
+    return app
+
+
+def test_host() -> None:
+    """With host matching the webhook answers at its host, and at no other."""
+    client = matching_app(CLUSTAAR_HOST="bot.example.com").test_client()
+    statuses = [
+        client.post("/clustaar", base_url=f"http://{host}").status_code
+        for host in ("bot.example.com", "other.example.com")
+    ]
+    assert statuses == [401, 404]
+
+
+def test_host_is_required() -> None:
+    """With host matching a webhook without a host would never be reached."""
+    with pytest.raises(ConfigurationError, match="set 'CLUSTAAR_HOST'"):
+        matching_app()
+
+
+def test_host_without_host_matching() -> None:
+    """A host that nothing looks at is an error."""
+    with pytest.raises(ConfigurationError, match="'CLUSTAAR_HOST' is only for"):
+        make_app(hello, CLUSTAAR_HOST="bot.example.com")
+
+
+@pytest.mark.parametrize("path", ["/clustaar", "/clustaar/"])
+def test_page_in_debug_mode(path: str) -> None:
+    """A browser that opens the URL in debug mode sees what this is, and what to do."""
+    app = make_app(hello)
+    app.debug = True
+    response = app.test_client().get(path)
+    assert response.status_code == 200
+    assert f"<code>POST {path}</code>" in response.text
+    assert f"flask --app {__name__} clustaar chat" in response.text
+
+
+def test_page_of_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is run by its file is named by this file."""
+    monkeypatch.setattr(sys, "argv", ["/srv/bot.py"])
+    app = Flask("__main__", root_path=".")
+    app.config.update(SECURE, CLUSTAAR_URL_PREFIX="/")
+    app.debug = True
+    ClustaarWebhook(app)
+    assert "flask --app bot clustaar chat" in app.test_client().get("/").text
+
+
+def test_no_page_elsewhere() -> None:
+    """Without debug mode, with other methods, and at other URLs it is 405 as before."""
+    app = make_app(hello)
+    app.post("/form", endpoint="form")(lambda: "")
+    app.get("/only", endpoint="only")(lambda: "")
+    client = app.test_client()
+    assert client.get("/clustaar").status_code == 405
+    app.debug = True
+    assert client.put("/clustaar").status_code == 405
+    assert client.get("/form").status_code == 405
+    assert client.post("/only").status_code == 405
+
+
+# -- readiness -----------------------------------------------------------------------
+
+
+class Hanging:
+    """A store that does not answer until it is let go."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+
+    def claim(self, delivery: str, *, lease: float) -> Claim:
+        self.free.wait(20)
+        raise ReplayStoreError("away")
+
+    def complete(self, claim: Claim, reply: bytes, *, lifetime: float) -> None:
+        raise AssertionError
+
+    def release(self, claim: Claim) -> None:
+        raise AssertionError
+
+
+def is_ready(store: Any, on_error: str = "refuse", timeout: float = 1) -> bool:
+    app = Flask(__name__)
+    settings: Any = {"replay_store": store, "replay_on_store_error": on_error}
+    webhook = ClustaarWebhook(app, private_key=KEY, **settings)
+    return webhook.installation(app).is_ready(timeout)
+
+
+def test_ready() -> None:
+    """A webhook is ready if its store works, or if there is none."""
+    assert is_ready("memory")
+    assert is_ready("off")
+
+
+def test_not_ready() -> None:
+    """A webhook is not ready while its store fails, or takes too long."""
+    store = Hanging()
+    assert not is_ready(store, timeout=0.01)
+    store.free.set()
+    assert not is_ready(store)
+
+
+def test_ready_without_the_store() -> None:
+    """A webhook that answers without its store is ready."""
+    assert is_ready(Hanging(), "allow")

@@ -21,6 +21,7 @@ LADDER = [
         "describe",
         "errors",
         "events",
+        "landing",
         "printable",
     },
     {"body", "cleaning", "replay", "security", "wire"},

@@ -22,7 +22,8 @@ def attack(directory: Path) -> str:
     for name in SERVERS:
         below = directory / name.replace(" ", "-")
         below.mkdir()
-        with serve(name, below, clustaar_replay_store="memory") as server:
+        store = f"sqlite:///{below}/replay.db"
+        with serve(name, below, clustaar_replay_store=store) as server:
             grown.append(_attack(Target(server)))
     each = REQUESTS * len(SERVERS) / (time.monotonic() - began)
     return (

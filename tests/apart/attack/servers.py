@@ -26,7 +26,7 @@ _WSGIREF: Final = (
 #: How each server is started, after ``python -m``.
 SERVERS: Final = {
     "gunicorn (sync)": f"{_GUNICORN} --workers=2",
-    "gunicorn (gthread)": f"{_GUNICORN} --workers=2 --threads=8",
+    "gunicorn (gthread)": f"{_GUNICORN} --workers=4 --threads=4",
     "gunicorn (gevent)": f"{_GUNICORN} --workers=2 --worker-class=gevent",
     "waitress": "waitress --listen=127.0.0.1:{port} attacked:app",
     "granian": "granian --interface=wsgi --host=127.0.0.1 --port={port} attacked:app",
