@@ -24,7 +24,6 @@ from .errors import (
 )
 from .handling import Exchange
 from .installation import Installation
-from .landing import page
 from .routing import Handler, Router, is_async
 from .settings import (
     Settings,
@@ -191,7 +190,6 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
     """Return the blueprint: a URL, and three hooks for the life of a request there."""
 
     def install(state: Any) -> None:
-<<<<<<< HEAD
         installation = webhook._install(state.app)
         options = {"methods": ["POST"], "host": installation.settings.host}
         # At the root of an application "" and "/" are the same rule.
@@ -200,12 +198,6 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
         if state.app.debug:
             endpoint = f"{state.name_prefix}.{state.name}.receive".lstrip(".")
             state.app.before_request(lambda: _describe(webhook, endpoint))
-=======
-        host = webhook._install(state.app).host
-        # At the root of an application "" and "/" are the same rule.
-        for rule in ("", "/") if (state.url_prefix or "").strip("/") else ("/",):
-            state.add_url_rule(rule, "receive", receive, methods=["POST"], host=host)
->>>>>>> 6119045 (Add CLUSTAAR_HOST, a page at the URL in debug mode, and a readiness check)
 
     def read(name: str | None, values: Any) -> None:
         installation = webhook.installation()
@@ -216,18 +208,6 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
         if installation.recorder is not None:
             after_this_request(installation.recorder.start(exchange))
         cast(Any, request).stream = exchange.read()
-
-    def explain() -> str | None:
-        """Answer a browser that opens the webhook's URL, in debug mode."""
-        refused = request.routing_exception
-        if not isinstance(refused, MethodNotAllowed) or not current_app.debug:
-            return None
-        if request.method != "GET":
-            return None
-        adapter = cast(Any, current_app.create_url_adapter(cast(Any, request)))
-        if current_app.view_functions[adapter.match(method="POST")[0]] is not receive:
-            return None
-        return page(webhook.name, request.path, current_app.import_name)
 
     def authenticate() -> Response | None:
         exchange: Exchange = cast(Any, request.view_args)["exchange"]
@@ -243,7 +223,6 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
     cast(Any, blueprint).enable_openapi = False
     blueprint.record(install)
     blueprint.url_value_preprocessor(read)
-    blueprint.before_app_request(explain)
     blueprint.before_request(authenticate)
     return blueprint
 

@@ -55,26 +55,6 @@ class Installation:
         assert app is not None, "An installation is only used by its application."
         return app
 
-    @property
-    def host(self) -> str | None:
-        """The host in the webhook's URL; None if the application matches no hosts.
-
-        :raises ConfigurationError: if the setting and the application do not fit.
-        """
-        matching, host = self.app.url_map.host_matching, self.settings.host
-        if matching and host is None:
-            raise ConfigurationError(
-                "The application has 'host_matching', so the webhook needs a host: set "
-                "'CLUSTAAR_HOST', such as 'bot.example.com', with its port if it is "
-                "not the default one."
-            )
-        if host is not None and not matching:
-            raise ConfigurationError(
-                "'CLUSTAAR_HOST' is only for an application with "
-                "'Flask(..., host_matching=True)'. Remove it."
-            )
-        return host
-
     def is_ready(self, timeout: float = 1.0) -> bool:
         """Return whether requests would be answered, for a readiness check.
 

@@ -50,7 +50,6 @@ class SettingsKeywords(TypedDict, total=False):
     record_redact: Redaction
     host: str | None
     url_prefix: str | None
-    host: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -84,8 +83,6 @@ class Settings:
     record_redact: Redaction
     host: str | None
     url_prefix: str
-    #: The host of the URL; only in an application with host matching.
-    host: str | None
 
     @classmethod
     def from_config(
@@ -511,18 +508,6 @@ def _prefix(value: Any) -> str | None:
     return value and (value.rstrip("/") or "/")
 
 
-def _host(value: Any) -> str | None:
-    if value is not None and (not isinstance(value, str) or not _HOST.fullmatch(value)):
-        raise _Wrong(
-            "must be a host such as 'bot.example.com', with its port if it is not the "
-            f"default one, not {value!r:.60}."
-        )
-    return value
-
-
-# A host, which may have variables of Flask's routing.
-_HOST: Final = re.compile(r"[^\s/@?#]+")
-
 # What the name of a header is made of (RFC 9110, 5.6.2).
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -749,14 +734,5 @@ SETTINGS: Final = (
         "'/' and the name of the webhook",
         "Where the webhook answers.",
         _prefix,
-    ),
-    Setting(
-        "host",
-        "text",
-        "",
-        None,
-        "none: each host of the application",
-        "The host in the webhook's URL, for an application with ``host_matching``.",
-        _host,
     ),
 )

@@ -280,7 +280,7 @@ def test_pictures() -> None:
 INTERNAL = {
     "_version", "address", "body", "channels", "cleaning", "cli", "contrib",
     "describe", "extension", "fast", "handling", "inspector",
-    "landing", "limits", "logs", "notifications", "platform", "printable", "recording",
+    "limits", "logs", "notifications", "platform", "printable", "recording",
     "reference", "replaying", "schemas", "verification",
 }  # fmt: skip
 

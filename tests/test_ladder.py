@@ -21,7 +21,6 @@ LADDER = [
         "describe",
         "errors",
         "events",
-        "landing",
         "printable",
     },
     {"body", "cleaning", "replay", "security", "wire"},

@@ -555,10 +555,3 @@ def test_read_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASK_CLUSTAAR_PRIVATE_KEY", "wonderland")
     monkeypatch.setenv("CLUSTAAR_ATTACKS", "1")
     assert "" == describe_unread_variables({"CLUSTAAR_PRIVATE_KEY": "wonderland"})
-
-
-@pytest.mark.parametrize("host", ["", "http://bot.example.com", "bot.example.com/x", 5])
-def test_odd_host(host: Any) -> None:
-    """A host is neither a URL nor empty."""
-    with pytest.raises(ConfigurationError, match="'host' must be a host such as"):
-        read(host=host)
