@@ -47,7 +47,6 @@ const DRAWN = {
 
 const bubble = (nodes, kind = "plain") => h(`div.bubble.${kind}`, {}, nodes);
 
-/** A plain text: its line breaks are spaces, as HTML has them. */
 const line = (text) => String(text ?? "");
 
 const objects = (list) => (Array.isArray(list) ? list.filter((each) => each && typeof each === "object") : []);
@@ -178,8 +177,9 @@ function choicesList({ message, placeholder, sections, action }, click) {
 	const toggle = h("button", { type: "button", tabindex: -1, "aria-label": "Show the choices" });
 	toggle.addEventListener("mousedown", (event) => {
 		event.preventDefault();
-		if (panel.hidden) input.focus();
-		show(panel.hidden);
+		const opens = panel.hidden;
+		if (opens) input.focus();
+		show(opens);
 	});
 	const field = h("div.field", {}, input, toggle, panel);
 	let active = 0;

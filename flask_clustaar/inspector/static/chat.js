@@ -52,7 +52,8 @@ async function act(what, bubble = null) {
 		if (item.action && !(await show(item.action, mine))) return;
 	}
 	// Whoever clicked with the keyboard goes on where the reply is.
-	if (document.activeElement === document.body && stage.dataset.keyboard)
+	const { activeElement } = document;
+	if (stage.dataset.keyboard && (activeElement === document.body || stage.contains(activeElement)))
 		(first.nextElementSibling?.querySelector("button:enabled, input") ?? text).focus();
 }
 
@@ -87,7 +88,7 @@ function add(drawn, type = null) {
 }
 
 const note = (told, kind = "info", id = null) =>
-	h(`div.note.${kind}`, kind === "problem" ? { role: "alert" } : {}, told, id && [" ", h("button", { type: "button", onclick: () => onTurn(id) }, `Why? #${id}`)]);
+	h(`div.note.${kind}`, { role: kind === "problem" && "alert" }, told, id && [" ", h("button", { type: "button", onclick: () => onTurn(id) }, `Why? #${id}`)]);
 
 // -- other channels --
 

@@ -39,7 +39,6 @@ export function listen(handlers, lastId) {
 			// It gives up for ever when the answer is not 200.
 			if (source.readyState === EventSource.CLOSED) setTimeout(lead, 500);
 		};
-		// While the code is loaded anew, connections wait and are then reset.
 	};
 
 	others.postMessage(["joined"]);
