@@ -189,6 +189,8 @@ def _is_patched_by_gevent() -> bool:
 def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Blueprint:
     """Return the blueprint: a URL, and three hooks for the life of a request there."""
 
+    current: Any = request  # Typed as what Flask lets a webhook change.
+
     def install(state: Any) -> None:
         installation = webhook._install(state.app)
         options = {"methods": ["POST"], "host": installation.settings.host}
@@ -207,10 +209,10 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
         values["exchange"] = exchange = Exchange(installation, request.environ)
         if installation.recorder is not None:
             after_this_request(installation.recorder.start(exchange))
-        cast(Any, request).stream = exchange.read()
+        current.stream = exchange.read()
 
     def authenticate() -> Response | None:
-        exchange: Exchange = cast(Any, request.view_args)["exchange"]
+        exchange: Exchange = current.view_args["exchange"]
         return exchange.authenticate()
 
     def receive(exchange: Exchange, **values: Any) -> Response:

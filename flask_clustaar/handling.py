@@ -242,7 +242,9 @@ class Exchange:
     def _answer(
         self, handler: Handler, notification: Notification, call: Call | None
     ) -> Answer | None:
-        returned = self._awaited(handler.function(notification))
+        returned = handler.function(notification)
+        if hasattr(type(returned), "__await__"):
+            returned = self._awaited(returned)
         if call is not None:
             call.returned = returned
         return answer_of(returned, handler.name)
@@ -263,9 +265,7 @@ class Exchange:
         return None  # One of them suppressed the exception of the handler.
 
     def _awaited(self, returned: Any) -> Any:
-        """Return what a function returned, awaited if it has to be."""
-        if not hasattr(type(returned), "__await__"):
-            return returned
+        """Return what an async function gives."""
         _check_no_loop(returned)
         return self.installation.app.ensure_sync(_await)(returned)
 
@@ -369,7 +369,10 @@ class Exchange:
         notification = self._load()  # Handlers may have changed the one they got.
         name = name_of(found.function)
         try:
-            answer = answer_of(self._awaited(found(raised, notification)), name)
+            returned = found(raised, notification)
+            if hasattr(type(returned), "__await__"):
+                returned = self._awaited(returned)
+            answer = answer_of(returned, name)
             answers = [] if answer is None else [answer]
             body = replies.dumps(replies.merge(answers, notification), answers)
         except ProblemError:

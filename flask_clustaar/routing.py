@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import attrgetter, itemgetter
 from threading import RLock
-from typing import Any, NamedTuple, TypeVar, cast, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from blinker import ANY, NamedSignal
 
@@ -217,7 +217,8 @@ class Topic(NamedSignal):
             # A handler with a StepID was found by it.
             if test is None or type(test) is StepID or test(notification):
                 yield handler
-                alone = _alone(handler) or alone
+                if handler._groups:
+                    alone = _alone(handler) or alone
 
     def _all(self) -> list[Handler]:
         """Return all handlers, in their order."""
@@ -231,9 +232,7 @@ class Topic(NamedSignal):
             with self._lock:
                 index = self._index = _Index(self.receivers.values())
         found = index.find(step_id)
-        if index.has_functions:
-            return list(self._handlers(found))
-        return cast(list[Handler], found)
+        return list(self._handlers(found)) if index.has_functions else found
 
     def _handlers(self, receivers: Iterable[_Receiver]) -> Iterator[Handler]:
         """Yield receivers as handlers; a connected function follows the one before."""
@@ -274,7 +273,7 @@ class _Index:
                 self._by_step.setdefault(step_id, []).append(entry)
         self._found: dict[str | None, list[_Receiver]] = {}
 
-    def find(self, step_id: str | None) -> list[_Receiver]:
+    def find(self, step_id: str | None) -> list[Any]:
         """Return the receivers that are for a step, or for any, in their order."""
         if step_id not in self._by_step:
             step_id = None

@@ -328,6 +328,17 @@ def test_dispatch_first_stops_at_the_first_match() -> None:
     assert texts == ["one"]
 
 
+def test_an_explanation_has_an_end(caplog: pytest.LogCaptureFixture) -> None:
+    """A log line for fifty handlers is long enough."""
+    app = make_app()
+    for number in range(57):
+        webhook_of(app).on(f"topic.{number}", hello)
+    assert code_of(post(app)) == "no_handler"
+    assert "And 7 more." in caplog.text
+    assert "'topic.49'" in caplog.text
+    assert "'topic.50'" not in caplog.text
+
+
 def test_the_fallback_answers_what_no_handler_matches() -> None:
     """A fallback runs only then."""
     app = make_app()

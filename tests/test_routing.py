@@ -671,6 +671,16 @@ def test_fallback_of_a_group(router: Router) -> None:
     assert which(Notification({}, "x")) is None
 
 
+def test_a_group_has_its_handlers() -> None:
+    """In the order of registration, with those of groups that it includes."""
+    inner, outer = HandlerGroup(), HandlerGroup()
+    inner.on("x", watch)
+    outer.on("x", greet)
+    outer.include(inner)
+    outer.fallback(sorry)
+    assert functions(list(outer.handlers)) == [greet, watch, sorry]
+
+
 def test_groups_nest(router: Router) -> None:
     """A handler has the filters of all the groups around it, from the outside in."""
     groups = [HandlerGroup(filter=StepID("a")), HandlerGroup(), HandlerGroup(watch)]
