@@ -30,7 +30,7 @@ ifdef ARGS
 	@$(DEV) -m pytest $(ARGS)
 else
 	@$(PY) -m coverage erase
-	@$(DEV) -m coverage run -m pytest $(PARALLEL)
+	@$(DEV) -m coverage run -m pytest -p no:randomly $(PARALLEL)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report >$(VENV)/coverage.log \
 		|| { cat $(VENV)/coverage.log; exit 1; }
@@ -64,7 +64,7 @@ attack:  ## Attack bots on many servers, and print the figures of docs/security.
 apart/attack: $(VENV)/installed/attack
 	@PYTHONPATH=tests:tests/apart $(PY) -m attack $(ARGS)
 
-# In random order: pytest prints the seed, and `ARGS="-p randomly_seed=N"` repeats it.
+# In random order: pytest prints the seed, and `ARGS="--randomly-seed=N"` repeats it.
 suite: $(VENV)/installed/test
 	@$(PY) -VV
 	@$(DEV) -m pytest $(PARALLEL) $(ARGS)
@@ -74,7 +74,7 @@ lint: $(VENV)/installed/lint  ## Check style and formatting
 	@$(PY) -m ruff format --check
 	@$(PY) -m codespell_lib
 
-format: $(VENV)/installed/lint  ## Mend style and formatting
+format: $(VENV)/installed/lint  ## Correct style and formatting
 	@$(PY) -m ruff check --fix
 	@$(PY) -m ruff format
 
