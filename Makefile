@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo run test lint format typing docs bench build mutation clean \
-	test-min test-all test-wheel frozen neighbours apart/neighbours suite check
+	test-min test-all test-wheel frozen neighbours attack apart/neighbours suite check
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -30,7 +30,7 @@ ifdef ARGS
 	@$(DEV) -m pytest $(ARGS)
 else
 	@$(PY) -m coverage erase
-	@$(DEV) -m coverage run -m pytest $(PARALLEL)
+	@$(DEV) -m coverage run -m pytest -p no:randomly $(PARALLEL)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report >$(VENV)/coverage.log \
 		|| { cat $(VENV)/coverage.log; exit 1; }
@@ -57,7 +57,14 @@ neighbours:  ## Test the webhook beside other extensions
 apart/neighbours: $(VENV)/installed/neighbours
 	@$(DEV) -m pytest tests/apart/neighbours.py $(ARGS)
 
-# In random order: pytest prints the seed, and `ARGS="-p randomly_seed=N"` repeats it.
+attack:  ## Attack bots on many servers, and print the figures of docs/security.rst: 20 minutes
+	@$(MAKE) apart/attack VENV=.venv-attack
+
+# ARGS="kills soak" runs some of them.
+apart/attack: $(VENV)/installed/attack
+	@PYTHONPATH=tests:tests/apart $(PY) -m attack $(ARGS)
+
+# In random order: pytest prints the seed, and `ARGS="--randomly-seed=N"` repeats it.
 suite: $(VENV)/installed/test
 	@$(PY) -VV
 	@$(DEV) -m pytest $(PARALLEL) $(ARGS)
@@ -67,7 +74,7 @@ lint: $(VENV)/installed/lint  ## Check style and formatting
 	@$(PY) -m ruff format --check
 	@$(PY) -m codespell_lib
 
-format: $(VENV)/installed/lint  ## Mend style and formatting
+format: $(VENV)/installed/lint  ## Correct style and formatting
 	@$(PY) -m ruff check --fix
 	@$(PY) -m ruff format
 
@@ -116,7 +123,7 @@ PARALLEL = --numprocesses $(WORKERS) --dist worksteal
 GONE := $(shell test -x $(PY) || rm -rf $(VENV)/installed)
 
 PIP = $(PY) -m pip install --quiet --disable-pip-version-check
-EXTRAS := async,jmespath,redis
+EXTRAS := async,jmespath,opentelemetry,prometheus,redis
 
 $(PY):
 	@python=$$(PYTHON="$(PYTHON)" scripts/pythons | head -n 1); \

@@ -25,13 +25,14 @@ INSTALL_REQUIRES = [
     "justhtml>=3.0",
     "marshmallow>=4.3",
     "msgspec>=0.19",
-    "msgspec>=0.19",
 ]
 
 # For those who work on the package there are groups in pyproject.toml.
 EXTRAS = {
     "async": ["asgiref>=3.6"],
     "jmespath": ["jmespath>=1.0"],
+    "opentelemetry": ["opentelemetry-api>=1.30"],
+    "prometheus": ["prometheus-client>=0.20"],
     "redis": ["redis>=5.0"],
 }
 

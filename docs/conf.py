@@ -80,9 +80,9 @@ nitpick_ignore_regex = [
     (
         "py:.*",
         r"(flask|werkzeug|blinker|marshmallow|itsdangerous|click|_pytest|typing|types"
-        r"|collections|dataclasses|datetime|functools|re|http|os|pathlib|wsgiref)(\..*)?",
+        r"|collections|dataclasses|datetime|functools|re|http|logging|os|pathlib|pytest|wsgiref)(\..*)?",
     ),
-    ("py:.*", r"(Flask|WSGIEnvironment|deque|Style)"),
+    ("py:.*", r"(Flask|WSGIEnvironment|deque|Style|Path|JSON)"),
 ]
 
 

@@ -44,8 +44,9 @@ from sybil.example import SybilFailure
 from sybil.parsers.rest import DocTestParser
 from sybil.parsers.rest.lexers import DirectiveInCommentLexer, DirectiveLexer
 
-from flask_clustaar import ClustaarWebhook, InsecureWebhookWarning, fast
+from flask_clustaar import ClustaarWebhook, InsecureWebhookWarning
 from flask_clustaar.cli import clustaar
+from flask_clustaar.platform.documents import to_json
 from flask_clustaar.settings import SETTINGS
 from flask_clustaar.testing import ClustaarClient, Reply
 from flask_clustaar.wire import Model
@@ -100,7 +101,8 @@ class Page:
         self.ports[port] = free
         words = [word.replace(port, free) for word in arguments]
         if port not in " ".join(arguments):
-            words += ["--port", free]
+            option = {"flask": "--port=", "gunicorn": "--bind=127.0.0.1:"}
+            words.append(option[arguments[0]] + free)
         log = self._servers.enter_context(open(self.directory / "server.log", "wb"))
         process = subprocess.Popen(
             [sys.executable, "-m", *words], stdout=log, stderr=subprocess.STDOUT
@@ -143,9 +145,7 @@ def on_the_wire(value: Any) -> Any:
     if isinstance(value, Reply):
         return value.json
     if isinstance(value, Model):
-        wire, violations = fast.dump(value)
-        assert not violations, violations
-        return wire
+        return to_json(value)
     assert isinstance(value, (dict, list)), "There is no value above this block."
     return value
 
@@ -209,7 +209,7 @@ def write(page: Page, name: str, source: str, example: Example) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(source)
     if path.suffix == ".py":
-        if path.stem.startswith("test_") or path.stem == "conftest":
+        if path.stem.startswith("test_") or path.stem in ("conftest", "gunicorn.conf"):
             compile(source, name, "exec")  # pytest runs it
             return
         page.forget_modules()
@@ -228,7 +228,9 @@ def write(page: Page, name: str, source: str, example: Example) -> None:
         (words,) = re.findall(r"^CMD (\[.+\])$", source, re.M)
         check_gunicorn(page, json.loads(words)[1:])
     else:
-        assert path.suffix in (".conf", ".txt", ".http"), f"Nothing tries '{name}'."
+        assert path.suffix in (".conf", ".txt", ".http", ".story"), (
+            f"Nothing tries '{name}'."
+        )
 
 
 def check_variable(name: str) -> None:
@@ -328,7 +330,7 @@ def python_itself(page: Page, arguments: list[str], given: str) -> str | None:
 def export(page: Page, arguments: list[str], given: str) -> str:
     for argument in arguments:
         name, _, value = argument.partition("=")
-        if name != "FLASK_APP":
+        if name not in ("FLASK_APP", "PROMETHEUS_MULTIPROC_DIR"):
             check_variable(name)
         os.environ[name] = value
     return ""
@@ -341,7 +343,8 @@ def cd(page: Page, arguments: list[str], given: str) -> str:
 
 
 def make_directory(page: Page, arguments: list[str], given: str) -> str:
-    os.mkdir(arguments[0])
+    mode = int(arguments[1], 8) if arguments[0] == "-m" else 0o777
+    os.mkdir(arguments[-1], mode)
     return ""
 
 

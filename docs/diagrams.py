@@ -149,7 +149,8 @@ def _calls(node: ast.AST, methods: dict[str, ast.FunctionDef]) -> Iterator[str]:
         yield name
         method = methods.get(name.removeprefix("self."))
         if name.startswith("self.") and method is not None:
-            yield from _calls(method, methods)
+            others = {n: each for n, each in methods.items() if each is not method}
+            yield from _calls(method, others)
 
 
 def rungs() -> list[list[str]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from . import events as events
     from ._version import __version__ as __version__
+    from .answers import Answer as Answer
     from .errors import ClustaarError as ClustaarError
     from .errors import ConfigurationError as ConfigurationError
     from .errors import InsecureWebhookWarning as InsecureWebhookWarning
@@ -37,9 +38,26 @@ else:
         return sorted({*globals(), *_HOMES})
 
 
+__all__ = [
+    "Answer",
+    "ClustaarError",
+    "ClustaarWebhook",
+    "ConfigurationError",
+    "HandlerGroup",
+    "InsecureWebhookWarning",
+    "InvalidReply",
+    "Notification",
+    "StepReachedResponse",
+    "__version__",
+    "events",
+    "schema_for",
+    "truncate",
+]
+
 #: The module that each name comes from.
 _HOMES: Final = {
     "__version__": "_version",
+    "Answer": "answers",
     "ClustaarError": "errors",
     "ClustaarWebhook": "extension",
     "ConfigurationError": "errors",

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -31,6 +32,10 @@ class ConfigurationWarning(UserWarning):
     """A setting is probably wrong, such as a misspelt one."""
 
 
+class AsyncHandlerWarning(UserWarning):
+    """A handler is ``async def`` where the server cannot run it."""
+
+
 class ReplayStoreError(ClustaarError):
     """A replay store is full, or cannot be reached."""
 
@@ -48,6 +53,10 @@ class Violation(NamedTuple):
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
+#: A word in the name of a class: ``JSON`` and ``Invalid`` in ``InvalidJSON``.
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
+
+
 class ProblemError(ClustaarError, HTTPException):
     """An error that answers the request, as ``application/problem+json`` (RFC 9457).
 
@@ -59,14 +68,21 @@ class ProblemError(ClustaarError, HTTPException):
 
     #: The HTTP status.
     code: int | None = 500
-    #: The stable name of the problem, ``code`` in the body of the answer.
+    #: The stable name of the problem, ``code`` in the body of the answer: the name of
+    #: the class in snake case.
     error_code: ClassVar[str] = "error"
-    #: What happened, in a few words that never change.
+    #: What happened, in a few words that never change. Default: the name of the class.
     title: ClassVar[str] = "Error"
     #: The default of *detail*.
     description: str | None = None
     #: What follows the detail in the answer, but not in the log.
     _hint: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        words = _WORD.findall(cls.__name__)
+        rest = [word if word.isupper() else word.lower() for word in words[1:]]
+        cls.error_code = "_".join(words).lower()
+        cls.title = vars(cls).get("title", " ".join([*words[:1], *rest]))
 
     def __init__(
         self,
@@ -129,8 +145,6 @@ class BodyTooLarge(RequestRejected):
     """The body is longer than ``CLUSTAAR_MAX_CONTENT_LENGTH`` bytes."""
 
     code: int | None = 413
-    error_code: ClassVar[str] = "body_too_large"
-    title: ClassVar[str] = "Body too large"
     description: str | None = "The body is longer than this endpoint reads."
 
 
@@ -138,8 +152,6 @@ class LengthRequired(RequestRejected):
     """Neither the request nor the server says where the body ends."""
 
     code: int | None = 411
-    error_code: ClassVar[str] = "length_required"
-    title: ClassVar[str] = "Length required"
     description: str | None = (
         "The request has no 'Content-Length', and the WSGI server does not say where a "
         "chunked body ends ('wsgi.input_terminated'). Send 'Content-Length', or put a "
@@ -150,8 +162,6 @@ class LengthRequired(RequestRejected):
 class BodyIncomplete(RequestRejected):
     """The connection ended before the announced body had arrived."""
 
-    error_code: ClassVar[str] = "body_incomplete"
-    title: ClassVar[str] = "Body incomplete"
     description: str | None = "The body ended before its announced length."
 
 
@@ -159,8 +169,6 @@ class UnsupportedContent(RequestRejected):
     """The body is not JSON by its ``Content-Type``, or it is compressed."""
 
     code: int | None = 415
-    error_code: ClassVar[str] = "unsupported_content"
-    title: ClassVar[str] = "Unsupported content"
     description: str | None = (
         "Send the notification as 'application/json', not compressed."
     )
@@ -170,8 +178,6 @@ class CredentialsMissing(RequestRejected):
     """The webhook has a user name and a password, and the request has none."""
 
     code: int | None = 401
-    error_code: ClassVar[str] = "credentials_missing"
-    title: ClassVar[str] = "Credentials missing"
     description: str | None = (
         "Send the user name and the password of the bot's webhook settings "
         "as HTTP Basic authentication."
@@ -185,16 +191,12 @@ class CredentialsMissing(RequestRejected):
 class CredentialsInvalid(CredentialsMissing):
     """The user name or the password is wrong."""
 
-    error_code: ClassVar[str] = "credentials_invalid"
-    title: ClassVar[str] = "Credentials invalid"
     description: str | None = "The user name or the password is wrong."
 
 
 class SignatureMissing(RequestRejected):
     """The webhook has a private key, and the request has no ``X-Hub-Signature``."""
 
-    error_code: ClassVar[str] = "signature_missing"
-    title: ClassVar[str] = "Signature missing"
     description: str | None = (
         "Sign the request with the bot's private key: "
         "the header 'X-Hub-Signature' is missing."
@@ -204,8 +206,6 @@ class SignatureMissing(RequestRejected):
 class SignatureMalformed(RequestRejected):
     """``X-Hub-Signature`` is not one ``ALGORITHM=HEX`` of the right length."""
 
-    error_code: ClassVar[str] = "signature_malformed"
-    title: ClassVar[str] = "Signature malformed"
     description: str | None = (
         "The header 'X-Hub-Signature' must be there once, in the form "
         "'sha1=' and 40 hexadecimal digits."
@@ -215,8 +215,6 @@ class SignatureMalformed(RequestRejected):
 class SignatureAlgorithmRefused(RequestRejected):
     """The algorithm of the signature is not in ``CLUSTAAR_SIGNATURE_ALGORITHMS``."""
 
-    error_code: ClassVar[str] = "signature_algorithm_refused"
-    title: ClassVar[str] = "Signature algorithm refused"
     description: str | None = "The algorithm of 'X-Hub-Signature' is not accepted here."
 
 
@@ -224,8 +222,6 @@ class SignatureInvalid(RequestRejected):
     """The signature was not made of this Date and this body with the private key."""
 
     code: int | None = 403
-    error_code: ClassVar[str] = "signature_invalid"
-    title: ClassVar[str] = "Signature invalid"
     description: str | None = (
         "The signature does not match. Check that the bot and the webhook have the "
         "same private key, and that no proxy rewrites the body or the Date header."
@@ -235,16 +231,12 @@ class SignatureInvalid(RequestRejected):
 class DateMissing(RequestRejected):
     """The webhook has a private key, and the request has no ``Date``."""
 
-    error_code: ClassVar[str] = "date_missing"
-    title: ClassVar[str] = "Date missing"
     description: str | None = "The signed header 'Date' is missing."
 
 
 class DateMalformed(RequestRejected):
     """``Date`` is not one HTTP date."""
 
-    error_code: ClassVar[str] = "date_malformed"
-    title: ClassVar[str] = "Date malformed"
     description: str | None = (
         "The header 'Date' must be there once, in the form "
         "'Thu, 13 Sep 2018 11:48:23 GMT'."
@@ -257,8 +249,6 @@ class RequestTooOld(RequestRejected):
     #: By how many seconds the sender's clock is ahead; negative, as it is behind.
     skew: float | None = None
 
-    error_code: ClassVar[str] = "request_too_old"
-    title: ClassVar[str] = "Request too old"
     description: str | None = "The request was signed too long ago. Check the clocks."
 
 
@@ -268,7 +258,6 @@ class RequestFromFuture(RequestRejected):
     #: By how many seconds the sender's clock is ahead.
     skew: float | None = None
 
-    error_code: ClassVar[str] = "request_from_future"
     title: ClassVar[str] = "Request from the future"
     description: str | None = (
         "The request is dated ahead of this server's clock. Check the clocks."
@@ -279,8 +268,6 @@ class DeliveryInProgress(RequestRejected):
     """The same delivery is being handled at this moment."""
 
     code: int | None = 409
-    error_code: ClassVar[str] = "delivery_in_progress"
-    title: ClassVar[str] = "Delivery in progress"
     description: str | None = (
         "The same delivery is being handled. Try again in a moment."
     )
@@ -293,8 +280,6 @@ class ReplayStoreUnavailable(RequestRejected):
     """The replay store cannot be reached or is full, so running once is not certain."""
 
     code: int | None = 503
-    error_code: ClassVar[str] = "replay_store_unavailable"
-    title: ClassVar[str] = "Replay store unavailable"
     description: str | None = (
         "The delivery cannot be recorded right now. Try again in a moment."
     )
@@ -306,16 +291,12 @@ class ReplayStoreUnavailable(RequestRejected):
 class InvalidJSON(RequestRejected):
     """The body is not JSON in UTF-8, or has numbers or a depth beyond reason."""
 
-    error_code: ClassVar[str] = "invalid_json"
-    title: ClassVar[str] = "Invalid JSON"
     description: str | None = "The body is not valid JSON."
 
 
 class InvalidNotification(RequestRejected):
     """The body is JSON, but not an object with a topic (PROTOCOL 3)."""
 
-    error_code: ClassVar[str] = "invalid_notification"
-    title: ClassVar[str] = "Invalid notification"
     description: str | None = "The body is not a notification of the platform."
 
 
@@ -323,8 +304,6 @@ class NoHandler(ProblemError):
     """No handler matched the notification, and there is no fallback."""
 
     code: int | None = 404
-    error_code: ClassVar[str] = "no_handler"
-    title: ClassVar[str] = "No handler"
     description: str | None = "No handler matches this notification."
     #: Why each handler did not match, for the log.
     explanation: Sequence[str] = ()
@@ -333,8 +312,6 @@ class NoHandler(ProblemError):
 class HandlerFailed(ProblemError):
     """A handler raised an exception."""
 
-    error_code: ClassVar[str] = "handler_failed"
-    title: ClassVar[str] = "Handler failed"
     description: str | None = "A handler of the webhook failed."
     _hint: ClassVar[str] = " The webhook's log has the traceback."
 
@@ -355,8 +332,6 @@ class HandlerFailed(ProblemError):
 class InternalError(ProblemError):
     """Something failed between authentication and the reply, outside of a handler."""
 
-    error_code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Internal error"
     description: str | None = "The webhook failed, outside of a handler."
     _hint: ClassVar[str] = " The webhook's log has the traceback."
 
@@ -364,8 +339,6 @@ class InternalError(ProblemError):
 class InvalidReply(ProblemError):
     """The reply of the handlers breaks the platform's rules (PROTOCOL 4 and 5)."""
 
-    error_code: ClassVar[str] = "invalid_reply"
-    title: ClassVar[str] = "Invalid reply"
     description: str | None = "The reply of the webhook is invalid, and was not sent."
 
     @property
@@ -391,8 +364,8 @@ def _without_wrapping(node: dict[str, Any]) -> Any:
 
 
 def _leaves(base: type[ProblemError]) -> list[type[ProblemError]]:
-    found = [base] if "error_code" in vars(base) else []
-    return found + [leaf for child in base.__subclasses__() for leaf in _leaves(child)]
+    children = [] if base is RequestRejected else [base]
+    return children + [leaf for kind in base.__subclasses__() for leaf in _leaves(kind)]
 
 
 #: Each problem there is, by its ``code``.

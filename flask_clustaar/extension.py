@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
-from inspect import iscoroutinefunction
 from typing import Any, Unpack, cast
 from weakref import WeakKeyDictionary
 
@@ -15,11 +15,16 @@ from flask import (
     current_app,
     request,
 )
+from werkzeug.exceptions import MethodNotAllowed
 
-from .errors import ConfigurationError, InsecureWebhookWarning
+from .errors import (
+    AsyncHandlerWarning,
+    ConfigurationError,
+    InsecureWebhookWarning,
+)
 from .handling import Exchange
 from .installation import Installation
-from .routing import Handler, Router
+from .routing import Handler, Router, is_async
 from .settings import (
     Settings,
     SettingsKeywords,
@@ -70,6 +75,8 @@ class ClustaarWebhook(Router):
         #: the usual way.
         self.blueprint: Blueprint = _make_blueprint(self, settings.get("url_prefix"))
         self._keywords = settings
+        #: Whether a warning told that async handlers fail here.
+        self._warned = False
         self._installations: WeakKeyDictionary[Flask, Installation] = (
             WeakKeyDictionary()
         )
@@ -131,24 +138,68 @@ class ClustaarWebhook(Router):
                     f"them as keyword arguments. {unread}".rstrip(),
                     InsecureWebhookWarning,
                 )
+            _check_host(app, settings, self.name)
             self._installations[app] = Installation(self, self.name, app, settings)
             app.extensions.setdefault("clustaar", {})[self.name] = self
         return self._installations[app]
 
     def _register(self, handler: Handler) -> Handler:
-        if iscoroutinefunction(handler.function) and not find_spec("asgiref"):
+        handler = super()._register(handler)
+        if is_async(handler.function):
+            self._check_async(handler)
+        return handler
+
+    def _check_async(self, handler: Handler) -> None:
+        if not find_spec("asgiref"):
             raise ConfigurationError(
                 f"The handler '{handler.name}' is 'async def', which Flask runs with "
                 'its extra: pip install "Flask-Clustaar[async]"'
             )
-        return super()._register(handler)
+        if _is_patched_by_gevent() and not self._warned:
+            self._warned = True
+            warn_at_the_program(
+                f"The handler '{handler.name}' is 'async def', which fails under "
+                "gevent "
+                "as soon as two requests arrive at once. Use threads (for gunicorn: "
+                "'--threads'), or a plain function, which gevent runs concurrently.",
+                AsyncHandlerWarning,
+            )
+
+
+def _check_host(app: Flask, settings: Settings, name: str) -> None:
+    """Check that a webhook has a host if the application matches hosts, only then."""
+    if app.url_map.host_matching and settings.host is None:
+        raise ConfigurationError(
+            f"The webhook '{name}' has no host, so no request would reach it: the "
+            "application was made with 'host_matching=True'. Set 'CLUSTAAR_HOST' to "
+            "the host of the webhook's URL, such as 'bot.example.com'."
+        )
+    if settings.host is not None and not app.url_map.host_matching:
+        raise ConfigurationError(
+            "'CLUSTAAR_HOST' is set, but the application does not match hosts. Remove "
+            "it, or write 'Flask(__name__, host_matching=True, static_host=...)'."
+        )
+
+
+def _is_patched_by_gevent() -> bool:
+    monkey: Any = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
 def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Blueprint:
     """Return the blueprint: a URL, and three hooks for the life of a request there."""
 
+    current: Any = request  # Typed as what Flask lets a webhook change.
+
     def install(state: Any) -> None:
-        webhook._install(state.app)
+        installation = webhook._install(state.app)
+        options = {"methods": ["POST"], "host": installation.settings.host}
+        # At the root of an application "" and "/" are the same rule.
+        for rule in ("", "/") if (state.url_prefix or "").strip("/") else ("/",):
+            state.add_url_rule(rule, "receive", receive, **options)
+        if state.app.debug:
+            endpoint = f"{state.name_prefix}.{state.name}.receive".lstrip(".")
+            state.app.before_request(lambda: _describe(webhook, endpoint))
 
     def read(name: str | None, values: Any) -> None:
         installation = webhook.installation()
@@ -158,10 +209,10 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
         values["exchange"] = exchange = Exchange(installation, request.environ)
         if installation.recorder is not None:
             after_this_request(installation.recorder.start(exchange))
-        cast(Any, request).stream = exchange.read()
+        current.stream = exchange.read()
 
     def authenticate() -> Response | None:
-        exchange: Exchange = cast(Any, request.view_args)["exchange"]
+        exchange: Exchange = current.view_args["exchange"]
         return exchange.authenticate()
 
     def receive(exchange: Exchange, **values: Any) -> Response:
@@ -175,6 +226,22 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
     blueprint.record(install)
     blueprint.url_value_preprocessor(read)
     blueprint.before_request(authenticate)
-    for rule in ("", "/"):
-        blueprint.add_url_rule(rule, "receive", receive, methods=["POST"])
     return blueprint
+
+
+def _describe(webhook: ClustaarWebhook, endpoint: str) -> Response | None:
+    """Say in debug mode what is at the URL, to somebody who looks with a browser."""
+    if request.method != "GET" or not isinstance(
+        request.routing_exception, MethodNotAllowed
+    ):
+        return None
+    adapter = current_app.create_url_adapter(request)
+    if adapter is None or adapter.match(method="POST")[0] != endpoint:
+        return None
+    text = (
+        f"This is the webhook '{webhook.name}' of a Clustaar bot.\n\n"
+        "The platform sends its requests here, with POST. To talk to the bot, run:\n\n"
+        "    flask clustaar chat\n\n"
+        "This page is shown in debug mode only.\n"
+    )
+    return Response(text, mimetype="text/plain")

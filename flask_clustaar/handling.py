@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Any, cast
 
 from blinker import Signal
@@ -219,7 +219,7 @@ class Exchange:
         try:
             notification.__dict__["_match"] = handler.match(notification)
             if arounds:
-                answer = self._answer_inside(arounds, handler, notification)
+                answer = self._answer_inside(arounds, handler, notification, Call())
             else:
                 answer = self._answer(handler, notification, None)
             if answer is not None:
@@ -242,26 +242,31 @@ class Exchange:
     def _answer(
         self, handler: Handler, notification: Notification, call: Call | None
     ) -> Answer | None:
-        returned = self._awaited(handler.function(notification))
+        returned = handler.function(notification)
+        if hasattr(type(returned), "__await__"):
+            returned = self._awaited(returned)
         if call is not None:
             call.returned = returned
         return answer_of(returned, handler.name)
 
     def _answer_inside(
-        self, arounds: Sequence[Around], handler: Handler, notification: Notification
+        self,
+        arounds: Sequence[Around],
+        handler: Handler,
+        notification: Notification,
+        call: Call,
     ) -> Answer | None:
         """Call a handler inside of the context managers around it."""
-        call = Call()
-        with ExitStack() as stack:
-            for around in arounds:
-                stack.enter_context(around(notification, handler, call))
+        if not arounds:
             return self._answer(handler, notification, call)
+        outermost, *inner = arounds
+        with outermost(notification, handler, call):
+            return self._answer_inside(inner, handler, notification, call)
         return None  # One of them suppressed the exception of the handler.
 
     def _awaited(self, returned: Any) -> Any:
-        """Return what a function returned, awaited if it has to be."""
-        if not hasattr(type(returned), "__await__"):
-            return returned
+        """Return what an async function gives."""
+        _check_no_loop(returned)
         return self.installation.app.ensure_sync(_await)(returned)
 
     # -- the reply ---------------------------------------------------------------------
@@ -364,7 +369,10 @@ class Exchange:
         notification = self._load()  # Handlers may have changed the one they got.
         name = name_of(found.function)
         try:
-            answer = answer_of(self._awaited(found(raised, notification)), name)
+            returned = found(raised, notification)
+            if hasattr(type(returned), "__await__"):
+                returned = self._awaited(returned)
+            answer = answer_of(returned, name)
             answers = [] if answer is None else [answer]
             body = replies.dumps(replies.merge(answers, notification), answers)
         except ProblemError:
@@ -445,6 +453,26 @@ class Exchange:
         if signal.receivers:
             webhook = self.installation.webhook
             signal.send(self.installation.app, webhook=webhook, **arguments)
+
+
+def _check_no_loop(awaitable: Any) -> None:
+    """Check that this thread can run an event loop.
+
+    :raises RuntimeError: if it runs one already.
+    """
+    import asyncio  # Only for handlers that are async: it takes long.
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if hasattr(awaitable, "close"):
+        awaitable.close()
+    raise RuntimeError(
+        "An async handler cannot run, because this thread runs an event loop already. "
+        "Under gevent all requests share a thread: use workers with threads, or a "
+        "plain function instead of 'async def'."
+    )
 
 
 async def _await(awaitable: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from . import logs
-from .errors import ConfigurationError
-from .replay import ReplayStore, open_store
+from .errors import ConfigurationError, ReplayStoreError
+from .replay import ReplayStore, check_store, open_store
 from .routing import Router
 from .settings import Settings
 from .wire import JSON
@@ -54,6 +54,21 @@ class Installation:
         app = self._app()
         assert app is not None, "An installation is only used by its application."
         return app
+
+    def is_ready(self, timeout: float = 1.0) -> bool:
+        """Return whether requests would be answered, for a readiness check.
+
+        It is False while the replay store fails, unless deliveries run without it.
+
+        :param timeout: how many seconds the store may take.
+        """
+        if self.store is None or self.settings.replay_on_store_error == "allow":
+            return True
+        try:
+            check_store(self.store, timeout=timeout)
+        except ReplayStoreError:
+            return False
+        return True
 
     def begin(self) -> None:
         """Close at the first request what is open until then."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from .describe import cut, shorten
-from .errors import InvalidReply, ProblemError, Violation
+from .errors import InvalidReply, Violation
 from .models import Notification
 from .printable import printable
 from .schemas.attributes import attributes_of
@@ -74,12 +74,9 @@ def _facts_of(notification: Notification | None) -> Iterator[tuple[str, Any]]:
     if notification is None:
         return
     yield "topic", notification.topic
-    try:
-        yield "step", notification.step.id
-        yield "step_name", notification.step.name
-        yield "bot", notification.bot_id
-    except ProblemError:
-        pass  # What cannot be read is refused where a handler looks at it.
+    yield "step", notification.step.id
+    yield "step_name", notification.step.name
+    yield "bot", notification.bot_id
 
 
 def _shown(value: Any) -> Any:

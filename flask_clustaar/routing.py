@@ -18,17 +18,24 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import attrgetter, itemgetter
 from threading import RLock
-from typing import Any, NamedTuple, TypeVar, cast, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from blinker import ANY, NamedSignal
 
+from .answers import AnyAnswer
 from .describe import shorten
 from .errors import ConfigurationError, NoHandler, RequestRejected
+from .events import CONVERSATION_STEP_REACHED
 from .filters import Filter, FilterLike, StepID, as_filter
 from .filters.base import accepts_arguments
+from .models import Notification
 from .schemas.paths import step_id_of
 
-#: The function of a handler. :mod:`flask_clustaar.replies` says what it may return.
+#: The function of a handler.
+_H = TypeVar("_H", bound=Callable[[Notification], AnyAnswer])
+#: The function of an error handler.
+_E = TypeVar("_E", bound=Callable[..., AnyAnswer])
+#: What blinker connects.
 _F = TypeVar("_F", bound=Callable[..., Any])
 #: What is registered with ``around``.
 _A = TypeVar("_A", bound=Callable[..., AbstractContextManager[Any]])
@@ -174,8 +181,7 @@ class Topic(NamedSignal):
                 "'sender' out, or register a handler with a filter: "
                 f"'@webhook.on({self.name!r}, filter=...)'."
             )
-        if not isinstance(receiver, Handler):
-            _check_handler(receiver)
+        _check_handler(receiver)
         with self._lock:
             super().connect(receiver, weak=weak)
             self._index = None
@@ -192,22 +198,29 @@ class Topic(NamedSignal):
 
         All filters are asked before the first handler runs.
         """
-        yield from list(islice(self.matching(sender), getattr(sender, "_wanted", None)))
+        yield from list(
+            islice(self._matching(sender), getattr(sender, "_wanted", None))
+        )
 
-    def matching(self, notification: Any) -> Iterator[Handler]:
+    def _matching(self, notification: Any) -> Iterator[Handler]:
         """Yield the handlers that match a notification, in their order.
 
         The filter of a handler is not asked before the handler is wanted.
         """
         if self.is_muted:
             return
+        alone: HandlerGroup | None = None
         for handler in self._candidates(step_id_of(notification)):
+            if alone is not None and alone not in handler._groups:
+                return
             test = handler.filter
             # A handler with a StepID was found by it.
             if test is None or type(test) is StepID or test(notification):
                 yield handler
+                if handler._groups:
+                    alone = _alone(handler) or alone
 
-    def handlers(self) -> list[Handler]:
+    def _all(self) -> list[Handler]:
         """Return all handlers, in their order."""
         with self._lock:
             receivers = list(self.receivers.values())
@@ -219,9 +232,7 @@ class Topic(NamedSignal):
             with self._lock:
                 index = self._index = _Index(self.receivers.values())
         found = index.find(step_id)
-        if index.has_functions:
-            return list(self._handlers(found))
-        return cast(list[Handler], found)
+        return list(self._handlers(found)) if index.has_functions else found
 
     def _handlers(self, receivers: Iterable[_Receiver]) -> Iterator[Handler]:
         """Yield receivers as handlers; a connected function follows the one before."""
@@ -262,7 +273,7 @@ class _Index:
                 self._by_step.setdefault(step_id, []).append(entry)
         self._found: dict[str | None, list[_Receiver]] = {}
 
-    def find(self, step_id: str | None) -> list[_Receiver]:
+    def find(self, step_id: str | None) -> list[Any]:
         """Return the receivers that are for a step, or for any, in their order."""
         if step_id not in self._by_step:
             step_id = None
@@ -296,12 +307,12 @@ class HandlerRegistry:
     @overload
     def on(
         self, event: str, handler: None = None, *, filter: FilterLike | None = None
-    ) -> Callable[[_F], _F]: ...
+    ) -> Callable[[_H], _H]: ...
 
     @overload
     def on(
-        self, event: str, handler: _F, *, filter: FilterLike | None = None
-    ) -> _F: ...
+        self, event: str, handler: _H, *, filter: FilterLike | None = None
+    ) -> _H: ...
 
     def on(
         self, event: str, handler: Any = None, *, filter: FilterLike | None = None
@@ -327,21 +338,40 @@ class HandlerRegistry:
         _check_event(event, "on")
         own = None if filter is None else as_filter(filter)
 
-        def register(function: _F) -> _F:
+        def register(function: _H) -> _H:
             _check_handler(function)
             self._register(Handler(event, function, own))
             return function
 
         return register if handler is None else register(handler)
 
-    @overload
-    def fallback(self, event: _F, /) -> _F: ...
+    def on_step(
+        self, *ids: str, filter: FilterLike | None = None
+    ) -> Callable[[_H], _H]:
+        """Register a handler for one or more steps, as a decorator::
+
+            @webhook.on_step("507f191e810c19729de860ea")
+            def greet(notification): ...
+
+        It is short for ``on(events.CONVERSATION_STEP_REACHED, filter=StepID(...))``.
+
+        :param ids: the ids of the steps.
+        :param filter: what a notification has to match as well.
+        :raises TypeError: if an argument has the wrong type.
+        :raises ConfigurationError: if it is too late to register handlers.
+        """
+        steps: Filter = StepID(*ids)
+        both = steps if filter is None else steps & filter
+        return self.on(CONVERSATION_STEP_REACHED, filter=both)
 
     @overload
-    def fallback(self, event: str | None = None, /) -> Callable[[_F], _F]: ...
+    def fallback(self, event: _H, /) -> _H: ...
 
     @overload
-    def fallback(self, event: str | None, handler: _F, /) -> _F: ...
+    def fallback(self, event: str | None = None, /) -> Callable[[_H], _H]: ...
+
+    @overload
+    def fallback(self, event: str | None, handler: _H, /) -> _H: ...
 
     def fallback(self, event: Any = None, handler: Any = None, /) -> Any:
         """Register the handler for notifications that no other handler matches::
@@ -368,7 +398,7 @@ class HandlerRegistry:
         if event is not None:
             _check_event(event, "fallback")
 
-        def register(function: _F) -> _F:
+        def register(function: _H) -> _H:
             _check_handler(function)
             self._register(Handler(event, function, is_fallback=True))
             return function
@@ -400,7 +430,7 @@ class HandlerRegistry:
         self._arounds.append(Around(function, takes_call))
         return function
 
-    def errorhandler(self, error: type[BaseException]) -> Callable[[_F], _F]:
+    def errorhandler(self, error: type[BaseException]) -> Callable[[_E], _E]:
         """Register a function that answers when a handler fails, as a decorator::
 
             @webhook.errorhandler(OrderNotFound)
@@ -420,7 +450,7 @@ class HandlerRegistry:
         """
         _check_error(error)
 
-        def register(function: _F) -> _F:
+        def register(function: _E) -> _E:
             _check_error_handler(function)
             self._check_open(function)
             if error in self._error_handlers:
@@ -513,12 +543,24 @@ class HandlerGroup(HandlerRegistry):
     Groups can be included in groups, and one group in several webhooks.
 
     :param filter: what notifications have to match for any handler of the group.
+    :param alone: whether the group answers alone: if one of its handlers matches, no
+        handler that is registered after the group runs, whatever ``CLUSTAAR_DISPATCH``
+        says. For maintenance, blocked users, or a log-in that comes first.
     """
 
-    def __init__(self, filter: FilterLike | None = None) -> None:
+    def __init__(
+        self, filter: FilterLike | None = None, *, alone: bool = False
+    ) -> None:
         super().__init__()
+        if isinstance(filter, str):
+            raise TypeError(
+                "A 'HandlerGroup' has no name: its first argument is a filter. Write "
+                "'HandlerGroup()' or 'HandlerGroup(filter=StepID(...))'."
+            )
         #: What notifications have to match for any handler of the group.
         self.filter: Filter | None = None if filter is None else as_filter(filter)
+        #: Whether no handler after the group runs if one of its handlers matches.
+        self.alone: bool = alone
 
     def _register(self, handler: Handler) -> Handler:
         filter = handler.filter
@@ -544,7 +586,7 @@ class Router(HandlerRegistry):
         """
         found = [handler for handler in self._handlers if handler.is_fallback]
         for topic in self._topics.values():
-            found += topic.handlers()
+            found += topic._all()
         return tuple(sorted(found, key=attrgetter("_number")))
 
     def signal(self, topic: str) -> Topic:
@@ -563,7 +605,7 @@ class Router(HandlerRegistry):
     def find(self, notification: Any) -> list[Handler]:
         """Return the handlers that match, in the order of their registration."""
         topic = self._topics.get(notification.topic)
-        return [] if topic is None else list(topic.matching(notification))
+        return [] if topic is None else list(topic._matching(notification))
 
     def explain(self, notification: Any, *, values: bool = True) -> list[Explanation]:
         """Say of each handler, in the order of registration, whether it matches.
@@ -576,16 +618,27 @@ class Router(HandlerRegistry):
         """
         explanations = []
         answered = False
+        alone: HandlerGroup | None = None
+        answering = ""
         ordinary = (each for each in self.handlers if not each.is_fallback)
         for handler in [*ordinary, *self._fallbacks]:
             if handler.is_fallback and answered:
                 matched, sentence = False, "fallback did not match: another handler did"
+            elif (
+                alone
+                and handler.topic == notification.topic
+                and (alone not in handler._groups)
+            ):
+                matched = False
+                sentence = f"did not match: '{answering}' before it answers alone"
             elif self._is_muted(handler):
                 sentence = f"{handler.topic!r} did not match: its signal is muted"
                 matched = False
             else:
                 matched, sentence = _explained(handler, notification, values)
             answered = answered or matched
+            if matched and (group := _alone(handler)):
+                alone, answering = group, handler.name
             explanations.append(Explanation(handler, matched, sentence))
         return explanations
 
@@ -659,6 +712,11 @@ class Router(HandlerRegistry):
 # --- Helpers ------------------------------------------------------------------------
 
 
+def _alone(handler: Handler) -> HandlerGroup | None:
+    """Return the innermost group of a handler that answers alone."""
+    return next((group for group in reversed(handler._groups) if group.alone), None)
+
+
 def _place_of_fallback(handler: Handler) -> tuple[int, bool]:
     """Return the place in which a fallback is tried: that of the innermost first."""
     filters = sum(group.filter is not None for group in handler._groups)
@@ -674,7 +732,7 @@ def _explained(handler: Handler, notification: Any, values: bool) -> tuple[bool,
             return True, "fallback matched: no other handler did"
         return True, f"{handler.topic!r} matched: topic is {topic}"
     try:
-        return handler.filter.judge(notification, values=values)
+        return handler.filter._explained(notification, values=values)
     except Exception as error:
         return False, f"{handler.filter!r} failed: it raised {type(error).__name__}"
 
@@ -682,6 +740,11 @@ def _explained(handler: Handler, notification: Any, values: bool) -> tuple[bool,
 def _decorator(topic: str, filter: str | None) -> str:
     """Return the line, for expressions of a topic and a filter."""
     return f"@webhook.on({topic}{f', filter={filter}' if filter else ''})"
+
+
+def is_async(function: Any) -> bool:
+    """Tell if a function is ``async def``, below all decorators."""
+    return inspect.iscoroutinefunction(_function_of(function))
 
 
 def _function_of(function: Any) -> Any:
@@ -721,7 +784,7 @@ def _check_handler(function: Any) -> None:
             "A handler is a function of one argument, 'def greet(notification): ...', "
             f"not a '{type(function).__name__}'."
         )
-    if accepts_arguments(function, 1):
+    if isinstance(function, Handler) or accepts_arguments(function, 1):
         return
     name = name_of(function)
     hint = f"Write it as 'def {name}(notification): ...'."

@@ -48,6 +48,7 @@ class SettingsKeywords(TypedDict, total=False):
     record_days: int
     record_bytes: int
     record_redact: Redaction
+    host: str | None
     url_prefix: str | None
 
 
@@ -80,6 +81,7 @@ class Settings:
     record_days: int
     record_bytes: int
     record_redact: Redaction
+    host: str | None
     url_prefix: str
 
     @classmethod
@@ -492,6 +494,14 @@ def _either(*choices: str) -> str:
     return " or ".join(f"'{choice}'" for choice in choices)
 
 
+def _host(value: Any) -> str | None:
+    if value is not None and not (
+        isinstance(value, str) and value and "/" not in value
+    ):
+        raise _Wrong(f"must be a host such as 'bot.example.com', not {value!r:.40}.")
+    return value
+
+
 def _prefix(value: Any) -> str | None:
     if value is not None and not (isinstance(value, str) and value.startswith("/")):
         raise _Wrong(f"must be text that begins with '/', not {value!r:.40}.")
@@ -705,6 +715,16 @@ SETTINGS: Final = (
         "",
         "What replaces personal data in recordings; see :ref:`redaction`.",
         _redaction,
+    ),
+    Setting(
+        "host",
+        "text",
+        "",
+        None,
+        "not set",
+        "The host of the webhook's URL, for an application with "
+        "``host_matching=True``.",
+        _host,
     ),
     Setting(
         "url_prefix",

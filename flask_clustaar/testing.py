@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Final, TypeVar, Unpack
 
-from flask import Flask, url_for
+from flask import Flask
 from werkzeug.wrappers import Response
 
+from .address import Address, address_of
 from .errors import ClustaarError
 from .extension import ClustaarWebhook
 from .models import Notification
@@ -69,6 +70,9 @@ class ClustaarClient(Conversation):
 
     :param app: the application.
     :param webhook: the webhook or its name; by default the only one of *app*.
+    :param base_url: scheme, host and root of the requests, such as
+        ``https://bot.example.com``. Default: a host that *app* accepts, from
+        ``SERVER_NAME`` or ``TRUSTED_HOSTS``.
     :param about: the bot, the user and what else is known, as keyword arguments of
         :class:`~flask_clustaar.platform.conversation.Conversation`.
     :raises RuntimeError: if the webhook is not in *app*.
@@ -80,11 +84,14 @@ class ClustaarClient(Conversation):
         self,
         app: Flask,
         webhook: ClustaarWebhook | str | None = None,
+        *,
+        base_url: str | None = None,
         **about: Unpack[ConversationKeywords],
     ) -> None:
         self.app = app
         self.webhook: ClustaarWebhook = _find_webhook(app, webhook)
         self.settings: Settings = self.webhook.installation(app).settings
+        self._base_url = base_url
         self._http = app.test_client()
         self._signer = Signer(self.settings)
         self._last: Delivery | None = None
@@ -128,13 +135,13 @@ class ClustaarClient(Conversation):
         return self._deliver(self._last)
 
     @cached_property
+    def _address(self) -> Address:
+        return address_of(self.app, self.webhook, self._base_url)
+
+    @property
     def url(self) -> str:
         """The URL of the webhook, wherever its blueprint is registered."""
-        names = self.app.blueprints.items()
-        name = next(name for name, each in names if each is self.webhook.blueprint)
-        host = self.app.config["SERVER_NAME"] or "localhost"
-        with self.app.test_request_context(base_url=f"http://{host}/"):
-            return url_for(f"{name}.receive")
+        return self._address.url
 
     # -- the webhook -------------------------------------------------------------------
 
@@ -148,7 +155,10 @@ class ClustaarClient(Conversation):
         self._last = delivery
         return _outside_of_a_loop(
             lambda: self._http.post(
-                self.url, data=delivery.body, headers=delivery.headers
+                self._address.path,
+                base_url=self._address.base_url,
+                data=delivery.body,
+                headers=delivery.headers,
             )
         )
 

@@ -108,7 +108,7 @@ def render_input(input: Model | JSON | None) -> list[Line]:
         text = _fill(raw, "unknown input {type}") if raw else "no input"
         return _spoken("you", [info(text)])
     files = [
-        info(_fill(file, "{type} {url}", "{name} {url}"))
+        Line(f"· {_fill(file, '{type} {url}', '{name} {url}')}", "user")
         for file in _objects(raw, "attachments")
     ]
     lines = [*read(raw), *files] or [Line("", "user")]
@@ -259,10 +259,10 @@ def _question(key: str, title: str) -> Renderer:
     """Make the renderer of a message with quick replies below it."""
 
     def render(action: JSON) -> Iterator[Line]:
-        if action.get("message") != "":
-            yield from _bubble(action.get("message"), plain)
+        bubble = _bubble(action.get("message"), plain)
         titles = [_fill(button, title) for button in _objects(action, key)]
-        yield Line(" ".join(titles), "button")
+        row = Line(" ".join(titles), "button")
+        yield from _spoken("bot", [*(bubble if action.get("message") else ()), row])
 
     return render
 

@@ -7,9 +7,12 @@ the webhook's developers. Nothing is run and nothing is recorded.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, Self
+
+from werkzeug.wsgi import get_content_length
 
 from .body import check_content, read_body
 from .errors import (
@@ -26,6 +29,11 @@ from .security import (
 )
 from .settings import Settings
 
+_BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
+_LINE_BREAK: Final = re.compile(r"\r?\n")
+_REQUEST_LINE: Final = re.compile(r"[A-Z]+ (\S+) HTTP/[0-9.]+")
+_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
+
 Outcome = Literal["pass", "FAIL", "skip"]
 _Result = tuple[Outcome, str]
 
@@ -38,6 +46,33 @@ class ReceivedRequest(NamedTuple):
     #: The values of each header, by its name in lower case.
     headers: dict[str, list[str]]
     body: bytes
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Self:
+        """Read a request that was saved: headers, an empty line, the body.
+
+        A request line may come first.
+
+        :raises ValueError: if a line of its head is not a header.
+        """
+        raw = raw.lstrip(b"\r\n")
+        end = _BLANK_LINE.search(raw)
+        head, body = raw.rstrip(), b""
+        if end:
+            head, body = raw[: end.start()], raw[end.end() :]
+        lines = _LINE_BREAK.split(head.decode("latin-1"))
+        start = _REQUEST_LINE.fullmatch(lines[0])
+        headers: dict[str, list[str]] = {}
+        for number, line in enumerate(lines, 1):
+            if number == 1 and start:
+                continue
+            header = _HEADER.fullmatch(line)
+            if header is None:
+                raise ValueError(f"line {number} is not 'Name: value'")
+            headers.setdefault(header[1].lower(), []).append(header[2])
+        request = cls(start[1].partition("?")[0] if start else None, headers, body)
+        length = get_content_length(request.environ())
+        return request if length is None else request._replace(body=body[:length])
 
     def header(self, name: str) -> list[str]:
         """Return the values of a header."""

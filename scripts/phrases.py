@@ -37,15 +37,7 @@ PHRASES = {
 FILES = ["*.rst", "*.md", ".github/**/*.y*ml", ".github/*.md", "Makefile", ".ci/run"]
 FILES += [f"{place}/**/*.rst" for place in ("docs", "examples")]
 FILES += [
-    f"{place}/**/*.py"
-    for place in (
-        "flask_clustaar",
-        "docs",
-        "examples",
-        "scripts",
-        "benchmarks",
-        "tests",
-    )
+    f"{place}/**/*.py" for place in ("flask_clustaar", "docs", "examples", "scripts")
 ]
 #: Has the phrases, and quotes of the predecessor's.
 EXEMPT = {"scripts/phrases.py"}

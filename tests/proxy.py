@@ -57,7 +57,11 @@ class Proxy:
         with suppress(OSError):
             while True:
                 client = self._listener.accept()[0]
-                server = socket.create_connection(self._server)
+                try:
+                    server = socket.create_connection(self._server)
+                except ConnectionRefusedError:
+                    client.close()
+                    continue
                 self.connections += 1
                 self._open += [client, server]
                 _start(self._pass_on, client, server, False)

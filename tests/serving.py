@@ -91,7 +91,7 @@ class Server:
     def memory(self) -> int:
         """Return how much memory all its processes have, in KiB; 0 if not known."""
         found = 0
-        for process in [self.process.pid, *_children(self.process.pid)]:
+        for process in [self.process.pid, *children(self.process.pid)]:
             with suppress(OSError):
                 status = Path(f"/proc/{process}/status").read_text()
                 found += int(status.partition("VmRSS:")[2].split()[0])
@@ -100,13 +100,22 @@ class Server:
 
 @contextmanager
 def gunicorn(
-    directory: Path, *, workers: int = 2, threads: int = 8, **settings: Any
+    directory: Path,
+    *,
+    module: str = "attacked",
+    options: Iterable[str] = (),
+    workers: int = 2,
+    threads: int = 8,
+    **settings: Any,
 ) -> Iterator[Server]:
-    """Serve the bot with gunicorn.
+    """Serve a bot with gunicorn.
 
+    :param module: where its application is.
+    :param options: others for gunicorn.
     :param settings: of the application, in lower case.
     """
-    command = ["gunicorn", "attacked:app", "--bind=127.0.0.1:0", "--no-control-socket"]
+    command = ["gunicorn", f"{module}:app", "--bind=127.0.0.1:0", *options]
+    command += ["--no-control-socket"]
     command += [f"--workers={workers}", f"--threads={threads}"]
     command += ["--worker-tmp-dir", str(directory), "--graceful-timeout=1"]
     with _serving(command, directory, settings) as server:
@@ -130,6 +139,7 @@ def _serving(
 ) -> Iterator[Server]:
     environment = {
         **os.environ,
+        "PROMETHEUS_MULTIPROC_DIR": str(directory / "metrics"),
         "PYTHONPATH": os.pathsep.join(sys.path),
         "PYTHONWARNINGS": "default",
         "ATTACKED_RUNS": str(directory / "runs"),
@@ -156,7 +166,8 @@ def _serving(
         process.wait()
 
 
-def _children(process: int) -> list[int]:
+def children(process: int) -> list[int]:
+    """Return the processes that a process has started."""
     return [
         int(child)
         for task in Path(f"/proc/{process}/task").glob("*")

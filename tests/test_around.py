@@ -196,7 +196,7 @@ def test_a_handler_that_fails_is_seen(bot: Bot) -> None:
 def test_what_is_no_answer_is_seen(bot: Bot) -> None:
     """A transaction is rolled back if the handler returns something odd."""
     bot.webhook.around(bot.around("a"))
-    bot.webhook.on(TOPIC, lambda notification: 5)
+    bot.webhook.on(TOPIC, lambda notification: 5)  # type: ignore[type-var]
     assert bot.say().problem["code"] == "handler_failed"
     assert bot.events == ["<a", "a TypeError", "a>"]
 

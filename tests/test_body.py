@@ -21,7 +21,6 @@ from flask_clustaar.errors import (
     LengthRequired,
     UnsupportedContent,
 )
-from flask_clustaar.testing import make_notification
 
 CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked"}
 DECODED = {"wsgi.input_terminated": True}
@@ -128,9 +127,10 @@ def _port() -> Iterator[int]:
 
 def test_chunks_on_a_server_that_does_not_decode_them(port: int) -> None:
     """The problem names the cause and the remedy, and not the private key."""
-    body = json.dumps(make_notification().received).encode()
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("POST", "/clustaar", iter([body]), encode_chunked=True)
+    connection.putrequest("POST", "/clustaar")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
     response = connection.getresponse()
     problem = json.loads(response.read())
     connection.close()

@@ -21,7 +21,10 @@ from flask.cli import ScriptInfo
 import flask_clustaar
 from flask_clustaar.cli import clustaar
 
-VERBS = ["new", "chat", "inspect", "send", "routes", "check", "verify", "schema"]
+VERBS = [
+    "new", "chat", "inspect", "send", "routes", "check", "verify", "replay", "record",
+    "schema",
+]  # fmt: skip
 NEED_AN_APP = [
     ("chat",), ("send",), ("routes",), ("check",), ("schema",), ("verify", "-"),
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import warnings
 from collections.abc import Callable
 from operator import truth
 from pathlib import Path
@@ -260,12 +261,11 @@ def test_endpoint_of_a_subdomain() -> None:
     assert found(app) == []
 
 
-def test_endpoint_without_a_host() -> None:
-    """Where routes are told apart by their host, one without a host is never found."""
+def test_endpoint_with_a_host() -> None:
+    """Where routes are told apart by their host, the webhook has one."""
     app = Flask("host", host_matching=True, static_host="example.com")
-    ClustaarWebhook(app, **GOOD).on(TOPIC, handler)
-    assert app.test_client().post("/clustaar").status_code == 404
-    assert "is answered with 'Not Found'" in found(app)[0]
+    ClustaarWebhook(app, host="bots.example.com", **GOOD).on(TOPIC, handler)
+    assert found(app) == []
 
 
 # -- handlers ------------------------------------------------------------------------
@@ -765,3 +765,279 @@ def test_rubbish(rubbish: bytes) -> None:
     """No bytes make it a traceback."""
     result = run(None, "check", "-", input=rubbish)
     assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+# -- two handlers that answer --------------------------------------------------------
+
+
+def speaks(notification: Notification) -> str:
+    return "One."
+
+
+def speaks_too(notification: Notification) -> str:
+    return "Two."
+
+
+def returns_nothing(notification: Notification) -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "both"),
+    [
+        ((speaks, A), (speaks_too, A), True),
+        ((speaks, A), (speaks_too, A & truth), True),
+        ((speaks, A), (speaks_too, StepID([ASK, ANSWER])), True),
+        ((speaks, A), (speaks_too, B), False),
+        ((speaks, A & Channel("facebook")), (speaks_too, A & truth), False),
+        ((speaks, A), (handler, A), False),
+        ((speaks, A), (returns_nothing, A), False),
+        ((speaks, A), (str, A), True),
+    ],
+)
+def test_two_handlers_that_both_answer(
+    one: tuple[Any, Any], two: tuple[Any, Any], both: bool
+) -> None:
+    """Under 'all' two handlers for one step both speak, if both return something."""
+    for dispatch in ("all", "first"):
+        app, webhook = webhook_of(dispatch=dispatch)
+        for function, condition in (one, two):
+            webhook.on(TOPIC, function, filter=condition)
+        told = [each for each in found(app) if "both answer for the step" in each]
+        assert bool(told) == (both and dispatch == "all")
+
+
+def test_handlers_that_both_answer_for_many_steps() -> None:
+    """Two functions are told once, with the number of their steps."""
+    app, webhook = webhook_of()
+    webhook.on(TOPIC, speaks, filter=StepID([ASK, ANSWER]))
+    webhook.on(TOPIC, speaks_too, filter=StepID([ASK, ANSWER]))
+    assert found(app) == [
+        f"warning: 'test_cli_check.speaks' ({place(speaks)}) and "
+        f"'test_cli_check.speaks_too' ({place(speaks_too)}) both answer for the step "
+        f"'{ASK}' and 1 more, so the bot says both. To run only the first, set "
+        "'CLUSTAAR_DISPATCH' to 'first'."
+    ]
+
+
+# -- names that do not exist ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("filter", "finding"),
+    [
+        (InputType("mesage"), "warning: {} is for the input type 'mesage', which does "
+         "not exist. Did you mean 'message'?"),
+        (~InputType("x"), "warning: {} is for the input type 'x', which does not "
+         "exist."),
+        (Channel("webchat"), "warning: {} is for the channel 'webchat', which is not "
+         "known. Did you mean 'clustaar_web_chat'?"),
+        (Channel("Facebook") | A, "warning: {} is for the channel 'Facebook', which "
+         "is not known. Did you mean 'facebook'?"),
+        (Channel("zendesk"), "hint: {} is for the channel 'zendesk', which is not "
+         "known."),
+        (InputType("click", "message"), None),
+        (Channel("twilio"), None),
+    ],
+)  # fmt: skip
+def test_name_that_does_not_exist(filter: Filter, finding: str | None) -> None:
+    """Input types and channels that are not known are told, with what was meant."""
+    name = f"'test_cli_check.other' ({place(other)})"
+    expected = [] if finding is None else [finding.format(name)]
+    assert found_in_handlers(filter) == expected
+
+
+# -- the replay store ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on_error", ["refuse", "allow"])
+def test_store_that_does_not_work(on_error: str) -> None:
+    """A store that does not answer is an error, with the reason."""
+    told = found_in_settings(
+        replay_store="redis://127.0.0.1:1/", replay_on_store_error=on_error
+    )
+    (one,) = [each for each in told if each.startswith("error: ")]
+    assert one.startswith("error: The replay store does not work: ")
+    assert ("Without it, requests are answered with 503." in one) == (
+        on_error == "refuse"
+    )
+
+
+def test_path_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path is shown as it is resolved."""
+    monkeypatch.chdir(tmp_path)
+    (one,) = found_in_settings(replay_store="sqlite:///replay.db")
+    assert one.startswith("hint: The path of the replay store is relative: ")
+    assert f"'{tmp_path / 'replay.db'}' now." in one
+    assert found_in_settings(replay_store=f"sqlite:///{tmp_path / 'b.db'}") == []
+
+
+# -- the environment -----------------------------------------------------------------
+
+
+def test_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that was not read is told, with the name that would be."""
+    monkeypatch.setenv("CLUSTAAR_PRIVATE_KEY", KEY)
+
+    def make() -> Flask:
+        app = Flask("open")
+        ClustaarWebhook(app).on(TOPIC, handler)
+        return app
+
+    told = "\n".join(found(make))
+    assert "FLASK_CLUSTAAR_PRIVATE_KEY" in told
+    assert "from_prefixed_env" in told
+
+
+def test_warnings_of_other_packages() -> None:
+    """They are shown, and do not count, also with '--strict'."""
+
+    def make() -> Flask:
+        warnings.warn("Use memory storage only in development.", UserWarning, 2)
+        app, webhook = webhook_of()
+        webhook.on(TOPIC, handler)
+        return app
+
+    result = run(make, "check", "--strict")
+    assert result.stdout == "No problems found.\n"
+    assert result.stderr == "Warning: Use memory storage only in development.\n"
+
+
+# -- codes ---------------------------------------------------------------------------
+
+
+def test_codes_can_be_switched_off() -> None:
+    """'--ignore' leaves out findings by their codes."""
+    app, webhook = webhook_of(replay_store="memory", private_key="short")
+    webhook.on(TOPIC, handler)
+    options = ("--ignore", "short_secret,memory_store", "--ignore", "no_password")
+    assert ok(run(app, "check", "--strict", *options)) == "No problems found.\n"
+
+
+def test_code_that_does_not_exist() -> None:
+    """A misspelt code is an error of usage."""
+    result = run(None, "check", "--ignore", "no_pasword")
+    assert result.exit_code == 2
+    assert "no rule 'no_pasword'. Did you mean 'no_password'?" in result.output
+    error = sentence(run(None, "check", "--ignore", "x"), 2)
+    assert error.endswith("There is no rule 'x'. '--rules' lists the rules.")
+
+
+def test_rules() -> None:
+    """'--rules' lists all codes, with their level and meaning."""
+    lines = ok(run(None, "check", "--rules")).splitlines()
+    rows = json.loads(ok(run(None, "check", "--rules", "--json")))
+    assert lines[0].split() == ["Code", "Level", "Meaning"]
+    assert [line.split()[0] for line in lines[1:]] == [row["code"] for row in rows]
+    assert {row["level"] for row in rows} == {"error", "warning", "hint"}
+    assert [row["code"] for row in rows] == sorted(row["code"] for row in rows)
+
+
+# -- what the webchat draws ----------------------------------------------------------
+
+
+CARD = {"type": "card", "title": "T", "imageURL": "", "url": ""}
+
+
+def card(**more: Any) -> dict[str, Any]:
+    return {"type": "send_cards_action", "cards": [CARD | more]}
+
+
+def choices(**more: Any) -> dict[str, Any]:
+    one = {"type": "choice", "title": "One"}
+    section = {"type": "section", "title": None, "choices": [one]}
+    action = {"type": "go_to_action", "target": STEP}
+    return {
+        "type": "send_choices_list_action",
+        "message": "Which?",
+        "placeholder": "City",
+        "sections": [section | more.pop("section", {})],
+        "action": action,
+    } | more
+
+
+def button(title: str, kind: str = "go_to_action") -> dict[str, Any]:
+    action: dict[str, Any] = {"type": kind, "target": STEP}
+    if kind == "legacy_reply_to_message_action":
+        action = {"type": kind, "message": "Hi"}
+    if kind == "customer_satisfaction_callback_action":
+        action["kind"] = "positive"
+    return {"type": "button", "title": title, "action": action}
+
+
+SATISFIED = {
+    "type": "customer_satisfaction_action",
+    "message": "<b>Good?</b>",
+    "choices": [
+        {"kind": kind, "label": label, "target": None, "matchingIntent": None,
+         "type": "customer_satisfaction_choice"}
+        for kind, label in (("positive", "<i>Yes</i>"), ("negative", "No"))
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("action", "path"),
+    [
+        (card(title="<b>Red</b>"), "actions.0.cards.0.title"),
+        (card(subtitle="a &lt; b"), "actions.0.cards.0.subtitle"),
+        (card(buttons=[button("<i>x</i>")]), "actions.0.cards.0.buttons.0.title"),
+        (quick_replies("<b>Red</b>"), "actions.0.buttons.0.title"),
+        (choices(message="<b>Which?</b>"), "actions.0.message"),
+        (choices(placeholder="&amp;"), "actions.0.placeholder"),
+        (choices(section={"title": "<b>F</b>"}), "actions.0.sections.0.title"),
+        (SATISFIED, "actions.0.choices.0.label"),
+    ],
+)
+def test_markup_where_the_webchat_draws_text(action: Any, path: str) -> None:
+    """HTML in a field that the webchat draws as plain text is a warning."""
+    (one,) = [line for line in lines([action]) if "[markup]" in line]
+    assert one.startswith(f"warning: {path}: The webchat draws this field as plain te")
+    assert "[markup]" not in "".join(lines([action], "--channel", "facebook"))
+
+
+def test_markup_where_the_webchat_draws_html() -> None:
+    """HTML in texts and in the messages of quick replies is drawn."""
+    html = {
+        "type": "send_text_action",
+        "alternatives": ["<b>x</b>"],
+        "text": "<b>x</b>",
+    }
+    assert lines([html, quick_replies("Red") | {"message": "<b>Which?</b>"}]) == []
+
+
+@pytest.mark.parametrize(
+    "kind", ["legacy_reply_to_message_action", "customer_satisfaction_callback_action"]
+)
+def test_button_of_a_card_that_is_not_drawn(kind: str) -> None:
+    """The webchat leaves out some buttons of cards."""
+    told = lines([card(buttons=[button("Go", kind), button("Other")])])
+    assert told == [
+        "warning: actions.0.cards.0.buttons.0: The webchat does not draw a button of a "
+        f"card with a '{kind}'. Use a quick reply. [not_drawn]"
+    ]
+
+
+@pytest.mark.parametrize("message", [None, ""])
+def test_list_without_a_message(message: str | None) -> None:
+    """The webchat draws an empty bubble for a list without a message."""
+    told = lines([choices(message=message)])
+    assert (
+        "warning: actions.0: The list has no message, so the webchat draws an empty "
+        "bubble. Add a 'message'. [no_message]"
+    ) in told
+
+
+def test_same_titles_elsewhere() -> None:
+    """Buttons of a card and choices of a list cannot be told apart either."""
+    one = {"type": "choice", "title": "One"}
+    told = lines(
+        [
+            card(buttons=[button("Go"), button("Go")]),
+            choices(section={"choices": [one, one]}),
+        ]
+    )
+    assert [line.split(": ")[1] for line in told] == [
+        "actions.0.cards.0.buttons.1.title",
+        "actions.1.sections.0.choices.1.title",
+    ]

@@ -35,10 +35,9 @@ from flask import Flask, jsonify, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
 
 from flask_clustaar import ClustaarWebhook, Notification, events
-from flask_clustaar.cli.delivery import Answer
-from flask_clustaar.cli.show import show
 from flask_clustaar.models import GoToAction, QuickReply, SendQuickRepliesAction
 from flask_clustaar.security import basic_auth
 from flask_clustaar.testing import make_notification
@@ -354,23 +353,54 @@ def test_explanation_in_debug_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "· This would handle it: " in result.output
 
 
+@pytest.fixture
+def somebody() -> Iterator[Callable[[int, str], str]]:
+    """Return what starts a server that always answers the same, and its URL."""
+    servers = []
+
+    def start(status: int, body: str) -> str:
+        answer = Response(body, status, mimetype="application/json")
+        server = make_server("127.0.0.1", 0, answer)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.port}/clustaar"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 @pytest.mark.parametrize(
-    ("answer", "line"),
+    ("status", "body", "line"),
     [
-        (Answer(200, b"OK"), "bot  200: The answer is not a reply."),
-        (Answer(200, b"[]"), "bot  200: The answer is not a reply."),
-        (Answer(502, b"<html>"), "bot  502: Bad Gateway"),
-        (Answer(799, b"["), "bot  799: The answer is not one of HTTP."),
-        (Answer(500, b'{"explanation": 5}'), "bot  500: Internal Server Error"),
-        (Answer(200, b'{"session": 1}'), "     · says nothing"),
+        (200, "OK", "bot  200: The response is not a reply of a webhook: "),
+        (200, "[]", "bot  200: The response is not a reply of a webhook: "),
+        (200, "{}", "bot  200: The response is not a reply of a webhook."),
+        (502, "<html>", "bot  502: Bad Gateway"),
+        (799, "[", "bot  799: The server did not return a valid HTTP status."),
+        (500, '{"explanation": 5}', "bot  500: Internal Server Error"),
     ],
 )
-def test_answers_of_somebody_else(
-    answer: Answer, line: str, capsys: pytest.CaptureFixture[str]
+def test_answer_that_is_not_a_reply(
+    somebody: Callable[[int, str], str], status: int, body: str, line: str
 ) -> None:
-    """Behind a URL there may be anything."""
-    show(NOTIFICATION.encode(), answer)
-    assert capsys.readouterr().out.splitlines()[2:] == [line]
+    """Whatever answers at a URL: a 200 that is not a valid reply fails."""
+    result = run(small_bot(), "send", "--step", ASK, "--url", somebody(status, body))
+    assert result.output.splitlines()[2].startswith(line)
+    assert result.exit_code == 1
+
+
+def test_answer_that_is_not_json_as_json(
+    somebody: Callable[[int, str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal '--json' shows safely what is not JSON."""
+    url = somebody(200, "a\x1bb\nc")
+    shown = in_terminal(monkeypatch, small_bot(), "send", "--json", "--url", url)
+    assert shown == "a\\u001bb\r\nc\r\n"
+    assert run(small_bot(), "send", "--json", "--url", url).stdout_bytes == b"a\x1bb\nc"
 
 
 def test_handler_is_named_if_the_step_was_not() -> None:
@@ -419,22 +449,6 @@ def test_log_that_is_not_about_the_answer() -> None:
     output = ok(run(app, "send"))
     assert "about\\u001b something else" in output
     assert "not so important" not in output
-
-
-@pytest.mark.parametrize(
-    "body", ["OK", "[]", "{}", '{"actions": 5}'], ids=["text", "list", "empty", "odd"]
-)
-def test_200_that_is_not_a_reply(body: str) -> None:
-    """A 200 that is not a valid reply fails."""
-    app = small_bot()
-    app.add_url_rule("/odd", view_func=lambda: body, methods=["POST"])
-    server = make_server("127.0.0.1", 0, app)
-    thread = threading.Thread(target=server.handle_request)
-    thread.start()
-    result = run(app, "send", "--url", f"http://127.0.0.1:{server.port}/odd")
-    thread.join()
-    server.server_close()
-    assert result.exit_code == 1
 
 
 def test_what_users_do_not_see_as_intended() -> None:

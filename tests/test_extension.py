@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import io
 import json
 import logging
 import re
+import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.utils import formatdate
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from flask import Blueprint, Flask, abort, current_app, g, request, url_for
@@ -23,6 +26,7 @@ from werkzeug.test import TestResponse
 
 from flask_clustaar import ClustaarWebhook, HandlerGroup, events
 from flask_clustaar.errors import (
+    AsyncHandlerWarning,
     ConfigurationError,
     InsecureWebhookWarning,
     ReplayStoreError,
@@ -157,11 +161,11 @@ def actions_of(response: TestResponse) -> Any:
     return response.get_json()["actions"]
 
 
-def code_of(response: TestResponse) -> Any:
+def code_of(response: TestResponse) -> str:
     assert response.content_type == "application/problem+json"
     problem = response.get_json()
     assert problem["status"] == response.status_code
-    return problem["code"]
+    return str(problem["code"])
 
 
 def hello(notification: Notification) -> str:
@@ -322,6 +326,17 @@ def test_dispatch_first_stops_at_the_first_match() -> None:
         for action in actions_of(post(fan_out_app(CLUSTAAR_DISPATCH="first")))
     ]
     assert texts == ["one"]
+
+
+def test_an_explanation_has_an_end(caplog: pytest.LogCaptureFixture) -> None:
+    """A log line for fifty handlers is long enough."""
+    app = make_app()
+    for number in range(57):
+        webhook_of(app).on(f"topic.{number}", hello)
+    assert code_of(post(app)) == "no_handler"
+    assert "And 7 more." in caplog.text
+    assert "'topic.49'" in caplog.text
+    assert "'topic.50'" not in caplog.text
 
 
 def test_the_fallback_answers_what_no_handler_matches() -> None:
@@ -1071,9 +1086,84 @@ def test_below_another_blueprint() -> None:
 
 
 def test_at_the_root() -> None:
-    """The webhook can be all there is."""
-    app = make_app(hello, CLUSTAAR_URL_PREFIX="/")
+    """The webhook can be all there is; its URL is one rule there."""
+    app = Flask(__name__)
+    app.config.update(SECURE)
+    webhook = ClustaarWebhook(app, url_prefix="/")
+    webhook.on(events.CONVERSATION_STEP_REACHED, hello)
     assert post(app, path="/").status_code == 200
+    rules = [rule for rule in app.url_map.iter_rules() if "static" not in rule.endpoint]
+    assert [rule.rule for rule in rules] == ["/"]
+
+
+def test_at_a_host() -> None:
+    """An application that matches hosts has the webhook at one of them."""
+    app = Flask(__name__, host_matching=True, static_host="example.com")
+    app.config.update(SECURE, CLUSTAAR_HOST="bot.example.com")
+    webhook = ClustaarWebhook(app)
+    webhook.on(events.CONVERSATION_STEP_REACHED, hello)
+    assert post(app, headers={"Host": "bot.example.com"}).status_code == 200
+    assert post(app, headers={"Host": "example.com"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("options", "config", "message"),
+    [
+        ({"host_matching": True, "static_host": "a.b"}, {}, "Set 'CLUSTAAR_HOST'"),
+        ({}, {"CLUSTAAR_HOST": "a.b"}, r"host_matching=True, static_host=...\)"),
+    ],
+)
+def test_a_host_belongs_to_an_application_that_matches_hosts(
+    options: dict[str, Any], config: dict[str, Any], message: str
+) -> None:
+    """Else no request would reach the webhook, or the host would mean nothing."""
+    app = Flask(__name__, **options)
+    app.config.update(SECURE | config)
+    with pytest.raises(ConfigurationError, match=message):
+        ClustaarWebhook(app)
+
+
+def test_a_browser_is_told_in_debug_mode_what_is_there() -> None:
+    """The platform sends POST; who looks with GET gets a short page."""
+    app = Flask(__name__)
+    app.debug = True
+    app.config.update(SECURE)
+    api = Blueprint("api", __name__, url_prefix="/api")
+    webhook = ClustaarWebhook(url_prefix="/bot")
+    api.register_blueprint(webhook.blueprint)
+    app.register_blueprint(api)
+    app.add_url_rule("/form", "form", lambda: "sent", methods=["POST"])
+    client = app.test_client()
+    page = client.get("/api/bot")
+    assert (page.status_code, page.mimetype) == (200, "text/plain")
+    assert "This is the webhook 'clustaar' of a Clustaar bot." in page.text
+    assert "flask clustaar chat" in page.text
+    assert client.get("/form").status_code == 405
+    assert client.get("/absent").status_code == 404
+    assert client.put("/api/bot").status_code == 405
+
+
+def test_a_page_of_the_application_is_not_hidden() -> None:
+    """GET at the webhook's URL may be another view, in debug mode as well."""
+    app = Flask(__name__)
+    app.debug = True
+    app.config.update(SECURE)
+    app.get("/")(lambda: "home")
+    webhook = ClustaarWebhook(app, url_prefix="/")
+    webhook.on(events.CONVERSATION_STEP_REACHED, hello)
+    assert app.test_client().get("/").text == "home"
+    assert post(app, path="/").status_code == 200
+
+
+def test_without_debug_mode_a_browser_is_told_nothing() -> None:
+    """405, as for each view without GET."""
+    assert make_app(hello).test_client().get("/clustaar").status_code == 405
+
+
+def test_with_a_slash_at_its_end() -> None:
+    """Below the root, the URL is the same with a slash."""
+    for path in ("/clustaar", "/clustaar/"):
+        assert post(make_app(hello), path=path).status_code == 200
 
 
 def test_the_signed_date_may_stand_in_another_header() -> None:
@@ -1130,6 +1220,68 @@ def test_settings_that_come_too_late_are_told(caplog: pytest.LogCaptureFixture) 
     assert caplog.text.count("were changed after the webhook 'clustaar'") == 1
 
 
+@pytest.mark.parametrize("kind", ["plain decorator", "lambda", "object", "partial"])
+def test_what_has_to_be_awaited_is_awaited(kind: str) -> None:
+    """However the handler hides that it is async."""
+
+    async def later(notification: Notification, text: str = "later") -> str:
+        return text
+
+    class Later:
+        async def __call__(self, notification: Notification) -> str:
+            return "later"
+
+    def decorated(notification: Notification) -> Any:
+        return later(notification)
+
+    handlers: dict[str, Any] = {
+        "plain decorator": decorated,
+        "lambda": lambda notification: later(notification),
+        "object": Later(),
+        "partial": functools.partial(later, text="later"),
+    }
+    assert actions_of(post(make_app(handlers[kind])))[0]["text"] == "later"
+
+
+def test_async_handlers_need_a_thread_without_a_loop(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Under gevent other requests may run one; the log says what to do."""
+
+    async def later(notification: Notification) -> None: ...
+
+    class Later:
+        def __await__(self) -> Iterator[None]:
+            raise NotImplementedError
+
+    for handler in (later, lambda notification: Later()):
+        app = make_app(handler)
+
+        async def request(app: Flask = app) -> str:
+            return code_of(post(app))
+
+        assert asyncio.run(request()) == "handler_failed"
+    assert caplog.text.count("Under gevent all requests share a thread") == 2
+
+
+@pytest.mark.parametrize("patched", [False, True])
+def test_async_handlers_under_gevent_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch, patched: bool
+) -> None:
+    """Once, where the first is registered."""
+    monkey = SimpleNamespace(is_module_patched=lambda name: patched)
+    monkeypatch.setitem(sys.modules, "gevent.monkey", cast(Any, monkey))
+
+    async def later(notification: Notification) -> None: ...
+
+    webhook = ClustaarWebhook()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        webhook.on("x", later)
+        webhook.on("x", later)
+    assert [each.category for each in caught] == [AsyncHandlerWarning] * patched
+
+
 def test_async_handlers_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it they are an error when the program starts."""
     monkeypatch.setattr("flask_clustaar.extension.find_spec", lambda name: None)
@@ -1138,3 +1290,49 @@ def test_async_handlers_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(ConfigurationError, match=r"Flask-Clustaar\[async\]"):
         make_app(later)
+
+
+# -- readiness -----------------------------------------------------------------------
+
+
+class Hanging:
+    """A store that does not answer until it is let go."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+
+    def claim(self, delivery: str, *, lease: float) -> Claim:
+        self.free.wait(20)
+        raise ReplayStoreError("away")
+
+    def complete(self, claim: Claim, reply: bytes, *, lifetime: float) -> None:
+        raise AssertionError
+
+    def release(self, claim: Claim) -> None:
+        raise AssertionError
+
+
+def is_ready(store: Any, on_error: str = "refuse", timeout: float = 1) -> bool:
+    app = Flask(__name__)
+    settings: Any = {"replay_store": store, "replay_on_store_error": on_error}
+    webhook = ClustaarWebhook(app, private_key=KEY, **settings)
+    return webhook.installation(app).is_ready(timeout)
+
+
+def test_ready() -> None:
+    """A webhook is ready if its store works, or if there is none."""
+    assert is_ready("memory")
+    assert is_ready("off")
+
+
+def test_not_ready() -> None:
+    """A webhook is not ready while its store fails, or takes too long."""
+    store = Hanging()
+    assert not is_ready(store, timeout=0.01)
+    store.free.set()
+    assert not is_ready(store)
+
+
+def test_ready_without_the_store() -> None:
+    """A webhook that answers without its store is ready."""
+    assert is_ready(Hanging(), "allow")

@@ -105,7 +105,7 @@ def test_a_failure_outside_of_handlers_is_a_problem(
     def hear(sender: Any, exception: Any, **extra: Any) -> None:
         failed.append(exception)
 
-    monkeypatch.setattr(replies, function, lambda *arguments: raising(error)(None))
+    monkeypatch.setattr(replies, function, lambda *_, **__: raising(error)(None))
     with signals.handler_failed.connected_to(hear):
         assert code_of(say(app)) == "internal_error"
     assert failed == [error]
@@ -135,7 +135,7 @@ def test_a_failure_that_cannot_pass_through_is_a_problem(
     """If the unchanged step cannot be written, the first failure is the answer."""
     app, webhook = make(on_error="passthrough")
     webhook.on(TOPIC, raising(KeyError()))
-    monkeypatch.setattr(replies, "merge", lambda *a: raising(ImportError())(None))
+    monkeypatch.setattr(replies, "merge", lambda *_: raising(ImportError())(None))
     assert code_of(say(app)) == "handler_failed"
 
 

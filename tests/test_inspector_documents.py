@@ -104,6 +104,7 @@ NOTIFICATION = json.dumps(make_notification().received, indent=2)
 def test_right() -> None:
     """A notification of the platform has no mistakes."""
     assert check(NOTIFICATION, "notification") == []
+    assert check('{"actions": []}', "reply") == []
 
 
 def test_misspelt_key() -> None:

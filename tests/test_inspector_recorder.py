@@ -160,6 +160,29 @@ def test_invalid_reply(inspected: Inspected) -> None:
     assert unsent["actions"][0]["cards"][0]["title"] == "x" * 81
 
 
+def test_invalid_dict(tmp_path: Path) -> None:
+    """A dict that is not a reply is there as it was returned."""
+    app = Flask("wrong")
+    webhook = ClustaarWebhook(app, private_key="key")
+    webhook.on(
+        events.CONVERSATION_STEP_REACHED, lambda n: {"actions": [], "sesion": {}}
+    )
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+
+    delivery = Inspected(tmp_path, app).send()
+
+    assert json.loads(delivery["unsent"] or "") == {"actions": [], "sesion": {}}
+    assert [path for path, _ in delivery["violations"]] == ["sesion"]
+
+
+def test_long_notification(inspected: Inspected) -> None:
+    """A notification that is too long to be stored is answered and described."""
+    delivery = from_wire(inspected, body(session={"x": "x" * MOST_BYTES}))
+
+    assert (delivery["status"], delivery["request"]) == (200, None)
+    assert delivery["handlers"][0]["matched"]
+
+
 def test_no_handler(inspected: Inspected) -> None:
     """A step that nobody handles has the reason of each handler."""
     delivery = inspected.send(NOBODY)

@@ -26,7 +26,8 @@ LADDER = [
     {"body", "cleaning", "replay", "security", "wire"},
     {"schemas"},
     {"filters", "models", "settings", "truncation"},
-    {"json_schema", "notifications", "replies", "routing", "transcript"},
+    {"answers", "json_schema", "notifications", "replies", "transcript"},
+    {"routing"},
     {"openapi"},
     {"logs"},
     {"signals"},
@@ -35,21 +36,24 @@ LADDER = [
     {"handling"},
     {"extension", "verification"},
     {"__init__"},
-    {"compat", "platform"},
+    {"address", "compat", "contrib", "platform"},
     {"testing"},
-    {"inspector"},
-    {"cli", "pytest_plugin"},
+    {"inspector", "replaying"},
+    {"cli"},
+    {"pytest_plugin"},
 ]
 RUNGS = {name: height for height, names in enumerate(LADDER) for name in names}
 
 #: All else takes arguments, and needs no application.
 WITH_FLASK = {
+    "address",
     "extension",
     "handling",
     "installation",
     "compat",
     "testing",
     "inspector",
+    "replaying",
     "cli",
     "pytest_plugin",
 }

@@ -76,7 +76,7 @@ def test_a_reply_is_a_line(records: list[logging.LogRecord]) -> None:
     webhook.on(TOPIC, watch)
     deliveries: list[Any] = []
     webhook.on(TOPIC, lambda notification: deliveries.append(notification.delivery))
-    ClustaarClient(app).at(STEP, name="Start").say("hi")
+    ClustaarClient(app).at(STEP, step_name="Start").say("hi")
     [record] = records
     assert record.levelno == logging.INFO
     start, _, end = record.getMessage().partition(" ms. ")
@@ -231,7 +231,7 @@ def test_a_step_cannot_forge_a_line(records: list[logging.LogRecord]) -> None:
     """Names and ids are on one line, without control characters."""
     app, webhook = make()
     webhook.on(TOPIC, greet)
-    ClustaarClient(app).at(HOSTILE, name=HOSTILE).say("hi")
+    ClustaarClient(app).at(HOSTILE, step_name=HOSTILE).say("hi")
     [record] = records
     for text in (record.getMessage(), fields(record)["step"]):
         assert not set(text) & set("\r\n\x1b\u202e")
@@ -241,7 +241,7 @@ def test_long_names_are_shortened(records: list[logging.LogRecord]) -> None:
     """A line has an end."""
     app, webhook = make()
     webhook.on(TOPIC, greet)
-    ClustaarClient(app).at("a" * 10_000, name="b" * 10_000).say("hi")
+    ClustaarClient(app).at("a" * 10_000, step_name="b" * 10_000).say("hi")
     assert len(records[0].getMessage()) < 400
     assert len(fields(records[0])["step"]) == 80
 

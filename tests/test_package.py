@@ -23,6 +23,13 @@ def test_every_public_name_is_there() -> None:
         assert name in dir(flask_clustaar)
 
 
+def test_a_star_imports_every_public_name() -> None:
+    """The names that are imported when they are first used are among them."""
+    names: dict[str, object] = {}
+    exec("from flask_clustaar import *", names)
+    assert names.keys() - {"__builtins__"} == set(flask_clustaar._HOMES)
+
+
 def test_a_name_that_is_not_there_is_an_error() -> None:
     """As in any module."""
     with pytest.raises(AttributeError, match="has no attribute 'ClustarWebhook'"):

@@ -308,7 +308,7 @@ def test_function(directory: Path) -> None:
         ({"record": 7}, "'record' must be the path of a directory, and is 7."),
         ({"record": ""}, "'record' must be the path of a directory, and is ''."),
         ({"record_share": 2}, "'record_share' must be a number from 0 to 1, and is 2."),
-        ({"record_days": 0}, "'record_days' must be a whole number above 0"),
+        ({"record_days": 0}, "'record_days' must be a positive integer"),
         ({"record_redact": "no"}, "It may also be a function."),
     ],
 )

@@ -236,8 +236,15 @@ def test_wrong_filters(router: Router, wrong: Any, message: str) -> None:
     """What is no filter is an error when it is registered."""
     with pytest.raises(TypeError, match=message):
         router.on("x", greet, filter=wrong)
-    with pytest.raises(TypeError, match=message):
-        HandlerGroup(filter=wrong)
+    if not isinstance(wrong, str):
+        with pytest.raises(TypeError, match=message):
+            HandlerGroup(filter=wrong)
+
+
+def test_groups_have_no_names() -> None:
+    """Their first argument is a filter, not a name as of a blueprint."""
+    with pytest.raises(TypeError, match="'HandlerGroup' has no name"):
+        HandlerGroup("orders")  # type: ignore[arg-type]
 
 
 def test_frozen(router: Router) -> None:
@@ -435,7 +442,7 @@ def test_receivers_are_for_all_senders(router: Router, sender: Any) -> None:
 def test_receivers_take_one_argument(router: Router) -> None:
     """What cannot be a handler cannot be connected."""
     with pytest.raises(TypeError, match="cannot be called with one argument"):
-        router.signal("x").connect(two_arguments)  # type: ignore[type-var]
+        router.signal("x").connect(two_arguments)
     assert router.handlers == ()
 
 
@@ -566,6 +573,20 @@ def test_a_filter_that_fails_is_heard(router: Router) -> None:
         router.find(Notification({}, "x"))
 
 
+def test_handlers_for_steps(router: Router) -> None:
+    """``on_step`` is short for the event with a ``StepID``."""
+    group = HandlerGroup()
+    assert router.on_step("a")(greet) is greet
+    group.on_step("a", "b", filter=Channel("facebook"))(watch)
+    router.include(group)
+    assert [(each.topic, each.filter) for each in router.handlers] == [
+        (TOPIC, StepID("a")),
+        (TOPIC, StepID("a", "b") & Channel("facebook")),
+    ]
+    with pytest.raises(TypeError, match="StepID: pass a string"):
+        router.on_step(5)  # type: ignore[arg-type]
+
+
 # --- Fallbacks ----------------------------------------------------------------------
 
 
@@ -650,6 +671,16 @@ def test_fallback_of_a_group(router: Router) -> None:
     assert which(Notification({}, "x")) is None
 
 
+def test_a_group_has_its_handlers() -> None:
+    """In the order of registration, with those of groups that it includes."""
+    inner, outer = HandlerGroup(), HandlerGroup()
+    inner.on("x", watch)
+    outer.on("x", greet)
+    outer.include(inner)
+    outer.fallback(sorry)
+    assert functions(list(outer.handlers)) == [greet, watch, sorry]
+
+
 def test_groups_nest(router: Router) -> None:
     """A handler has the filters of all the groups around it, from the outside in."""
     groups = [HandlerGroup(filter=StepID("a")), HandlerGroup(), HandlerGroup(watch)]
@@ -687,6 +718,67 @@ def test_what_cannot_be_included(router: Router) -> None:
     group = HandlerGroup()
     with pytest.raises(ConfigurationError, match="cannot include itself"):
         group.include(group)
+
+
+# --- Groups that answer alone -------------------------------------------------------
+
+
+def alone_router(**wrong: Any) -> Router:
+    """A router with handlers before and after a group that answers alone."""
+    router, group = Router(), HandlerGroup(filter=Channel("facebook"), alone=True)
+    router.on(TOPIC, greet)
+    group.on(TOPIC, watch, filter=StepID("a", "b"))
+    group.on(TOPIC, sorry, filter=StepID("a"))
+    router.include(group)
+    router.on(TOPIC, later)
+    router.signal(TOPIC).connect(wrapped)
+    return router
+
+
+@pytest.mark.parametrize(
+    ("notification", "expected"),
+    [
+        (reached("a"), ["greet", "watch", "sorry"]),
+        (reached("b"), ["greet", "watch"]),
+        (reached("c"), ["greet", "later", "wrapped"]),
+        (reached("a", channel="intercom"), ["greet", "later", "wrapped"]),
+    ],
+)
+def test_a_group_can_answer_alone(notification: Any, expected: list[str]) -> None:
+    """If one of its handlers matches, nothing that is registered after it runs."""
+    assert names(alone_router(), notification) == expected
+
+
+def test_groups_that_answer_alone_can_be_nested() -> None:
+    """The innermost decides: nothing after it runs, be it in the same outer group."""
+    router = Router()
+    inner, plain = HandlerGroup(filter=StepID("a"), alone=True), HandlerGroup()
+    outer = HandlerGroup(filter=Channel("facebook"), alone=True)
+    inner.on(TOPIC, greet)
+    inner.on(TOPIC, watch)
+    outer.include(inner)
+    plain.on(TOPIC, sorry)
+    outer.include(plain)
+    router.include(outer)
+    router.on(TOPIC, later)
+    assert names(router, reached("a")) == ["greet", "watch"]
+    assert names(router, reached("b")) == ["sorry"]
+    assert names(router, reached("b", channel="intercom")) == ["later"]
+
+
+def test_who_answers_alone_is_explained() -> None:
+    """The explanation says why handlers after the group do not run."""
+    router = alone_router()
+    router.on("x", greet)
+    explanations = router.explain(reached("b"))
+    assert [each.matched for each in explanations] == [True, True] + [False] * 4
+    why = "did not match: 'test_routing.watch' before it answers alone"
+    assert explanations[3].sentence == why
+    assert explanations[4].sentence == why
+    assert explanations[5].sentence.startswith("'x' did not match")
+    assert [each.handler for each in explanations if each.matched] == router.find(
+        reached("b")
+    )
 
 
 # --- Explaining ---------------------------------------------------------------------

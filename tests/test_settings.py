@@ -362,6 +362,8 @@ def test_pair_and_credentials() -> None:
         ("replay_capacity", 1, 1),
         ("dispatch", "first", "first"),
         ("on_error", "passthrough", "passthrough"),
+        ("host", "bot.example.com", "bot.example.com"),
+        ("host", None, None),
         ("url_prefix", "/", "/"),
         ("url_prefix", "/bots/one", "/bots/one"),
         ("url_prefix", "/bots/one/", "/bots/one"),
@@ -385,6 +387,7 @@ NO_CHOICES: list[object] = ["", "ALL", None, True, ["all"], {}]
         *(("signature_algorithms", v) for v in ["", "sha2", [], ["sha1", "md5"], {}]),
         *(("signature_algorithms", v) for v in [None, 1, [["sha1"]], "sha1;sha256"]),
         *(("request_max_age", value) for value in [0, -1, *NO_NUMBERS]),
+        *(("host", value) for value in ["", "https://bot.example.com", 1]),
         *(("clock_skew", value) for value in [-1, None, *NO_NUMBERS]),
         *(
             ("date_header", value)

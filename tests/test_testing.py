@@ -366,9 +366,9 @@ def put_below(app: Flask, webhook: ClustaarWebhook) -> None:
 @pytest.mark.parametrize(
     ("register", "url"),
     [
-        (nest, "/outer/inner/hook"),
-        (rename, "/other"),
-        (put_below, "/clustaar"),
+        (nest, "http://localhost/outer/inner/hook"),
+        (rename, "http://localhost/other"),
+        (put_below, "http://localhost/root/clustaar"),
         (put_on_subdomain, "http://bots.example.com/clustaar"),
     ],
 )
@@ -895,6 +895,54 @@ def test_texts_are_what_the_bot_says() -> None:
     assert reply.texts == reply.bubbles == said
 
 
+TEXT = {"type": "send_text_action", "alternatives": ["Hi"], "text": "Hi"}
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ("Hello", None),
+        (["Hello"], None),
+        ({}, "actions"),
+        ({"actions": {}}, "actions"),
+        ({"actions": ["Hello"]}, "actions.0.type"),
+        ({"actions": [TEXT, {"type": "send_hologram_action"}]}, "actions.1.type"),
+        ({"actions": [{"type": "wait_action", "duration": 99}]}, "actions.0.duration"),
+        ({"actions": [{"type": "jump_to_action", "defaultTarget": None,
+                       "connections": [{"type": "flow_connection", "target": None,
+                                        "predicates": [{}]}]}]},
+         "actions.0.connections.0.target"),
+        ({"actions": [], "session": []}, "session"),
+        ({"actions": [], "session": {"values": 5}}, "session"),
+        ({"actions": [], "interlocutor": 5}, "interlocutor"),
+    ],
+)  # fmt: skip
+def test_response_that_is_not_a_reply(body: Any, path: str | None) -> None:
+    """A 200 is ok only if it is a valid reply."""
+    app = make_app("Hello")
+    app.before_request(lambda: app.json.response(body))
+    reply = ClustaarClient(app).say("hi")
+
+    assert not reply.ok
+    assert reply.problem is not None and reply.problem["status"] == 200
+    assert reply.problem["detail"].startswith("The response is not a reply")
+    if path is not None:
+        assert reply.problem["errors"][0]["path"] == path
+    assert (reply.texts, reply.bubbles, reply.titles, reply.session) == ([], [], [], {})
+
+
+def test_reply_with_what_the_platform_sent() -> None:
+    """What came from the platform may go back to it, whatever its type and length."""
+    long = {"type": "send_text_action", "alternatives": ["x" * 5000]}
+    hologram = {"type": "send_hologram_action"}
+    app = make_app("Hello")
+    changed = {**long, "text": "y" * 5000}
+    body = {"actions": [hologram, changed], "session": None, "interlocutor": None}
+    app.before_request(lambda: app.json.response(body))
+
+    assert ClustaarClient(app).at(RED, actions=[long, hologram]).say("hi").ok
+
+
 def test_failure_is_a_problem() -> None:
     """What went wrong is in the reply, and the session is as it was."""
 
@@ -997,3 +1045,58 @@ def test_last_conversations_are_kept() -> None:
 
     kept = list(testing.conversations)
     assert kept == [client.transcript for client in clients[2:]]
+
+
+@pytest.mark.parametrize(
+    ("config", "url"),
+    [
+        ({"SERVER_NAME": "bot.example.com"}, "http://bot.example.com/clustaar"),
+        ({"TRUSTED_HOSTS": ["bot.example.com"]}, "http://bot.example.com/clustaar"),
+        ({"TRUSTED_HOSTS": [".example.com", "b"]}, "http://example.com/clustaar"),
+        (
+            {"SERVER_NAME": "a.example.com", "TRUSTED_HOSTS": ["b.example.com"]},
+            "http://b.example.com/clustaar",
+        ),
+        ({"PREFERRED_URL_SCHEME": "https"}, "https://localhost/clustaar"),
+        ({"APPLICATION_ROOT": "/bots"}, "http://localhost/bots/clustaar"),
+    ],
+)
+def test_host_is_one_that_the_application_accepts(
+    config: dict[str, Any], url: str
+) -> None:
+    """The URL has the server's name, or the first host that is trusted."""
+    app = Flask(__name__)
+    app.config.update(config)
+    ClustaarWebhook(app, private_key="a").fallback(lambda notification: request.url)
+    client = ClustaarClient(app)
+
+    assert client.url == url
+    assert client.say("hi").texts == [url]
+
+
+def test_base_url_can_be_given() -> None:
+    """Scheme, host and root of the requests can be chosen."""
+    app = Flask(__name__)
+    ClustaarWebhook(app, private_key="a").fallback(lambda notification: request.url)
+    client = ClustaarClient(app, base_url="https://bot.example.com/bots/")
+
+    assert client.say("hi").texts == ["https://bot.example.com/bots/clustaar"]
+
+
+@pytest.mark.parametrize(
+    "base_url", ["bot.example.com", "https://", "ftp://x/", "http://x/?a=1"]
+)
+def test_base_url_is_checked(base_url: str) -> None:
+    """A base URL is an http or https URL with a host."""
+    client = ClustaarClient(make_app(), base_url=base_url)
+    with pytest.raises(ValueError, match="is not a base URL. Write scheme, host and"):
+        client.say("hi")
+
+
+def test_url_with_variables_is_not_known() -> None:
+    """A webhook whose URL has variables cannot be talked with."""
+    app = Flask(__name__)
+    ClustaarWebhook(app, private_key="a", url_prefix="/<tenant>/clustaar")
+
+    with pytest.raises(LookupError, match="has variables: '/<tenant>/clustaar'"):
+        ClustaarClient(app).say("hi")

@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from flask import Flask
 
 from flask_clustaar.models import SendCardsAction, SendQuickRepliesAction
 from flask_clustaar.testing import ClustaarClient
-from shop import catalogue, create_app, steps
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
-    app = create_app(
-        {
-            "SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path}/shop.db",
-            "CLUSTAAR_PRIVATE_KEY": "test-key",
-        }
-    )
-    result = app.test_cli_runner().invoke(args=["init-db"])
-    assert "The shelves are full.\n" == result.output
-    yield app
-    with app.app_context():
-        catalogue.db.engine.dispose()
-
-
-@pytest.fixture
-def client(app: Flask) -> ClustaarClient:
-    return ClustaarClient(app)
+from shop import steps
 
 
 def test_welcome(client: ClustaarClient) -> None:
@@ -57,8 +35,8 @@ def test_welcome_of_somebody_without_a_name(app: Flask) -> None:
 
 
 def test_purchase(client: ClustaarClient) -> None:
-    """The session remembers the basket from step to step, until it is paid."""
-    client.at(steps.WINDOW).say("hello")
+    """The session keeps the basket from step to step, until it is paid."""
+    client.start("Window").say("hello")
     client.click("Shoes")
     client.click("Buy", index=1)
     assert ["red-shoes"] == client.session["basket"]
@@ -72,6 +50,44 @@ def test_purchase(client: ClustaarClient) -> None:
     reply = client.click("Check out")
     assert ["Thank you for your order of 83.00 EUR."] == reply.texts
     assert [] == client.session["basket"]
+
+    client.say("bye")
+    assert ["See you soon!"] == client.bubbles
+    assert client.paused
+
+
+def titles(client: ClustaarClient) -> list[str]:
+    """Return the titles of the cards that the bot showed last."""
+    assert client.reply is not None
+    (action,) = client.reply.actions
+    assert isinstance(action, SendCardsAction)
+    return [card.title for card in action.cards]
+
+
+def test_change_of_mind(client: ClustaarClient) -> None:
+    """What is typed after a click counts, and so does a click after that."""
+    client.start("Window").say("hello")
+    client.click("Shoes")
+    assert ["Blue shoes", "Red shoes"] == titles(client)
+
+    client.say("Hats")
+    assert ["Straw hat", "Bowler hat"] == titles(client)
+    client.say("accessories")
+    assert ["Umbrella"] == titles(client)
+
+    client.at("Window").say("hello")
+    client.click("Hats")
+    assert ["Straw hat", "Bowler hat"] == titles(client)
+
+
+def test_basket_after_something_was_typed(client: ClustaarClient) -> None:
+    """Typing at the basket buys nothing more."""
+    client.start("Window").say("hello")
+    client.click("Buy", index=0)
+    client.say("thanks")
+    client.say("thanks")
+
+    assert ["umbrella"] == client.session["basket"]
 
 
 def test_basket_that_is_looked_at_again(client: ClustaarClient) -> None:

@@ -15,7 +15,18 @@ from typing import IO, Any
 import click
 
 #: The commands, in the order in which a developer needs them.
-_COMMANDS = ("new", "chat", "inspect", "send", "routes", "check", "verify", "schema")
+_COMMANDS = (
+    "new",
+    "chat",
+    "inspect",
+    "send",
+    "routes",
+    "check",
+    "verify",
+    "replay",
+    "record",
+    "schema",
+)
 
 
 class _Commands(click.Group):

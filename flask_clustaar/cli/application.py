@@ -6,13 +6,11 @@ import os
 import sysconfig
 import traceback
 import warnings
-from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import Final
 
 import click
 from flask import Flask
 from flask.cli import NoAppException, ScriptInfo
-from werkzeug.routing import Rule
 
 from ..errors import ClustaarError
 from ..extension import ClustaarWebhook
@@ -30,7 +28,7 @@ def load_app() -> Flask:
     return app
 
 
-def warn(warning: Warning) -> None:
+def warn(warning: Warning | str) -> None:
     """Print a warning on standard error."""
     echo(str(warning), label="Warning: ", label_looks={"fg": "yellow"}, err=True)
 
@@ -140,56 +138,3 @@ def first_step(webhook: ClustaarWebhook) -> str | None:
         if step_ids:
             return min(step_ids)
     return None
-
-
-def rules_of(app: Flask, webhook: ClustaarWebhook) -> list[Rule]:
-    """Return the URL rules of a webhook in an application, the usual one first."""
-    endpoints = {
-        f"{name}.receive"
-        for name, blueprint in app.blueprints.items()
-        if blueprint is webhook.blueprint
-    }
-    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint in endpoints]
-    return sorted(rules, key=lambda rule: len(rule.rule))
-
-
-# -- the URL -------------------------------------------------------------------------
-
-
-class Address(NamedTuple):
-    """The URL of a webhook that the application accepts."""
-
-    #: Scheme, host and the application's root, such as ``http://localhost/``.
-    base_url: str
-    #: The path below the root, such as ``/clustaar``.
-    path: str
-
-    @property
-    def url_path(self) -> str:
-        """The path with the application's root."""
-        return urlsplit(self.base_url).path.rstrip("/") + self.path
-
-
-def address_of(app: Flask, webhook: ClustaarWebhook) -> Address:
-    """Return the URL of a webhook, by the host that the application accepts.
-
-    That is the host of the route, ``SERVER_NAME``, the first of ``TRUSTED_HOSTS``, or
-    else ``localhost``.
-
-    :raises click.ClickException: if the path or the host has variables.
-    """
-    rule = rules_of(app, webhook)[0]
-    if rule.arguments:
-        raise click.ClickException(
-            f"The URL of the webhook '{webhook.name}' has variables: '{rule.rule}'. "
-            "Pass the whole URL: '--url http://127.0.0.1:5000/...'."
-        )
-    trusted = app.config.get("TRUSTED_HOSTS") or ["localhost"]
-    host = app.config.get("SERVER_NAME") or str(trusted[0]).removeprefix(".")
-    if app.url_map.host_matching:
-        host = rule.host or host
-    elif rule.subdomain:
-        host = f"{rule.subdomain}.{host}"
-    scheme = app.config.get("PREFERRED_URL_SCHEME") or "http"
-    root = (app.config.get("APPLICATION_ROOT") or "/").strip("/")
-    return Address(f"{scheme}://{host}/{root}", rule.rule)

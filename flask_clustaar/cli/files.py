@@ -52,10 +52,11 @@ def read_bot(path: str) -> Bot:
     try:
         return Bot.parse(read(path), path)
     except BotFileError as error:
-        first, *more = map(str, error.violations)
-        others = f" (and {len(more)} more)" if more else ""
+        wrong = [str(each) for each in error.violations[:5]]
+        if len(error.violations) > len(wrong):
+            wrong.append(f"And {len(error.violations) - len(wrong)} more.")
         raise click.ClickException(
-            f"{name_of(path)} is not a bot file. {first}{others}"
+            f"{name_of(path)} is not a bot file. {' '.join(wrong)}"
         ) from error
 
 

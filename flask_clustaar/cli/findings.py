@@ -63,7 +63,7 @@ def rule(code: str, level: Level, summary: str) -> Rule:
 def echo_rules(as_json: bool) -> None:
     """Print all rules."""
     if as_json:
-        echo_json([asdict(each) for each in RULES.values()])
+        echo_json([asdict(each) for _, each in sorted(RULES.items())])
         return
     rows = [(each.code, each.level, each.summary) for _, each in sorted(RULES.items())]
     if not echo_table([("Code", "Level", "Meaning"), *rows]):

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import click
 from flask import Flask
-from flask.cli import NoAppException
+from flask.cli import NoAppException, ScriptInfo
 from werkzeug.serving import (
     WSGIRequestHandler,
     is_running_from_reloader,
@@ -116,7 +116,7 @@ def command(
     RECORDING is a file that the page exported; its requests are shown and can be
     replayed.
     """
-    if is_running_from_reloader():
+    if is_running_from_reloader():  # pragma: no cover (tests run it as a process)
         _serve(_Session(**json.loads(os.environ[_STATE])), webhook, steps, reload=True)
         return
     os.environ["FLASK_DEBUG"] = "1"
@@ -132,9 +132,9 @@ def command(
         with suppress(KeyboardInterrupt):
             if no_reload:
                 _serve(session, webhook, steps, reload=False)
-            else:
+            else:  # pragma: no cover (tests run it as a process)
                 # This process only watches over the one that serves.
-                run_simple(HOST, session.port, _unused, use_reloader=True)
+                run_simple(HOST, session.port, _broken, use_reloader=True)
 
 
 # -- the process that stays ----------------------------------------------------------
@@ -169,12 +169,6 @@ def _free_port() -> int:
     return port
 
 
-def _unused(
-    environ: WSGIEnviron, start_response: Callable[..., Any]
-) -> Iterable[bytes]:
-    raise AssertionError("Only the process that is started by this one serves.")
-
-
 # -- the process that serves, after each change of the code --------------------------
 
 
@@ -190,9 +184,32 @@ def _serve(
         # An exception is answered as where the bot runs for the platform.
         app.config["PROPAGATE_EXCEPTIONS"] = False
         Recorder(app, store)
-    program = Program(app, base_url, error=error, chosen=webhook, bot=bot)
-    inspector = create_inspector(program, store)
-    guard = Guard(inspector, session.inspector_port, session.token)
+    info = click.get_current_context().ensure_object(ScriptInfo)
+    program = Program(
+        app,
+        base_url,
+        name=app.name if app else info.app_import_path or "app",
+        error=error,
+        chosen=webhook,
+        bot=bot,
+    )
+    guard = Guard(
+        create_inspector(program, store), session.inspector_port, session.token
+    )
+    with _serving(guard, session):
+        run_simple(
+            HOST,
+            session.port,
+            app or _broken,
+            use_reloader=reload,
+            threaded=True,
+            extra_files=[steps] if steps else None,
+        )
+
+
+@contextmanager
+def _serving(guard: Guard, session: _Session) -> Iterator[None]:
+    """Serve the inspector in a thread, on the socket that lasts over all reloads."""
     server = make_server(
         HOST,
         session.inspector_port,
@@ -202,14 +219,11 @@ def _serve(
         fd=session.fd,
     )
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    run_simple(
-        HOST,
-        session.port,
-        app or _broken,
-        use_reloader=reload,
-        threaded=True,
-        extra_files=[steps] if steps else None,
-    )
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def _load(

@@ -1,11 +1,13 @@
-"""Print the lines of a transcript."""
+"""Print the lines of a conversation, and what users do not see as intended."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from ..transcript import Line, Style
+from .application import warn
+from .checks.reply import check_actions
 from .terminal import PLAIN, Looks, echo
 
 _LOOKS: Final[dict[Style, Looks]] = {
@@ -24,3 +26,11 @@ def say(lines: Iterable[Line]) -> None:
     """Print lines of a conversation."""
     for line in lines:
         echo(line.text, label=line.label, looks=_LOOKS.get(line.style, PLAIN))
+
+
+def warn_of_reply(reply: Any, channel: str | None) -> None:
+    """Print warnings of what users do not see as intended in a reply."""
+    if isinstance(reply, dict):
+        for found in check_actions(reply, channel):
+            if found.level != "hint":
+                warn(f"{found.where}: {found.message}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import statistics
@@ -16,11 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import click
+from werkzeug.wrappers import Response
 
 from ..logs import logger
 from ..platform.signer import Delivery
 from ..wire import JSON
-from .delivery import Answer, Send
+from .target import Send
 from .terminal import echo, is_terminal
 
 
@@ -96,8 +96,8 @@ def repeat(
             with lock:
                 measured.seconds.append(took)
                 measured.answers[_kind(answer)] += 1
-                if same and answer.status == 200:
-                    replies.add(answer.body)
+                if same and answer.status_code == 200:
+                    replies.add(answer.get_data())
                 advance()
 
     with (
@@ -161,13 +161,11 @@ def _logged_once() -> Iterator[None]:
         logger.removeFilter(is_new)
 
 
-def _kind(answer: Answer) -> str:
-    if answer.status == 200:
-        return "200"
-    try:
-        return f"{answer.status} {json.loads(answer.body)['code']}"
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return f"{answer.status}"
+def _kind(answer: Response) -> str:
+    """Return the status of an answer, and the code of a problem."""
+    problem = None if answer.status_code == 200 else answer.get_json(silent=True)
+    code = problem.get("code") if isinstance(problem, dict) else None
+    return " ".join(map(str, filter(None, [answer.status_code, code])))
 
 
 def _median(seconds: list[float]) -> float:

@@ -8,11 +8,12 @@ from typing import Any
 import click
 from flask import Flask
 
+from ..address import rules_of
 from ..extension import ClustaarWebhook
 from ..models import Notification
 from ..routing import Handler
 from ..wire import JSON
-from .application import load_app, rules_of, selected
+from .application import load_app, selected
 from .files import read, read_notification
 from .options import FILE, json_option, webhook_option
 from .terminal import echo, echo_json, echo_table

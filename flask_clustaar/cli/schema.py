@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from ..address import rules_of
 from ..json_schema import notification_schema, reply_schema
 from ..openapi import Webhook, openapi
 from ..wire import JSON
-from .application import load_app, rules_of, selected
+from .application import load_app, selected
 from .options import webhook_option
 from .terminal import echo_json
 

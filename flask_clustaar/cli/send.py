@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import SplitResult
 
 import click
 from click.core import ParameterSource
+from werkzeug.wrappers import Response
 
 from ..errors import ProblemError
-from ..logs import logger
 from ..models import Notification
 from ..notifications import load_notification
+from ..platform.documents import to_json
+from ..platform.notifications import STEP_NAME, make_notification
+from ..platform.reply import Reply
 from ..platform.signer import WRONG_KEY, Signer, distinct
-from ..testing import make_notification
-from ..transcript import info
+from ..transcript import Line, info, render_changes, render_input, render_place
 from ..wire import JSON
-from .checks.reply import check_actions
-from .delivery import Answer
+from .curl import curl
 from .files import read
-from .lines import say
+from .lines import say, warn_of_reply
+from .log import held_back_log, print_log
 from .options import (
     FILE,
     bot_id_option,
@@ -38,8 +37,7 @@ from .options import (
 )
 from .repeat import print_measured, repeat
 from .routes import running
-from .show import show
-from .target import Target, curl, find_target, url_option
+from .target import Target, find_target, url_option
 from .terminal import echo, echo_json, is_terminal
 
 
@@ -207,15 +205,15 @@ def command(
             print_measured(measured)
         fine = measured.ok
     else:
-        with _log_held_back() as records:
+        with held_back_log() as records:
             answer = target.send(signer.deliver(distinct(body), headers))
+        reply = Reply(answer, _understood(body))
         if as_json:
             _print_json(answer)
         else:
-            show(body, answer)
-            _print_more(body, answer, target, is_new=step is None and file is None)
-        _print_log(records, answer)
-        fine = answer.is_reply
+            _print(reply, target, named=step is not None or file is not None)
+        print_log(records, reply.problem)
+        fine = reply.ok
     if not fine:
         click.get_current_context().exit(1)
 
@@ -268,39 +266,50 @@ def _calls(document: Any) -> list[str]:
 # -- what is printed -----------------------------------------------------------------
 
 
-def _print_json(answer: Answer) -> None:
+def _print_json(answer: Response) -> None:
     if not is_terminal(sys.stdout):
-        click.echo(answer.body, nl=False)
+        click.echo(answer.get_data(), nl=False)
         return
     try:
-        echo_json(json.loads(answer.body))
+        echo_json(json.loads(answer.get_data()))
     except (ValueError, RecursionError):
-        for line in answer.body.decode(errors="replace").splitlines():
+        for line in answer.get_data().decode(errors="replace").splitlines():
             echo(line)
 
 
-def _print_more(body: bytes, answer: Answer, target: Target, *, is_new: bool) -> None:
-    """Print which handler answered, and what users do not see as intended.
+def _print(reply: Reply, target: Target, *, named: bool) -> None:
+    """Print a notification and its reply as a conversation.
 
-    :param is_new: whether the command chose the step.
+    :param named: whether the command was told which step it is.
     """
-    try:
-        notification = load_notification(body)
-    except ProblemError:
+    sent = reply.sent
+    if sent is None:
+        say([Line("· something that is not a notification", "user", "you")])
+    else:
+        name = sent.step.name if sent.step.name != STEP_NAME else None
+        say([render_place(f"{sent.step.id} ({name})" if name else f"{sent.step.id}")])
+        say(render_input(sent.input))
+    say(reply.lines)
+    if reply.problem is not None:
+        explanation = reply.problem.get("explanation")
+        for each in explanation if isinstance(explanation, list) else ():
+            say([info(str(each))])
+    if sent is None or not reply.ok:
         return
-    document = answer.json()
-    actions = document.get("actions") if isinstance(document, dict) else None
-    if answer.status == 200 and (is_new or not actions):
-        names = _handlers(target, notification)
-        if names:
-            say([info(f"handled by {', '.join(names)}")])
-    if answer.status == 200 and isinstance(document, dict):
-        for found in check_actions(document, notification.channel):
-            if found.level != "hint":
-                _warn(f"{found.where}: {found.message}")
+    say(render_changes("session", sent.session.values, reply.session))
+    user = to_json(sent.interlocutor)
+    say(render_changes("user", user, to_json(reply.interlocutor)))
+    if reply.repeated:
+        say([info("repeated: the reply is from the replay store, and no handler ran")])
+    elif not named or not reply.actions:
+        handlers = _handlers(target, sent)
+        if handlers:
+            say([info(f"handled by {', '.join(handlers)}")])
+    warn_of_reply(reply.json, sent.channel)
 
 
 def _handlers(target: Target, notification: Notification) -> list[str]:
+    """Return the names of the handlers that a notification runs, if they are known."""
     if target.app is None or target.webhook is None:
         return []
     with target.app.test_request_context(method="POST"):
@@ -314,40 +323,8 @@ def _handlers(target: Target, notification: Notification) -> list[str]:
     ]
 
 
-def _warn(text: str) -> None:
-    echo(text, label="Warning: ", label_looks={"fg": "yellow"}, err=True)
-
-
-# -- the log -------------------------------------------------------------------------
-
-
-@contextmanager
-def _log_held_back() -> Iterator[list[logging.LogRecord]]:
-    """Collect the log's records, to print only what the answer does not say."""
-    records: list[logging.LogRecord] = []
-
-    def collect(record: logging.LogRecord) -> bool:
-        records.append(record)
-        return False
-
-    logger.addFilter(collect)
+def _understood(body: bytes) -> Notification | None:
     try:
-        yield records
-    finally:
-        logger.removeFilter(collect)
-
-
-def _print_log(records: Sequence[logging.LogRecord], answer: Answer) -> None:
-    """Print what the log has beyond the answer: explanations and tracebacks."""
-    document = answer.json()
-    code = document.get("code") if isinstance(document, dict) else None
-    for record in records:
-        lines = record.getMessage().splitlines()
-        if code is not None and getattr(record, "clustaar_code", None) == code:
-            lines = [] if "explanation" in document else lines[1:]
-        elif record.levelno < logging.WARNING:
-            continue
-        if record.exc_info:
-            lines += "".join(traceback.format_exception(*record.exc_info)).splitlines()
-        for line in lines:
-            echo(line, looks={"dim": True}, err=True)
+        return load_notification(body)
+    except ProblemError:
+        return None

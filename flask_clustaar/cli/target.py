@@ -1,23 +1,26 @@
-"""Where requests go: to the application in this process, to a URL, or to a shell."""
+"""Where requests go: to the application in this process, or to a URL."""
 
 from __future__ import annotations
 
 import os
-import shlex
-import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import click
 from flask import Flask
 from flask.cli import NoAppException
+from werkzeug.wrappers import Response
 
+from ..address import Address, address_of
 from ..extension import ClustaarWebhook
 from ..platform.signer import Delivery
-from ..printable import printable
 from ..settings import Settings
-from .application import address_of, chosen, first_step, load_app, webhooks_of
-from .delivery import Send, to_app, to_url
+from .application import chosen, first_step, load_app, webhooks_of
+
+#: Sends a request and returns the answer.
+Send = Callable[[Delivery], Response]
 
 
 @dataclass(frozen=True)
@@ -54,17 +57,72 @@ def find_target(name: str | None, url: SplitResult | None) -> Target:
         if url is None:
             raise
         url = url if url.path else url._replace(path="/clustaar")
-        return Target(Settings.from_config({}), to_url(url), url.geturl())
+        return Target(Settings.from_config({}), _to_url(url), url.geturl())
     webhook = chosen(webhooks_of(app), name)
     settings = webhook.installation(app).settings
     if url is None:
-        address = address_of(app, webhook)
+        address = known_address(app, webhook)
         port = os.environ.get("FLASK_RUN_PORT", 5000)
         shown = f"http://127.0.0.1:{port}{address.url_path}"
-        return Target(settings, to_app(app, address), shown, app, webhook)
+        return Target(settings, _to_app(app, address), shown, app, webhook)
     if not url.path:
-        url = url._replace(path=address_of(app, webhook).url_path)
-    return Target(settings, to_url(url), url.geturl(), app, webhook)
+        url = url._replace(path=known_address(app, webhook).url_path)
+    return Target(settings, _to_url(url), url.geturl(), app, webhook)
+
+
+def known_address(app: Flask, webhook: ClustaarWebhook) -> Address:
+    """Return the URL of a webhook.
+
+    :raises click.ClickException: if it has variables.
+    """
+    try:
+        return address_of(app, webhook)
+    except LookupError as error:
+        raise click.ClickException(
+            f"{error} Pass the whole URL to 'flask clustaar send': "
+            "'--url http://127.0.0.1:5000/...'."
+        ) from error
+
+
+def answer_exceptions(app: Flask) -> None:
+    """Let an exception be answered and logged, as in production."""
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+
+
+def _to_app(app: Flask, address: Address) -> Send:
+    answer_exceptions(app)
+
+    def send(delivery: Delivery) -> Response:
+        # A client of its own, because several threads may send.
+        return app.test_client().post(
+            address.path,
+            base_url=address.base_url,
+            data=delivery.body,
+            headers=delivery.headers,
+        )
+
+    return send
+
+
+def _to_url(url: SplitResult) -> Send:
+    connect = HTTPSConnection if url.scheme == "https" else HTTPConnection
+    target = urlunsplit(("", "", url.path, url.query, ""))
+
+    def send(delivery: Delivery) -> Response:
+        connection = connect(str(url.hostname), url.port, timeout=30)
+        try:
+            connection.request("POST", target, delivery.body, delivery.headers)
+            answer = connection.getresponse()
+            return Response(answer.read(), answer.status, answer.getheaders())
+        except (OSError, HTTPException, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error or type(error).__name__
+            raise click.ClickException(
+                f"'{url.geturl()}' does not answer: {reason}."
+            ) from error
+        finally:
+            connection.close()
+
+    return send
 
 
 def url_option(
@@ -93,49 +151,3 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts if fit else None
-
-
-def curl(delivery: Delivery, url: str, file: str | None) -> str:
-    """Return a shell command that sends a request; options can be appended to it.
-
-    Other users of the machine can read a command, so the password is not in it: it is
-    in a file that only its owner can read, and that the command deletes.
-
-    :param file: the file with the body, if it is in one.
-    :raises click.ClickException: if the body does not fit into a command.
-    """
-    data = _data(delivery.body, file)
-    arguments = ["curl", "--silent", "--show-error"]
-    before = ""
-    for name, value in delivery.headers.items():
-        if name == "Authorization":
-            secret = shlex.quote(_private_file(f'header = "{name}: {value}"\n'))
-            before = f"{{ cat {secret}; rm {secret}; }} | "
-            arguments += ["--config", "-"]
-        else:
-            arguments += ["--header", f"{name}: {value}"]
-    return before + shlex.join([*arguments, "--data-binary", data, url])
-
-
-def _private_file(text: str) -> str:
-    with tempfile.NamedTemporaryFile("w", prefix="clustaar-", delete=False) as file:
-        file.write(text)
-    return file.name
-
-
-def _data(body: bytes, file: str | None) -> str:
-    if file not in (None, "-"):
-        return f"@{os.path.abspath(file)}"
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        text = "\0"
-    # A terminal does not show the text as it is, a shell does not pass on a longer one,
-    # and for curl '@' begins the name of a file.
-    unfit = printable(text, lines=True) != text
-    if unfit or text.startswith("@") or len(body) > 100_000:
-        raise click.ClickException(
-            "The notification does not fit into a shell command. Save it to a file, "
-            "and pass that with '--file'."
-        )
-    return text

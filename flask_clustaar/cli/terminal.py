@@ -72,11 +72,6 @@ def echo_json(value: Any) -> None:
     click.echo(printable(text, lines=True))
 
 
-def as_json(value: Any) -> str:
-    """Return a value as JSON in one line, with readable letters."""
-    return printable(json.dumps(value, ensure_ascii=False))
-
-
 # -- the terminal --------------------------------------------------------------------
 
 

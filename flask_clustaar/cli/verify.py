@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from typing import Final
 
 import click
 from flask import Flask
-from werkzeug.wsgi import get_content_length
 
+from ..address import rules_of
 from ..errors import DateMalformed, RequestFromFuture, RequestRejected, RequestTooOld
 from ..extension import ClustaarWebhook
 from ..security import read_date
 from ..settings import Settings
 from ..verification import ReceivedRequest, Verdict, verify
-from .application import chosen, load_app, rules_of, webhooks_of
+from .application import chosen, load_app, webhooks_of
 from .files import name_of, read
 from .options import FILE, json_option, webhook_option
 from .terminal import Looks, echo, echo_json
@@ -129,33 +128,13 @@ def _advice(verdict: Verdict, request: ReceivedRequest, settings: Settings) -> s
 # -- the file ------------------------------------------------------------------------
 
 
-_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-_LINE_BREAK = re.compile(r"\r?\n")
-_REQUEST_LINE = re.compile(r"[A-Z]+ (\S+) HTTP/[0-9.]+")
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
-
-
 def _parse(raw: bytes, file: str) -> ReceivedRequest:
-    raw = raw.lstrip(b"\r\n")
-    end = _BLANK_LINE.search(raw)
-    head, body = (raw[: end.start()], raw[end.end() :]) if end else (raw.rstrip(), b"")
-    lines = _LINE_BREAK.split(head.decode("latin-1"))
-    start = _REQUEST_LINE.fullmatch(lines[0])
-    headers: dict[str, list[str]] = {}
-    for number, line in enumerate(lines, 1):
-        if number == 1 and start:
-            continue
-        header = _HEADER.fullmatch(line)
-        if header is None:
-            raise click.ClickException(
-                f"{name_of(file)} is not an HTTP request: "
-                f"line {number} is not 'Name: value'."
-            )
-        headers.setdefault(header[1].lower(), []).append(header[2])
-    path = start[1].partition("?")[0] if start else None
-    request = ReceivedRequest(path, headers, body)
-    length = get_content_length(request.environ())
-    return request if length is None else request._replace(body=body[:length])
+    try:
+        return ReceivedRequest.parse(raw)
+    except ValueError as error:
+        raise click.ClickException(
+            f"{name_of(file)} is not an HTTP request: {error}."
+        ) from error
 
 
 def _webhook(app: Flask, name: str | None, request: ReceivedRequest) -> ClustaarWebhook:

@@ -8,9 +8,9 @@ compose with ``&``, ``|``, ``^`` and ``~``, also with plain functions::
 """
 
 from .base import And, Custom, Filter, FilterLike, Not, Or, Xor, as_filter
+from .ids import BotID, Channel, InputType, StepID, StepName
 from .jmespath import JMESPath
-from .names import BotID, Channel, InputType, StepID, StepName
-from .places import (
+from .paths import (
     JSONKeyEquals,
     JSONKeyExists,
     JSONKeyIn,

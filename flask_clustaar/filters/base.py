@@ -46,9 +46,9 @@ class Filter(ABC):
             it shows ids, names and types, but tells only the kind of what people wrote
             and of what is known about them; for logs.
         """
-        return self.judge(target, values=values)[1]
+        return self._explained(target, values=values)[1]
 
-    def judge(self, target: Any, *, values: bool = True) -> tuple[bool, str]:
+    def _explained(self, target: Any, *, values: bool = True) -> tuple[bool, str]:
         """Return whether the notification matches, and the sentence of
         :meth:`explain`.
         """

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..describe import Nothing, shorten
 from ..errors import ConfigurationError
-from .places import Look
+from .paths import Look
 from .values import check_text
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from typing import Any
 
 from ..describe import shorten, type_name
-from .places import Look
+from .paths import Look
 from .values import ABSENT, check_text, find, json_of
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..describe import Nothing
-from .places import Look, Value
+from .paths import Look, Value
 from .text import folded
 from .values import check_text, find
 

@@ -41,7 +41,7 @@ def converse(sender: Sender, store: Store, bot: Bot | None, asked: JSON) -> JSON
         chat.resume(asked["state"])
     session, user = chat.state["session"], chat.state["user"]
     try:
-        _act(chat, asked["act"])
+        _act(chat, asked.get("act") or {})
     except (ClustaarError, LookupError) as error:
         chat.items.append({"problem": str(error)})
     state = chat.state
@@ -119,10 +119,10 @@ class _Chat(Conversation):
             listener=self._note,
         )
         handled = self._handled()
-        for id, name in handled.items():
-            if id not in self.steps and bot is None:
+        if bot is None:
+            for id, name in handled.items():
                 self.steps[id] = make_notification(step=id, step_name=name).step
-        self.start(next(iter([*self.steps, *handled]), None))
+            self.start()
 
     def places(self) -> Sequence[str]:
         """Return the ids of the steps that are known, and of the current one."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..recording.delivery import Delivery
 from ..wire import JSON
-from .documents import parse, value_at
+from .documents import parse, value_at, values_after
 from .sending import Sender
 
 
@@ -115,7 +115,7 @@ def _act(document: Any) -> str | None:
     session = value_at(document, "data", "session", "values") or {}
     lines = [f"clustaar_client.session = {session!r}"] if session else []
     place = {
-        "name": step.get("name"),
+        "step_name": step.get("name"),
         "actions": step.get("actions") or None,
         "user_data": step.get("userData"),
     }
@@ -153,10 +153,8 @@ def _expectations(delivery: Delivery) -> list[str]:
     # The texts are compared as JSON, so that nothing of a reply is left out.
     actions = pformat(reply.get("actions"), width=84, sort_dicts=False)
     lines = [f"assert reply.json['actions'] == {actions}"]
-    session = value_at(reply, "session", "values")
-    if session is not None:
-        lines.append(f"assert reply.session == {session!r}")
-    return lines
+    _, session = values_after(parse(delivery["request"]), reply)
+    return [*lines, f"assert reply.session == {session!r}"]
 
 
 def _name(document: Any) -> str:

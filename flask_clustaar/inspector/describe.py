@@ -156,8 +156,13 @@ def row_of(delivery: Delivery) -> Row:
 
 
 def _title(input: Any) -> str:
-    lines = render_input(input) if isinstance(input, dict) else []
-    return " ".join(line.text for line in lines)[:80]
+    """Return what the user did, in a few words."""
+    if not isinstance(input, dict):
+        return ""
+    if input.get("type") == "go_to_action":
+        values = input.get("sessionValues") or ""
+        return f"click {json.dumps(values) if values else ''}"[:80].strip()
+    return " ".join(line.text for line in render_input(input))[:80]
 
 
 def _words(value: Any) -> str:
@@ -231,17 +236,14 @@ def _unsent(trace: Trace) -> str | None:
     """Return the invalid reply as the handlers built it."""
     if not isinstance(trace.failure, InvalidReply) or trace.notification is None:
         return None
+    returned = [run.call.returned for run in trace.runs]
     try:
-        answers = [
-            answer
-            for run in trace.runs
-            if run.call
-            and (answer := replies.answer_of(run.call.returned, run.handler.name))
-        ]
-        wire, _ = validate_model(replies.merge(answers, trace.notification))
-        return json.dumps(wire)
-    except Exception:
-        return None  # What cannot be merged or written has no JSON to be shown.
+        answers = [replies.answer_of(each, "handler") for each in returned]
+        merged = replies.merge([each for each in answers if each], trace.notification)
+        return json.dumps(validate_model(merged)[0])
+    except InvalidReply:
+        # A dict or a list of them, with something that no reply has.
+        return json.dumps(returned[-1], default=repr)
 
 
 def _traceback(trace: Trace) -> str | None:
@@ -282,7 +284,7 @@ def _handlers(app: Flask, webhook: ClustaarWebhook, trace: Trace) -> list[Handle
 def _handler(explanation: Explanation, run: Run | None) -> HandlerRun:
     handler = explanation.handler
     returned = None
-    if run is not None and run.call is not None:
+    if run and (run.has_returned or run.call.returned is not None):
         returned = _shown.repr(run.call.returned)
     return HandlerRun(
         name=handler.name,

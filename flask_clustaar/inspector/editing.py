@@ -14,7 +14,8 @@ from ..models import Notification, StepReachedResponse
 from ..schemas import schema_for, violations
 from ..wire import JSON
 
-Kind = Literal["notification", "reply"]
+#: What a text is checked as; ``json`` is any JSON.
+Kind = Literal["notification", "reply", "json"]
 
 
 class Mistake(NamedTuple):
@@ -39,6 +40,8 @@ def check(text: str, kind: Kind) -> list[Mistake]:
         return [Mistake(error.lineno, "", f"It is not JSON: {error.msg}.")]
     except RecursionError:
         return [Mistake(0, "", "It is nested too deeply.")]
+    if kind == "json":
+        return []
     model = Notification if kind == "notification" else StepReachedResponse
     try:
         schema_for(model).load(document)
@@ -59,7 +62,7 @@ def complete(text: str, caret: int, kind: Kind) -> tuple[str, list[str]]:
     """
     before = text[:caret]
     path, typed, is_key = _caret(before)
-    if typed is None:
+    if typed is None or kind == "json":
         return "", []
     schema = notification_schema() if kind == "notification" else reply_schema()
     options: set[str] = set()
@@ -178,10 +181,8 @@ def _nodes(schema: JSON, path: list[tuple[str, str | None]]) -> list[JSON]:
     return [each for node in nodes for each in _options(schema, node, None)]
 
 
-def _options(schema: JSON, node: Any, kind: str | None) -> Iterator[JSON]:
+def _options(schema: JSON, node: JSON, kind: str | None) -> Iterator[JSON]:
     """Yield what a schema refers to and chooses from, of one type if that is known."""
-    if not isinstance(node, dict):
-        return
     if "$ref" in node:
         target: Any = schema
         for part in node["$ref"].removeprefix("#/").split("/"):
@@ -202,7 +203,5 @@ def _children(node: JSON, place: str) -> Iterator[Any]:
         yield node["properties"][place]
 
 
-def _constants(node: Any) -> list[Any]:
-    if not isinstance(node, dict):
-        return []
+def _constants(node: JSON) -> list[Any]:
     return [*([node["const"]] if "const" in node else []), *node.get("enum", [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import threading
 import time
@@ -111,31 +112,30 @@ class Recorder:
         self, notification: Notification, handler: Handler, *, call: Call
     ) -> Iterator[None]:
         """See what a handler returns."""
+        run = Run(handler, call=call)
+        _trace().runs.append(run)
         yield
-        if trace := _trace():
-            trace.runs.append(Run(handler, call=call))
+        run.has_returned = True
 
     def _received(self, _: Flask, notification: Notification, **extra: Any) -> None:
-        if trace := _trace():
-            trace.notification, trace.loaded = notification, time.perf_counter()
+        trace = _trace()
+        trace.notification, trace.loaded = notification, time.perf_counter()
 
     def _called(
         self, _: Flask, handler: Handler, duration: float, **extra: Any
     ) -> None:
-        if trace := _trace():
-            trace.handled = time.perf_counter()
-            # One that raised did not come back to '_around'.
-            if not trace.runs or trace.runs[-1].handler is not handler:
-                trace.runs.append(Run(handler))
-            trace.runs[-1].duration = duration
+        trace = _trace()
+        trace.handled = time.perf_counter()
+        # '_around' may not be registered.
+        if not trace.runs or trace.runs[-1].handler is not handler:
+            trace.runs.append(Run(handler))
+        trace.runs[-1].duration = duration
 
     def _failed(self, _: Flask, exception: BaseException, **extra: Any) -> None:
-        if trace := _trace():
-            trace.failure = exception
+        _trace().failure = exception
 
     def _repeated(self, _: Flask, **extra: Any) -> None:
-        if trace := _trace():
-            trace.repeated = True
+        _trace().repeated = True
 
     # -- recording ---------------------------------------------------------------------
 
@@ -159,12 +159,11 @@ class Recorder:
         while True:
             self._arrived.wait()
             self._arrived.clear()
-            patience = time.perf_counter() + 0.5
-            while self._is_busy() and time.perf_counter() < patience:
-                time.sleep(0.01)
-            self._record_some(20)
-            if self._pending:
-                self._arrived.set()
+            while self._pending:
+                patience = time.perf_counter() + 0.5
+                while self._is_busy() and time.perf_counter() < patience:
+                    time.sleep(0.01)
+                self._record_some(20)
 
     def _is_busy(self) -> bool:
         return self._running > 0 or time.perf_counter() - self._quiet_since < 0.02
@@ -185,7 +184,7 @@ class Recorder:
                     origin.id = id
 
 
-def _trace() -> Trace | None:
-    """Return the trace of the current request."""
-    trace: Trace | None = request.environ.get(_TRACE) if request else None
-    return trace
+def _trace() -> Trace:
+    """Return the trace of the current request; one that nobody sees outside of one."""
+    found: Trace | None = request.environ.get(_TRACE) if request else None
+    return found or Trace({}, Body(io.BytesIO()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import BadRequest, HTTPException, NotFound
@@ -16,7 +16,7 @@ from ..wire import JSON
 from .conversation import converse
 from .copies import COPIES, COPY_NAMES
 from .documents import differences, lines_of, parse, user_after, values_after
-from .editing import check, complete
+from .editing import Kind, check, complete
 from .program import Program
 from .sending import HOW, Sender
 from .store import Store, matches
@@ -314,7 +314,7 @@ def chat() -> Response:
         sender = _sender(body.get("webhook"))
         return jsonify(converse(sender, _store(), _program().bot, body))
     except (LookupError, TypeError, ValueError) as error:
-        raise BadRequest(str(error)) from error
+        raise BadRequest(f"The state of the chat is damaged: {error!r}.") from error
 
 
 # -- typing --------------------------------------------------------------------------
@@ -325,7 +325,8 @@ def check_text() -> Response:
     """Return what is wrong with a text that is being typed, and how it can go on."""
     body = _body()
     text, kind, caret = body.get("text"), body.get("kind"), body.get("caret", 0)
-    if not isinstance(text, str) or kind not in ("notification", "reply"):
-        raise BadRequest("'text' must be text, and 'kind' a notification or a reply.")
-    typed, options = complete(text, caret, kind)
-    return jsonify(mistakes=check(text, kind), typed=typed, options=options[:40])
+    if not isinstance(text, str) or kind not in get_args(Kind):
+        raise BadRequest(f"'text' must be text, and 'kind' one of {get_args(Kind)}.")
+    as_what = cast(Kind, kind)
+    typed, options = complete(text, int(caret), as_what)
+    return jsonify(mistakes=check(text, as_what), typed=typed, options=options[:40])

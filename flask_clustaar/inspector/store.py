@@ -113,11 +113,6 @@ class Store:
             for id, pinned, delivery in found
         ]
 
-    def last_id(self) -> int:
-        """Return the greatest id that was ever given; 0 if none was."""
-        found = self._select("SELECT seq FROM sqlite_sequence")
-        return found[0][0] if found else 0
-
     def pin(self, id: int, name: str | None) -> bool:
         """Keep a delivery under a name, or with None no longer; tell if it is there."""
         return self._change("UPDATE deliveries SET pinned = ? WHERE id = ?", (name, id))

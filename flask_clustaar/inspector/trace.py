@@ -73,8 +73,10 @@ class Run:
     handler: Handler
     #: In seconds.
     duration: float = 0.0
-    #: What it returned is in it; None if it raised an exception.
-    call: Call | None = None
+    #: What it returned is in it.
+    call: Call = field(default_factory=Call)
+    #: Whether it came to its end.
+    has_returned: bool = False
 
 
 @dataclass

@@ -191,7 +191,7 @@ class Conversation:
         self._offers: list[_Offer] = []
         self._turn = 0
         self._shown_place: str | None = None
-        self._shown: tuple[JSON, JSON] = {}, dump(as_interlocutor(NO_VALUES))
+        self._shown: tuple[JSON, JSON] = {}, _flat(dump(as_interlocutor(NO_VALUES)))
 
     def __str__(self) -> str:
         return str(self.transcript)
@@ -334,7 +334,7 @@ class Conversation:
         self.paused, self.elapsed = bool(state["paused"]), float(state["elapsed"])
         self._reached, self._message = bool(state["reached"]), state["message"]
         self._shown_place = self.label(str(self.step.id))
-        self._shown = copy_json(self.session), dump(self.user)
+        self._shown = copy_json(self.session), self.user_values
         return self
 
     @property
@@ -352,12 +352,7 @@ class Conversation:
         This happens by itself before the next thing that the user does.
         """
         at = self.label(str(self.step.id))
-        session, user = self._shown
-        now = dump(self.user)
-        changes = [
-            *render_changes("session", session, self.session),
-            *self._user_changes(user, now),
-        ]
+        changes = self._changes()
         if at == self._shown_place and not changes:
             return
         # A line between two parts: what follows was set up, and not said by the bot.
@@ -366,7 +361,12 @@ class Conversation:
         self._shown_place = at
         setup = [] if gap else self._setup()
         self.transcript.add([*gap, place, *setup, *changes])
-        self._shown = copy_json(self.session), now
+        self._shown = copy_json(self.session), self.user_values
+
+    @property
+    def user_values(self) -> JSON:
+        """The user's attributes as JSON, by their names in the models."""
+        return _flat(dump(self.user))
 
     # -- clicks ------------------------------------------------------------------------
 
@@ -668,14 +668,15 @@ class Conversation:
 
     def _show_changes(self) -> None:
         """Add what changed in the session and the user since the user did something."""
-        session, user = self._shown
-        now = dump(self.user)
-        changes = render_changes("session", session, self.session)
-        self.transcript.add([*changes, *self._user_changes(user, now)])
-        self._shown = copy_json(self.session), now
+        self.transcript.add(self._changes())
+        self._shown = copy_json(self.session), self.user_values
 
-    def _user_changes(self, before: JSON, after: JSON) -> list[Line]:
-        return render_changes("user", _flat(before), _flat(after))
+    def _changes(self) -> list[Line]:
+        session, user = self._shown
+        return [
+            *render_changes("session", session, self.session),
+            *render_changes("user", user, self.user_values),
+        ]
 
     def _setup(self) -> list[Line]:
         """Return the lines that set up a conversation otherwise than by default."""

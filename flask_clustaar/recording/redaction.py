@@ -184,6 +184,12 @@ def _name(value: Any, table: Table, label: str) -> Any:
     return _NAME.sub(word, value)
 
 
+def _email(value: Any, table: Table) -> Any:
+    if isinstance(value, str) and "@" in value:
+        return table.add(value, table.pseudonyms.email(value), anywhere=True)
+    return _attribute(value, table)
+
+
 def _phone(value: Any, table: Table) -> Any:
     if isinstance(value, str):
         digits = "".join(filter(str.isdecimal, value))
@@ -204,6 +210,7 @@ def _kept(value: Any, table: Table) -> Any:
 _USER: Final[Mapping[str, Callable[[Any, Table], Any]]] = {
     "firstName": _first_name,
     "lastName": _last_name,
+    "email": _email,
     "phoneNumber": _phone,
     "location": _nothing,
     "isLogged": _kept,

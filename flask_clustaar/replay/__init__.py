@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import threading
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, ReplayStoreError
 from .memory import MemoryReplayStore
 from .redis import RedisReplayStore
 from .sqlite import SQLiteReplayStore
@@ -50,12 +51,29 @@ def open_store(
     )
 
 
-def check_store(store: ReplayStore) -> None:
+def check_store(store: ReplayStore, *, timeout: float | None = None) -> None:
     """Record a delivery that nobody sends, and release it, to see if the store works.
 
-    :raises ReplayStoreError: if it does not.
+    :param timeout: how many seconds the store may take. Default: no limit.
+    :raises ReplayStoreError: if it does not work, or takes longer.
     """
-    store.release(store.claim(f"check:{secrets.token_hex(16)}", lease=1))
+    outcome: list[Exception | None] = []
+
+    def check() -> None:
+        try:
+            store.release(store.claim(f"check:{secrets.token_hex(16)}", lease=1))
+        except Exception as error:
+            outcome.append(error)
+        else:
+            outcome.append(None)
+
+    thread = threading.Thread(target=check, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if not outcome:
+        raise ReplayStoreError(f"The replay store takes more than {timeout:g} seconds.")
+    if outcome[0] is not None:
+        raise outcome[0]
 
 
 def _sqlite_path(rest: str) -> str:

@@ -62,7 +62,10 @@ class RedisReplayStore:
             return self._twice(attempt)
         except ReplayStoreError:
             # Redis may have recorded a claim that nobody knows of.
-            self._later.add(lambda: self._run(_RELEASE, key, running), seconds=lease)
+            self._later.add(
+                lambda: self._twice(lambda: self._run(_RELEASE, key, running)),
+                seconds=lease,
+            )
             raise
 
     def complete(self, claim: Claim, reply: bytes, *, lifetime: float) -> None:
@@ -82,7 +85,7 @@ class RedisReplayStore:
         try:
             self._twice(attempt)
         except ReplayStoreError:
-            self._later.add(attempt, seconds=_FINISH_WITHIN)
+            self._later.add(lambda: self._twice(attempt), seconds=_FINISH_WITHIN)
             raise
 
     @staticmethod

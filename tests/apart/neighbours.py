@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 import sentry_sdk
 from apiflask import APIFlask
+from click.testing import CliRunner
 from flask import Flask, redirect, request
+from flask.cli import ScriptInfo
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel, gettext, lazy_gettext
 from flask_cors import CORS
@@ -30,6 +33,7 @@ from sentry_sdk.transport import Transport
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_clustaar import ClustaarWebhook, events
+from flask_clustaar.cli import clustaar
 from flask_clustaar.testing import ClustaarClient, make_notification
 
 PAGE = (Path(__file__).parents[2] / "docs/extensions.rst").read_text(encoding="utf-8")
@@ -369,3 +373,52 @@ def test_all_at_once(reports: list[Any]) -> None:
     replies = [client.send(make_notification(), headers=https) for _ in range(3)]
     assert ["Hello"] * 3 == [reply.texts[0] for reply in replies]
     assert [] == reports
+
+
+# -- 'flask clustaar check' ------------------------------------------------------------
+
+
+def found_in(app: Flask) -> list[tuple[str, str]]:
+    """Return the level and the code of what keeps requests from the webhook."""
+    info = ScriptInfo(create_app=lambda: app)
+    result = CliRunner().invoke(clustaar, ["check", "--json"], obj=info)
+    rows = json.loads(result.stdout)
+    codes = ("blocked", "redirected", "rate_limited", "body_limit", "reply_changed")
+    return [(row["level"], row["code"]) for row in rows if row["code"] in codes]
+
+
+def test_check_finds_flask_talisman() -> None:
+    """Redirects to HTTPS are found, until the proxy or the exemption is there."""
+    app = Flask(__name__)
+    add_webhook(app)
+    talisman = Talisman(app)
+    assert found_in(app) == [("warning", "redirected")]
+    bare, app.wsgi_app = app.wsgi_app, ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
+    assert found_in(app) == []
+    app.wsgi_app = bare  # type: ignore[method-assign]
+    talisman(force_https=False)(app.view_functions["clustaar.receive"])
+    assert found_in(app) == []
+
+
+def test_check_finds_flask_limiter() -> None:
+    """A default limit is found, until the webhook is exempt."""
+    app = Flask(__name__)
+    webhook = add_webhook(app)
+    limiter = Limiter(
+        get_remote_address,
+        app=app,
+        default_limits=["50 per hour"],
+        storage_uri="memory://",
+    )
+    assert found_in(app) == [("warning", "rate_limited")]
+    limiter.exempt(webhook.blueprint)
+    assert found_in(app) == []
+
+
+def test_check_finds_nothing_in_flask_wtf() -> None:
+    """The webhook is exempt from CSRF protection by itself."""
+    app = Flask(__name__)
+    app.secret_key = "secret"
+    add_webhook(app)
+    CSRFProtect(app)
+    assert found_in(app) == []

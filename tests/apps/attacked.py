@@ -2,7 +2,8 @@
 
 ``ATTACKED_RUNS`` names the file it appends a line to for each run of a handler, with
 the name of the webhook, of the delivery, of the process, and when it began. While
-there is a file of that name that ends in ``.hold`` a delivery that asks for it waits.
+there is a file of that name that ends in ``.hold`` a delivery that asks for it waits. A
+delivery may also ask for a pause.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ def record(webhook: str) -> Callable[[Notification], str]:
         file = os.open(RUNS, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, line.encode())  # at once, so that no two lines mix
         os.close(file)
+        time.sleep(notification.session.get("pause", 0))
         while notification.session.get("hold") and os.path.exists(HOLD):
             time.sleep(0.01)
         return uuid.uuid4().hex

@@ -1,13 +1,18 @@
 """What type checkers have to accept, and what they have to know of it."""
 
+# mypy: disable-error-code="empty-body"
+
 from __future__ import annotations
 
+import functools
 import re
-from typing import Any, assert_type
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar, assert_type
 
 from flask import Flask
 
-from flask_clustaar import ClustaarWebhook, HandlerGroup, Notification, events
+from flask_clustaar import Answer, ClustaarWebhook, HandlerGroup, Notification, events
 from flask_clustaar.errors import PROBLEMS, InvalidReply, ProblemError, Violation
 from flask_clustaar.filters import Filter, JSONKeyEquals, StepID
 from flask_clustaar.installation import Installation
@@ -28,7 +33,7 @@ from flask_clustaar.models import (
     StepTarget,
     WaitAction,
 )
-from flask_clustaar.routing import Handler
+from flask_clustaar.routing import Call, Handler
 from flask_clustaar.settings import Settings
 from flask_clustaar.testing import ClustaarClient, Reply, make_notification
 from flask_clustaar.truncation import truncate
@@ -113,3 +118,110 @@ assert_type(PROBLEMS["no_handler"], type[ProblemError])
 assert_type(ClustaarClient(app).say("hello"), Reply)
 assert_type(truncate("text", 10), str)
 assert_type(truncate("text", QuickReply, "title"), str)
+
+
+# Handlers of all kinds, and all that they may return.
+
+
+class LazyString:
+    def __html__(self) -> str: ...
+
+
+class Orders:
+    def __call__(self, notification: Notification) -> SendTextAction: ...
+
+    def method(self, notification: Notification, lang: str = "fr") -> list[str]: ...
+
+    async def later(self, notification: Notification) -> StepReachedResponse: ...
+
+    @staticmethod
+    def static(notification: object) -> tuple[Action, ...]: ...
+
+    @classmethod
+    def of_class(cls, notification: Any) -> dict[str, Any]: ...
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def decorated(function: Callable[P, R]) -> Callable[P, R]: ...
+
+
+def with_database(
+    function: Callable[[Notification, str], R],
+) -> Callable[[Notification], R]: ...
+
+
+@webhook.on_step("a", "b", filter=StepID("c"))
+@decorated
+def in_a_decorator(notification: Notification) -> Answer: ...
+
+
+@group.on_step("a")
+@with_database
+def with_another_argument(notification: Notification, database: str) -> str: ...
+
+
+@webhook.on("x")
+@decorated
+async def async_in_a_decorator(notification: Notification) -> Answer: ...
+
+
+@webhook.on("x")
+def answers_in_wire_form(
+    notification: Notification,
+) -> Mapping[str, str | list[Mapping[str, str]]]: ...
+
+
+@webhook.on("x")
+def answers_a_union(notification: Notification) -> SendTextAction | str | None: ...
+
+
+@webhook.on("x")
+def answers_mixed(notification: Notification) -> list[Action | str]: ...
+
+
+@webhook.on("x")
+def answers_lazily(notification: Notification) -> LazyString: ...
+
+
+@webhook.on("x")
+def not_annotated(notification):  # type: ignore[no-untyped-def]
+    return "x"
+
+
+for bound in (Orders(), Orders().method, Orders().later):
+    webhook.on("x", bound)
+webhook.on("x", Orders.static)
+webhook.on("x", Orders.of_class)
+webhook.on("x", functools.partial(greet, greeting="Hi"))
+webhook.on("x", lambda notification: notification.text)
+webhook.on("x", lambda notification: None)
+webhook.fallback("x", Orders().later)
+assert_type(webhook.signal("x").connect(greet)(make_notification()), str)
+
+
+@webhook.errorhandler(KeyError)
+def on_key_error(error: KeyError) -> str: ...
+
+
+@group.errorhandler(InvalidReply)
+async def on_invalid_reply(
+    error: InvalidReply, notification: Notification
+) -> list[Action]: ...
+
+
+@webhook.around
+@contextmanager
+def around(notification: Notification, handler: Handler) -> Iterator[None]: ...
+
+
+@group.around
+@contextmanager
+def around_with_call(
+    notification: Notification, handler: Handler, call: Call
+) -> Iterator[None]: ...
+
+
+assert_type(HandlerGroup(alone=True).alone, bool)

@@ -1,6 +1,10 @@
 """What type checkers have to refuse: an exemption that none needs is an error here."""
 
+# mypy: disable-error-code="empty-body"
+
 from __future__ import annotations
+
+import functools
 
 from flask_clustaar import ClustaarWebhook, HandlerGroup, Notification
 from flask_clustaar.filters import StepID
@@ -15,6 +19,7 @@ from flask_clustaar.models import (
     ShareAction,
     WaitAction,
 )
+from flask_clustaar.routing import Handler
 
 webhook = ClustaarWebhook()
 group = HandlerGroup()
@@ -44,6 +49,75 @@ def takes_three(request: object, response: object, notification: object) -> None
 
 @group.fallback  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportCallIssue]
 def also_takes_nothing() -> None: ...
+
+
+# What handlers take and return.
+
+
+@webhook.on("x")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def takes_a_text(text: str) -> None: ...
+
+
+@webhook.on("x")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def answers_a_number(notification: Notification) -> int: ...
+
+
+@webhook.on_step("a")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def answers_a_quick_reply(notification: Notification) -> QuickReply: ...
+
+
+@webhook.on("x")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def answers_cards(notification: Notification) -> list[Card]: ...
+
+
+@webhook.on("x")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def answers_a_button_action(notification: Notification) -> GoToAction: ...
+
+
+@webhook.on("x")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def answers_bytes(notification: Notification) -> bytes: ...
+
+
+@webhook.on("x")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def answers_a_class(notification: Notification) -> type[WaitAction]: ...
+
+
+@webhook.on("x")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def answers_a_maybe(notification: Notification) -> WaitAction | bool: ...
+
+
+@webhook.on("x")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+async def answers_a_number_later(notification: Notification) -> float: ...
+
+
+@group.fallback  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportCallIssue]
+def falls_back_on_a_number(notification: Notification) -> int: ...
+
+
+class Orders:
+    def method(self, notification: Notification) -> Notification: ...
+
+    async def later(self, notification: str) -> None: ...
+
+
+webhook.on("x", Orders().method)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportCallIssue]
+webhook.on("x", Orders().later)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportCallIssue]
+webhook.on("x", functools.partial(takes_three, None))  # pyright: ignore[reportArgumentType, reportCallIssue]
+webhook.on("x", lambda notification: 5)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportCallIssue]
+webhook.on_step(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+HandlerGroup(alone="x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@webhook.errorhandler(KeyError)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def sorry_with_a_number(error: KeyError) -> int: ...
+
+
+@webhook.errorhandler("KeyError")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+def sorry(error: KeyError) -> str: ...
+
+
+@webhook.around  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def not_a_context_manager(notification: Notification, handler: Handler) -> None: ...
 
 
 def read(notification: Notification) -> None:

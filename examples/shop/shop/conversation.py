@@ -1,8 +1,8 @@
 """What the bot says at each step.
 
-A click takes a value along to the next step, and the session keeps it: the kind of
-products to look at (``kind``), the product to buy (``product``). The basket is a list
-of products in the session, too, so nothing about a conversation is stored here.
+A click brings a value to the next step: the kind of products to look at (``kind``), or
+the product to buy (``product``). The basket is a list of products in the session, so
+nothing about a conversation is stored here.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def welcome(notification: Notification) -> list[Action]:
 @group.on(events.CONVERSATION_STEP_REACHED, filter=StepID(steps.SHELF))
 def show_products(notification: Notification) -> Action:
     """Show the products of a kind: the one clicked on, or written."""
-    kind = notification.session.get("kind") or notification.text.strip().lower()
+    # Not the session's, which keeps the kind of an earlier click.
+    kind = notification.clicked.get("kind") or notification.text.strip().lower()
     products = catalogue.cheapest(10, kind=kind)
     if not products:
         return _suggest("We have none of those.", "Look around", steps.WINDOW)
@@ -61,12 +62,10 @@ def show_products(notification: Notification) -> Action:
 
 @group.on(events.CONVERSATION_STEP_REACHED, filter=StepID(steps.BASKET))
 def fill_basket(notification: Notification) -> Action:
-    """Put the product that was clicked on into the basket."""
+    """Put the product that was clicked on into the basket, and show the basket."""
     session = notification.session
-    if session.get("product"):
-        session["basket"] = [*session.get("basket", []), session["product"]]
-        # Empty, not deleted: the platform may merge what comes back with what it has.
-        session["product"] = None
+    if product := notification.clicked.get("product"):
+        session["basket"] = [*session.get("basket", []), product]
     products = catalogue.by_slugs(session.get("basket", []))
     if not products:
         return _suggest("Your basket is empty.", "Look around", steps.WINDOW)

@@ -107,7 +107,7 @@ def _not_in_bot(bot: Bot, handlers: Sequence[Handler]) -> Iterator[Finding]:
                 hint = f" Did you mean '{near[0]}'?" if near else ""
                 yield STEP_NOT_IN_BOT(
                     f"'{handler.name}' ({handler.location}) is for the step '{each}', "
-                    f"which is not in {bot.source}.{hint}"
+                    f"which is not in the bot file.{hint}"
                 )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from ... import events
 from ...channels import CHANNELS
 from ...filters import And, Channel, Filter, InputType, Or, StepID
-from ...filters.names import OneOf
+from ...filters.ids import OneOf
 from ...models import Input
 from ...routing import Handler, HandlerGroup, HandlerRegistry
 from ...schemas.limits import OBJECT_ID

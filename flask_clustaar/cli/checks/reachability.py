@@ -12,18 +12,19 @@ import inspect
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-import click
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import TestResponse
 
+from ...address import Address, address_of, rules_of
 from ...extension import ClustaarWebhook
 from ...platform.documents import encode
 from ...platform.signer import Signer
 from ...testing import make_notification
-from ..application import Address, address_of, rules_of
 from ..findings import Finding, rule
 
 HIDDEN = rule("hidden", "error", "Another route takes the webhook's URL.")
@@ -36,6 +37,9 @@ REPLY_CHANGED = rule("reply_changed", "error", "The application changes replies.
 #: What the webhook answers while the check runs.
 _REPLY: Final = b'{"actions":[]}'
 
+#: What a reverse proxy that takes HTTPS adds to a request.
+_HTTPS: Final = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}
+
 
 def check_reachability(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
     """Find what keeps requests of the platform from reaching a webhook."""
@@ -45,18 +49,22 @@ def check_reachability(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding
         return
     try:
         address = address_of(app, webhook)
-    except click.ClickException:
-        return  # The URL has variables, so its value is not known.
+    except LookupError:
+        return  # The URL has variables, so it is not known.
     endpoint = rules_of(app, webhook)[0].endpoint
+    limit = webhook.installation(app).settings.max_content_length
     with _observed(app, endpoint) as seen:
         answer = _post(app, webhook, address)
         found = list(_judge(seen, answer, endpoint, address))
+        proxy: dict[str, str] = {}
+        if [each.code for each in found] == [REDIRECTED.code]:
+            proxy = _HTTPS
+            found = list(_only_over_http(app, webhook, address, seen, found[0]))
         yield from found
-        if found:
+        if not seen.reached:
             return
         seen.clear()
-        limit = webhook.installation(app).settings.max_content_length
-        answer = _post(app, webhook, address, limit)
+        answer = _post(app, webhook, address, limit, proxy)
     if not seen.reached:
         yield BODY_LIMIT(
             f"A request of {limit} bytes is answered with {answer.status}{seen.by}, "
@@ -118,19 +126,50 @@ class _Seen:
 
 
 def _post(
-    app: Flask, webhook: ClustaarWebhook, address: Address, size: int = 0
+    app: Flask,
+    webhook: ClustaarWebhook,
+    address: Address,
+    size: int = 0,
+    proxy: dict[str, str] | None = None,
 ) -> TestResponse:
     """Send a request as the platform would.
 
     :param size: the least number of bytes.
+    :param proxy: the headers that a reverse proxy adds.
     """
     body = encode(make_notification().received).ljust(size)
     delivery = Signer(webhook.installation(app).settings).deliver(body)
-    # As behind a reverse proxy that takes HTTPS.
-    headers = {**delivery.headers, "X-Forwarded-Proto": "https"}
     return app.test_client().post(
-        address.path, base_url=address.base_url, data=body, headers=headers
+        address.path,
+        base_url=address.base_url,
+        data=body,
+        headers=delivery.headers | (proxy or {}),
     )
+
+
+def _only_over_http(
+    app: Flask,
+    webhook: ClustaarWebhook,
+    address: Address,
+    seen: _Seen,
+    redirected: Finding,
+) -> Iterator[Finding]:
+    """Find out if a redirect is only for requests that did not come over HTTPS.
+
+    Then all is well behind a reverse proxy that takes HTTPS and says so, which is what
+    'ProxyFix' is there for.
+    """
+    seen.clear()
+    _post(app, webhook, address, proxy=_HTTPS)
+    if not seen.reached:
+        yield redirected
+        return
+    inner: Any = app.wsgi_app
+    while inner is not None:
+        if isinstance(inner, ProxyFix):
+            return
+        inner = getattr(inner, "app", None)
+    yield replace(redirected, level="warning")
 
 
 @contextmanager
@@ -147,7 +186,9 @@ def _observed(app: Flask, endpoint: str) -> Iterator[_Seen]:
     app.before_request_funcs = hooks.copy()
     for scope, functions in hooks.items():
         app.before_request_funcs[scope] = [_noting(each, seen) for each in functions]
-    receive, app.view_functions[endpoint] = app.view_functions[endpoint], view
+    receive = app.view_functions[endpoint]
+    # Extensions know views by their names and attributes.
+    app.view_functions[endpoint] = functools.wraps(receive)(view)
     propagate = app.config.get("PROPAGATE_EXCEPTIONS")
     app.config["PROPAGATE_EXCEPTIONS"] = False
     quiet, app.logger.disabled = app.logger.disabled, True
@@ -206,9 +247,8 @@ _REMEDIES: Final = {
     "flask_limiter": "Write 'limiter.exempt(webhook.blueprint)'.",
     "flask_wtf": "Write 'csrf.exempt(webhook.blueprint)'.",
     "flask_talisman": (
-        "If a reverse proxy takes HTTPS, use Werkzeug's 'ProxyFix'. "
-        'Or write \'app.view_functions["{endpoint}"] = '
-        'talisman(force_https=False)(app.view_functions["{endpoint}"])\'.'
+        "Behind a reverse proxy that takes HTTPS, use Werkzeug's 'ProxyFix'. Or write "
+        "'talisman(force_https=False)(app.view_functions[\"{endpoint}\"])'."
     ),
 }
 _REMEDY: Final = "Let requests with 'request.endpoint == \"{endpoint}\"' pass there."
@@ -246,7 +286,10 @@ def _judge(
             f"request never reaches the webhook. {remedy}"
         )
     else:
-        error = f": {type(seen.error).__name__}" if seen.error else ""
+        error = ""
+        if seen.error:
+            error = f", which raised {type(seen.error).__name__}"
+            remedy = f"Correct it. {remedy}"
         yield BLOCKED(
             f"{what} is answered with {answer.status}{seen.by}{error}, before it "
             f"reaches the webhook. {remedy}"

@@ -3,8 +3,9 @@
 // What the platform does between two replies (jumps, stored values, what a click sets)
 // is done by the server, which keeps nothing: the state of the conversation travels.
 
-import { $, attempt, call, h, options, tell } from "./dom.js";
+import { $, attempt, call, h, options } from "./dom.js";
 import { draw, userBubble } from "./bubbles.js";
+import { edit } from "./edit.js";
 import { changes, jsonLines } from "./json.js";
 
 const stage = $("#stage");
@@ -17,110 +18,118 @@ let onTurn = () => {};
 
 /** Begin a new conversation. *turn* is called with the id of each request. */
 export function begin(facts, turn) {
-  about = facts;
-  onTurn = turn;
-  options($("#how"), Object.entries(about.how));
-  options($("#channel"), Object.entries(about.channels));
-  restart();
+	about = facts;
+	onTurn = turn;
+	options($("#how"), Object.entries(about.how));
+	options($("#channel"), Object.entries(about.channels));
+	restart();
 }
 
 /** Begin anew, with an empty session. */
 export async function restart(step = null) {
-  conversation += 1;
-  state = null;
-  stage.replaceChildren(h("p.note", {}, "A new conversation. Say something, or choose a step."));
-  await act({ kind: "begin", step });
+	conversation += 1;
+	state = null;
+	stage.replaceChildren(h("p.note", {}, "A new conversation. Say something, or choose a step."));
+	await act({ kind: "begin", step });
 }
 
 /** Do what the user did, and show what comes of it. */
 async function act(what, bubble = null) {
-  const mine = conversation;
-  if (bubble !== null) add(userBubble(bubble));
-  const sent = { act: what, state, how: $("#how").value, webhook: $("#webhook").value || null, channel: $("#channel").value };
-  const answer = await attempt(() => call("POST", "chat", sent));
-  if (!answer || mine !== conversation) return;
-  $("#how").value = "fresh";
-  state = answer.state;
-  options($("#place"), answer.places, answer.place);
-  remember(answer);
-  const first = stage.lastElementChild;
-  for (const item of answer.items) {
-    if (item.id) onTurn(item.id);
-    if (item.note) add(note(item.note));
-    if (item.problem) add(note(item.problem, "problem", item.of));
-    if (item.action && !(await show(item.action, mine))) return;
-  }
-  // Whoever clicked with the keyboard goes on where the reply is.
-  if (document.activeElement === document.body && stage.dataset.keyboard)
-    (first.nextElementSibling?.querySelector("button:enabled, input") ?? text).focus();
+	const mine = conversation;
+	if (bubble !== null) add(userBubble(bubble));
+	const sent = { act: what, state, how: $("#how").value, webhook: $("#webhook").value || null, channel: $("#channel").value };
+	const answer = await attempt(() => call("POST", "chat", sent));
+	if (!answer || mine !== conversation) return;
+	$("#how").value = "fresh";
+	state = answer.state;
+	options($("#place"), answer.places, answer.place);
+	remember(answer);
+	const first = stage.lastElementChild;
+	for (const item of answer.items) {
+		if (item.id) onTurn(item.id);
+		if (item.note) add(note(item.note));
+		if (item.problem) add(note(item.problem, "problem", item.of));
+		if (item.action && !(await show(item.action, mine))) return;
+	}
+	// Whoever clicked with the keyboard goes on where the reply is.
+	const { activeElement } = document;
+	if (stage.dataset.keyboard && (activeElement === document.body || stage.contains(activeElement)))
+		(first.nextElementSibling?.querySelector("button:enabled, input") ?? text).focus();
 }
 
 /** Draw an action, and wait if it is a wait; return false if it came too late. */
 async function show(action, mine) {
-  const drawn = draw(action, (clicked) => choose(clicked, action));
-  if (drawn) add(drawn, action.type);
-  if (action.type === "wait_action") {
-    await new Promise((resolve) => setTimeout(resolve, 1000 * Number(action.duration)));
-    drawn.remove();
-  }
-  return mine === conversation;
+	const drawn = draw(action, (clicked) => choose(clicked, action));
+	if (drawn) add(drawn, action.type);
+	if (action.type === "wait_action") {
+		await new Promise((resolve) => setTimeout(resolve, 1000 * Number(action.duration)));
+		drawn.remove();
+	}
+	return mine === conversation;
+}
+
+/** Go on with another session and another user. */
+async function set(values) {
+	Object.assign(state, values);
+	await act({ kind: "begin" });
 }
 
 function choose({ title, action }, of) {
-  const isList = of.type === "send_choices_list_action";
-  act({ kind: "click", title, action }, isList ? title : null);
+	const isList = of.type === "send_choices_list_action";
+	act({ kind: "click", title, action }, isList ? title : null);
 }
 
 function add(drawn, type = null) {
-  if (type) drawn.dataset.type = type;
-  const wasAtEnd = stage.scrollHeight - stage.scrollTop - stage.clientHeight < 80;
-  stage.append(drawn);
-  marked(drawn);
-  if (wasAtEnd || !type) stage.scrollTop = stage.scrollHeight;
+	if (type) drawn.dataset.type = type;
+	const wasAtEnd = stage.scrollHeight - stage.scrollTop - stage.clientHeight < 80;
+	stage.append(drawn);
+	marked(drawn);
+	if (wasAtEnd || !type) stage.scrollTop = stage.scrollHeight;
 }
 
 const note = (told, kind = "info", id = null) =>
-  h(`div.note.${kind}`, kind === "problem" ? { role: "alert" } : {}, told, id && [" ", h("button", { type: "button", onclick: () => onTurn(id) }, `Why? #${id}`)]);
+	h(`div.note.${kind}`, { role: kind === "problem" && "alert" }, told, id && [" ", h("button", { type: "button", onclick: () => onTurn(id) }, `Why? #${id}`)]);
 
-// -- other channels --------------------------------------------------------------------
+// -- other channels --
 
 /** Strike through what the chosen channel does not show. */
 function marked(root) {
-  const channel = $("#channel").value;
-  const index = Object.keys(about.channels).indexOf(channel);
-  for (const each of [root, ...root.querySelectorAll("[data-type]")]) {
-    const support = about.support[each.dataset.type]?.[index] ?? "y";
-    each.classList.toggle("lost", support === "-" && index > 0);
-    each.classList.toggle("unknown-here", support === "?");
-    if (each.nextSibling?.className === "lost-note") each.nextSibling.remove();
-    const name = about.channels[channel];
-    if (index > 0 && support !== "y") each.after(h("small.lost-note", {}, support === "-" ? `not on ${name}` : `unknown on ${name}`));
-  }
+	const channel = $("#channel").value;
+	const index = Object.keys(about.channels).indexOf(channel);
+	for (const each of [root, ...root.querySelectorAll("[data-type]")]) {
+		const support = about.support[each.dataset.type]?.[index] ?? "y";
+		each.classList.toggle("lost", support === "-" && index > 0);
+		each.classList.toggle("unknown-here", support === "?");
+		if (each.nextSibling?.className === "lost-note") each.nextSibling.remove();
+		const name = about.channels[channel];
+		if (index > 0 && support !== "y") each.after(h("small.lost-note", {}, support === "-" ? `not on ${name}` : `unknown on ${name}`));
+	}
 }
 
-// -- what the platform remembers -------------------------------------------------------
+// -- what the platform remembers --
 
 function remember({ session, user, sessionChanges, userChanges }) {
-  const part = (title, differences, lines) =>
-    h("div", {}, h("h3", {}, title), changes(differences, "unchanged"), h("details", {}, h("summary", {}, "all values"), jsonLines(lines)));
-  $("#memory").replaceChildren(part("Session", sessionChanges, session), part("User", userChanges, user));
+	const part = (title, differences, lines) =>
+		h("div", {}, h("h3", {}, title), changes(differences, "unchanged"), h("details", {}, h("summary", {}, "all values"), jsonLines(lines)));
+	const change = () => edit("Edit the session and the user", JSON.stringify({ session: state.session, user: state.user }, null, 2), "json", (body) => attempt(() => set(JSON.parse(body))));
+	$("#memory").replaceChildren(part("Session", sessionChanges, session), part("User", userChanges, user), h("button", { onclick: change }, "Edit"));
 }
 
-// -- the form --------------------------------------------------------------------------
+// -- the form --
 
 $("#say").addEventListener("submit", (event) => {
-  event.preventDefault();
-  if (!text.value) return tell("Write something first.");
-  said = text.value;
-  text.value = "";
-  act({ kind: "say", text: said }, said);
+	event.preventDefault();
+	if (!text.value) return;
+	said = text.value;
+	text.value = "";
+	act({ kind: "say", text: said }, said);
 });
 text.addEventListener("keydown", ({ key }) => {
-  if (key === "ArrowUp" && !text.value) text.value = said;
+	if (key === "ArrowUp" && !text.value) text.value = said;
 });
 $("#begin").addEventListener("click", () => restart());
 $("#place").addEventListener("change", ({ target }) => act({ kind: "go", step: target.value }));
 $("#channel").addEventListener("change", () => {
-  for (const each of [...stage.children]) if (each.dataset.type) marked(each);
+	for (const each of [...stage.children]) if (each.dataset.type) marked(each);
 });
 stage.addEventListener("click", ({ detail }) => (stage.dataset.keyboard = detail === 0 ? "yes" : ""), true);

@@ -1,6 +1,6 @@
 // The list of requests, newest first.
 
-import { $, call, attempt, h, options } from "./dom.js";
+import { $, attempt, call, h, options, statusOf } from "./dom.js";
 
 const list = $("#rows");
 const rows = new Map(); // id -> what the server says of the request
@@ -15,121 +15,124 @@ export const selectedId = () => selected;
 
 /** Begin: fill the list, and call *select* with the id of whatever is selected. */
 export async function begin(select) {
-  onSelect = select;
-  for (const each of await call("GET", "deliveries")) rows.set(each.id, each);
-  draw();
+	onSelect = select;
+	for (const each of await call("GET", "deliveries")) rows.set(each.id, each);
+	draw();
 }
 
 /** Add a request, or change one. */
 export function put(each) {
-  rows.set(each.id, each);
-  nodes.get(each.id)?.remove();
-  nodes.delete(each.id);
-  if (isDrawn) requestAnimationFrame(draw);
-  isDrawn = false;
+	rows.set(each.id, each);
+	nodes.get(each.id)?.remove();
+	nodes.delete(each.id);
+	drawSoon();
 }
 
 /** Keep only some of the requests, with these names. */
 export function keep({ ids, pins }) {
-  const kept = new Set(ids);
-  for (const [id, each] of rows) {
-    const name = pins[id] ?? null;
-    if (!kept.has(id)) {
-      rows.delete(id);
-      nodes.get(id)?.remove();
-      nodes.delete(id);
-    } else if (each.pinned !== name) put({ ...each, pinned: name });
-  }
-  if (isDrawn) requestAnimationFrame(draw);
-  isDrawn = false;
+	const kept = new Set(ids);
+	for (const [id, each] of rows) {
+		const name = pins[id] ?? null;
+		if (!kept.has(id)) {
+			rows.delete(id);
+			nodes.get(id)?.remove();
+			nodes.delete(id);
+		} else if (each.pinned !== name) put({ ...each, pinned: name });
+	}
+	drawSoon();
 }
 
 /** Select a request, and show that it is. */
 export function select(id, focus = false) {
-  nodes.get(selected)?.setAttribute("aria-selected", "false");
-  selected = id;
-  const node = nodes.get(id);
-  if (node) {
-    node.setAttribute("aria-selected", "true");
-    list.setAttribute("aria-activedescendant", node.id);
-    node.scrollIntoView({ block: "nearest" });
-  }
-  if (focus) list.focus();
-  onSelect(id);
+	nodes.get(selected)?.setAttribute("aria-selected", "false");
+	selected = id;
+	const node = nodes.get(id);
+	if (node) {
+		node.setAttribute("aria-selected", "true");
+		list.setAttribute("aria-activedescendant", node.id);
+		node.scrollIntoView({ block: "nearest" });
+	}
+	if (focus) list.focus();
+	onSelect(id);
 }
 
 /** Select the request below or above the selected one. */
 export function move(by) {
-  const shown = [...list.children].filter((node) => !node.hidden);
-  const at = shown.indexOf(nodes.get(selected));
-  const next = shown[at < 0 ? 0 : Math.min(shown.length - 1, Math.max(0, at + by))];
-  if (next) select(Number(next.dataset.id));
+	const shown = [...list.children].filter((node) => !node.hidden);
+	const at = shown.indexOf(nodes.get(selected));
+	const next = shown[at < 0 ? 0 : Math.min(shown.length - 1, Math.max(0, at + by))];
+	if (next) select(Number(next.dataset.id));
 }
 
-// -- drawing ---------------------------------------------------------------------------
+// -- drawing --
+
+/** Draw once, however many requests came in the meantime. */
+function drawSoon() {
+	if (isDrawn) requestAnimationFrame(draw);
+	isDrawn = false;
+}
 
 function draw() {
-  isDrawn = true;
-  const ids = [...rows.keys()].sort((a, b) => a - b);
-  let below = null;
-  for (const id of ids) {
-    if (!nodes.has(id)) {
-      nodes.set(id, make(rows.get(id)));
-      list.insertBefore(nodes.get(id), below ?? null);
-    }
-    below = nodes.get(id);
-  }
-  const steps = new Map([...rows.values()].filter((each) => each.step).map((each) => [each.step_id, each.step]));
-  options($("#step"), [["", "any step"], ...steps]);
-  filter();
+	isDrawn = true;
+	const ids = [...rows.keys()].sort((a, b) => a - b);
+	let below = null;
+	for (const id of ids) {
+		if (!nodes.has(id)) {
+			nodes.set(id, make(rows.get(id)));
+			list.insertBefore(nodes.get(id), below ?? null);
+		}
+		below = nodes.get(id);
+	}
+	const steps = new Map([...rows.values()].filter((each) => each.step).map((each) => [each.step_id, each.step]));
+	options($("#step"), [["", "any step"], ...steps]);
+	filter();
 }
 
 function make(each) {
-  const kind = each.status < 300 ? "good" : each.status < 500 ? "refused" : "failed";
-  const told = each.code ?? each.title;
-  const origin = each.source.replace("replay of ", "↻ #");
-  return h(
-    "div.row",
-    {
-      id: `row-${each.id}`,
-      role: "option",
-      "aria-selected": String(each.id === selected),
-      "data-id": each.id,
-      onclick: () => select(each.id),
-    },
-    h(`span.status.${kind}`, {}, String(each.status)),
-    h("span.where", {}, h("b", {}, each.step ?? "no step"), h("small", {}, told)),
-    h(
-      "span.when",
-      {},
-      h("span", {}, `#${each.id}`),
-      h("small", {}, `${each.ms.toFixed(1)} ms · ${origin}`),
-    ),
-    (each.pinned || each.repeated) &&
-      h(
-        "span.tags",
-        {},
-        each.pinned && h("span.tag", {}, `⚑ ${each.pinned}`),
-        each.repeated && h("span.tag", {}, "answered from the store"),
-      ),
-  );
+	const told = each.code ?? each.title;
+	const origin = each.source.replace("replay of ", "↻ #");
+	return h(
+		"div.row",
+		{
+			id: `row-${each.id}`,
+			role: "option",
+			"aria-selected": String(each.id === selected),
+			"data-id": each.id,
+			onclick: () => select(each.id),
+		},
+		h(`span.status.${statusOf(each.status)}`, {}, String(each.status)),
+		h("span.where", {}, h("b", {}, each.step ?? "no step"), h("small", {}, told)),
+		h(
+			"span.when",
+			{},
+			h("span", {}, `#${each.id}`),
+			h("small", {}, `${each.ms.toFixed(1)} ms · ${origin}`),
+		),
+		(each.pinned || each.repeated) &&
+			h(
+				"span.tags",
+				{},
+				each.pinned && h("span.tag", {}, `⚑ ${each.pinned}`),
+				each.repeated && h("span.tag", {}, "answered from the store"),
+			),
+	);
 }
 
 function filter() {
-  const text = $("#filter").value.toLowerCase();
-  const [status, step] = [$("#status").value, $("#step").value];
-  let shown = 0;
-  for (const [id, node] of nodes) {
-    const each = rows.get(id);
-    const fits =
-      (!text || Object.values(each).flat().join(" ").toLowerCase().includes(text)) &&
-      String(each.status).startsWith(status) &&
-      (!step || each.step_id === step);
-    node.hidden = !fits;
-    shown += fits;
-  }
-  const all = `${rows.size} request${rows.size === 1 ? "" : "s"}`;
-  $("#count").textContent = shown === rows.size ? all : `${shown} of ${all}`;
+	const text = $("#filter").value.toLowerCase();
+	const [status, step] = [$("#status").value, $("#step").value];
+	let shown = 0;
+	for (const [id, node] of nodes) {
+		const each = rows.get(id);
+		const fits =
+			(!text || Object.values(each).flat().join(" ").toLowerCase().includes(text)) &&
+			String(each.status).startsWith(status) &&
+			(!step || each.step_id === step);
+		node.hidden = !fits;
+		shown += fits;
+	}
+	const all = `${rows.size} request${rows.size === 1 ? "" : "s"}`;
+	$("#count").textContent = shown === rows.size ? all : `${shown} of ${all}`;
 }
 
 for (const id of ["#filter", "#status", "#step"]) $(id).addEventListener("input", filter);

@@ -2,53 +2,59 @@
 
 import { h } from "./dom.js";
 
-const ALLOWED = new Set("A ABBR ACRONYM B BLOCKQUOTE BR CODE EM I LI OL STRONG UL".split(" "));
+const ALLOWED = new Set("a abbr acronym b blockquote br code em i li ol strong ul".split(" "));
+const TAG = /<(\/?)([a-z]+)((?:\s(?:"[^"]*"|'[^']*'|[^"'<>])*)?)>/gi;
+const ATTRIBUTE = /\b(href|title)\s*=\s*(?:"([^"]*)"|'([^']*)')/gi;
 const HIDDEN = /\*\*(basic|custom)_obfuscation_of_(\w+)\*\*/g;
 const LABELS = {
-  phone_number: ["☎", "Phone number"],
-  email_address: ["✉", "Email"],
-  credit_card_number: ["▭", "Credit Card"],
-  social_security_number: ["⚿", "FR SSN"],
+	phone_number: ["☎", "Phone number"],
+	email_address: ["✉", "Email"],
+	credit_card_number: ["▭", "Credit Card"],
+	social_security_number: ["⚿", "FR SSN"],
 };
 
 /**
- * Return the nodes of a text: the allowed tags, and everything else as text.
+ * Return the nodes of a text: allowed tags become elements, everything else is text.
  *
- * The text is parsed into a document that is never shown and runs nothing. Only names
- * and texts are read from there.
+ * No parser of HTML sees the tags, so that nothing in them can run or be loaded.
  */
 export function rich(text) {
-  const { body } = new DOMParser().parseFromString(text, "text/html");
-  return [...body.childNodes].map(copy);
+	const open = [document.createElement("span")];
+	let end = 0;
+	for (const { 0: whole, 1: closes, 2: tag, 3: attributes, index } of text.matchAll(TAG)) {
+		const [name, top] = [tag.toLowerCase(), open.at(-1)];
+		top.append(...plain(decoded(text.slice(end, index))));
+		end = index + whole.length;
+		if (!ALLOWED.has(name)) top.append(whole);
+		else if (name === "br") top.append(h("br"));
+		else if (!closes) {
+			const element = h(name, allowed(name, attributes));
+			top.append(element);
+			open.push(element);
+		} else if (open.slice(1).some((each) => each.localName === name)) while (open.pop().localName !== name);
+	}
+	open.at(-1).append(...plain(decoded(text.slice(end))));
+	return [...open[0].childNodes];
 }
 
 /** Return the nodes of a plain text, in which hidden values become labels. */
 export function plain(text) {
-  const parts = [];
-  let end = 0;
-  for (const match of text.matchAll(HIDDEN)) {
-    const [icon, label] = (match[1] === "basic" && LABELS[match[2]]) || ["✖", match[2]];
-    parts.push(text.slice(end, match.index), h("span.icon", { "aria-hidden": "true" }, icon), h("em.obfuscated", {}, label));
-    end = match.index + match[0].length;
-  }
-  return [...parts, text.slice(end)];
+	const parts = [];
+	let end = 0;
+	for (const { 0: whole, 1: kind, 2: name, index } of text.matchAll(HIDDEN)) {
+		const [icon, label] = (kind === "basic" && LABELS[name]) || ["✖", name];
+		parts.push(text.slice(end, index), h("span.icon", { "aria-hidden": "true" }, icon), h("em.obfuscated", {}, label));
+		end = index + whole.length;
+	}
+	return [...parts, text.slice(end)];
 }
 
-function copy(node) {
-  if (node.nodeType === Node.TEXT_NODE) return plain(node.data);
-  if (node.nodeType !== Node.ELEMENT_NODE) return [];
-  const children = [...node.childNodes].map(copy);
-  if (!ALLOWED.has(node.nodeName)) {
-    // Shown as it is written, as the platform escapes it.
-    const name = node.nodeName.toLowerCase();
-    return [`<${name}>`, children, `</${name}>`];
-  }
-  const attributes = { title: node.getAttribute("title") };
-  if (node.nodeName === "A") {
-    const href = node.getAttribute("href") ?? "";
-    if (/^(https?|mailto):/i.test(href.trim())) attributes.href = href.trim();
-    attributes.target = "_blank";
-    attributes.rel = "noopener noreferrer";
-  }
-  return h(node.nodeName.toLowerCase(), attributes, children);
+/** Replace the character references of a text, which has no tags. */
+const decoded = (text) => new DOMParser().parseFromString(`<body>${text.replaceAll("<", "&lt;")}`, "text/html").body.textContent;
+
+function allowed(name, text) {
+	const attributes = name === "a" ? { target: "_blank" } : {};
+	for (const [, key, quoted, single] of text.matchAll(ATTRIBUTE)) attributes[key.toLowerCase()] = decoded(quoted ?? single).trim();
+	if (name !== "a" || !/^(https?|mailto):/i.test(attributes.href)) delete attributes.href;
+	return attributes;
 }

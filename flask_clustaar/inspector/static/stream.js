@@ -14,37 +14,36 @@ const name = `clustaar inspector ${location.pathname}`;
  * @param lastId returns the id of the newest delivery that the page knows.
  */
 export function listen(handlers, lastId) {
-  const others = new BroadcastChannel(name);
-  others.onmessage = ({ data: [event, data] }) => {
-    if (event !== "joined") handlers[event](data);
-    else if (leads) others.postMessage(["live", isLive]);
-  };
-  let leads = false;
-  let isLive = false;
+	const others = new BroadcastChannel(name);
+	others.onmessage = ({ data: [event, data] }) => {
+		if (event !== "joined") handlers[event](data);
+		else if (leads) others.postMessage(["live", isLive]);
+	};
+	let leads = false;
+	let isLive = false;
 
-  const pass = (event, data) => {
-    if (event === "live") isLive = data;
-    handlers[event](data);
-    others.postMessage([event, data]);
-  };
+	const pass = (event, data) => {
+		if (event === "live") isLive = data;
+		handlers[event](data);
+		others.postMessage([event, data]);
+	};
 
-  const lead = () => {
-    leads = true;
-    const source = new EventSource(`api/stream?after=${lastId()}`);
-    source.onopen = () => pass("live", true);
-    for (const event of ["delivery", "app", "kept"])
-      source.addEventListener(event, ({ data }) => pass(event, JSON.parse(data)));
-    source.onerror = () => {
-      pass("live", false);
-      // It gives up for ever when the answer is not 200.
-      if (source.readyState === EventSource.CLOSED) setTimeout(lead, 500);
-    };
-    // While the code is loaded anew, connections wait and are then reset.
-  };
+	const lead = () => {
+		leads = true;
+		const source = new EventSource(`api/stream?after=${lastId()}`);
+		source.onopen = () => pass("live", true);
+		for (const event of ["delivery", "app", "kept"])
+			source.addEventListener(event, ({ data }) => pass(event, JSON.parse(data)));
+		source.onerror = () => {
+			pass("live", false);
+			// It gives up for ever when the answer is not 200.
+			if (source.readyState === EventSource.CLOSED) setTimeout(lead, 500);
+		};
+	};
 
-  others.postMessage(["joined"]);
-  // Without cookies a browser may refuse locks: then each tab has its own stream.
-  Promise.resolve()
-    .then(() => navigator.locks.request(name, () => new Promise(lead)))
-    .catch(lead);
+	others.postMessage(["joined"]);
+	// Without cookies a browser may refuse locks: then each tab has its own stream.
+	Promise.resolve()
+		.then(() => navigator.locks.request(name, () => new Promise(lead)))
+		.catch(lead);
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Set
 from typing import Any, Final
 
 from ..describe import type_name
-from .places import Look
+from .paths import Look
 from .values import check_text
 
 

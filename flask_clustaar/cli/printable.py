@@ -1,3 +1,0 @@
-"""Where the tools find :func:`printable`."""
-
-from ..printable import printable as printable

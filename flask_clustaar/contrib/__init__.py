@@ -1,0 +1,1 @@
+"""Integrations with tools for metrics and traces; each needs an extra."""

@@ -1,0 +1,135 @@
+"""What metrics count, from the signals of the webhooks that are observed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from .. import signals
+
+if TYPE_CHECKING:
+    from ..extension import ClustaarWebhook
+    from ..models import Notification
+    from ..routing import Handler
+
+#: The label for a topic that no handler is for, and for a channel that is not known.
+OTHER = "other"
+
+#: The label for a failure that no single handler is responsible for.
+SEVERAL = "several"
+
+
+class Observer:
+    """Receives the signals of some webhooks.
+
+    Labels are names that the program has: of webhooks, handlers, codes, exceptions, and
+    of topics that have a handler. So clients cannot create series.
+
+    :param webhook: the first webhook; :meth:`init_app` adds others.
+    """
+
+    def __init__(self, webhook: ClustaarWebhook | None = None) -> None:
+        self._topics: WeakKeyDictionary[ClustaarWebhook, frozenset[str | None]] = (
+            WeakKeyDictionary()
+        )
+        # The signals refer to this object weakly: see init_app.
+        signals.notification_received.connect(self._notification_received)
+        signals.handler_failed.connect(self._handler_failed)
+        signals.reply_repeated.connect(self._reply_repeated)
+        signals.request_rejected.connect(self._request_rejected)
+        self._listen_further()
+        if webhook is not None:
+            self.init_app(webhook)
+
+    def init_app(self, webhook: ClustaarWebhook) -> None:
+        """Observe a webhook, in all its applications."""
+        # The webhook keeps its observers alive.
+        observers = vars(webhook).setdefault("_observers", [])
+        if self not in observers:
+            observers.append(self)
+
+    # -- what happened: for subclasses -------------------------------------------------
+
+    def notified(self, webhook: str, topic: str, notification: Notification) -> None:
+        """Count a notification that arrived."""
+
+    def handled(self, webhook: str, handler: str, seconds: float) -> None:
+        """Count a handler that was called, and for how long it ran."""
+
+    def failed(self, webhook: str, handler: str, exception: str) -> None:
+        """Count a failure."""
+
+    def replied(self, webhook: str) -> None:
+        """Count a reply."""
+
+    def repeated(self, webhook: str) -> None:
+        """Count a recorded reply that was sent again."""
+
+    def rejected(self, webhook: str, code: str) -> None:
+        """Count a request that was rejected."""
+
+    # -- the signals -------------------------------------------------------------------
+
+    def _observes(self, webhook: ClustaarWebhook) -> bool:
+        return self in vars(webhook).get("_observers", ())
+
+    def _listen_further(self) -> None:
+        """Connect the signals that cost something in each request."""
+        signals.handler_called.connect(self._handler_called)
+        signals.reply_sent.connect(self._reply_sent)
+
+    def _notification_received(
+        self,
+        sender: Any,
+        webhook: ClustaarWebhook,
+        notification: Notification,
+        **extra: Any,
+    ) -> None:
+        if not self._observes(webhook):
+            return
+        topics = self._topics.get(webhook)
+        if topics is None:
+            # The first notification closes the registration of handlers.
+            topics = frozenset(handler.topic for handler in webhook.handlers)
+            self._topics[webhook] = topics
+        topic = notification.topic if notification.topic in topics else OTHER
+        self.notified(webhook.name, topic, notification)
+
+    def _handler_called(
+        self,
+        sender: Any,
+        webhook: ClustaarWebhook,
+        handler: Handler,
+        duration: float,
+        **extra: Any,
+    ) -> None:
+        if self._observes(webhook):
+            self.handled(webhook.name, handler.name, duration)
+
+    def _handler_failed(
+        self,
+        sender: Any,
+        webhook: ClustaarWebhook,
+        handler: Handler | None,
+        exception: BaseException,
+        **extra: Any,
+    ) -> None:
+        if self._observes(webhook):
+            name = SEVERAL if handler is None else handler.name
+            self.failed(webhook.name, name, type(exception).__name__)
+
+    def _reply_sent(self, sender: Any, webhook: ClustaarWebhook, **extra: Any) -> None:
+        if self._observes(webhook):
+            self.replied(webhook.name)
+
+    def _reply_repeated(
+        self, sender: Any, webhook: ClustaarWebhook, **extra: Any
+    ) -> None:
+        if self._observes(webhook):
+            self.repeated(webhook.name)
+
+    def _request_rejected(
+        self, sender: Any, webhook: ClustaarWebhook, code: str, **extra: Any
+    ) -> None:
+        if self._observes(webhook):
+            self.rejected(webhook.name, code)

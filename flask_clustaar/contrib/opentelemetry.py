@@ -1,0 +1,166 @@
+"""Traces and metrics with OpenTelemetry's API. It needs the extra ``opentelemetry``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import metrics, trace
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
+
+from .._version import __version__
+from ..describe import cut
+from .observer import Observer
+
+if TYPE_CHECKING:
+    from ..extension import ClustaarWebhook
+    from ..models import Notification
+    from ..routing import Handler
+
+SCOPE = "flask_clustaar"
+
+#: What is around a handler while nothing is recorded.
+NOTHING: AbstractContextManager[None] = nullcontext()
+
+
+class OpenTelemetry(Observer):
+    """Makes a span for each handler, and counts what happens to notifications::
+
+        OpenTelemetry(webhook)
+
+    The span of a handler is a child of the request's span, and what the handler does is
+    below it. Without an SDK nothing is recorded.
+
+    :param webhook: the first webhook; :meth:`init_app` adds others.
+    :param tracer_provider: where spans go. Default: the global one.
+    :param meter_provider: where metrics go. Default: the global one.
+    :param record_exceptions: whether the span of a handler that fails has the
+        exception's message and traceback, in which there may be personal data.
+    """
+
+    def __init__(
+        self,
+        webhook: ClustaarWebhook | None = None,
+        *,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        record_exceptions: bool = False,
+    ) -> None:
+        self._record_exceptions = record_exceptions
+        self._meter_provider = meter_provider
+        self._listens_further = False
+        self._tracer = trace.get_tracer(
+            SCOPE, __version__, tracer_provider=tracer_provider
+        )
+        meter = metrics.get_meter(SCOPE, __version__, meter_provider=meter_provider)
+        self._notifications = meter.create_counter(
+            "clustaar.notifications",
+            "{notification}",
+            "Notifications that were authenticated and loaded.",
+        )
+        self._rejections = meter.create_counter(
+            "clustaar.rejections",
+            "{request}",
+            "Requests that were rejected, also because no handler matched.",
+        )
+        self._durations = meter.create_histogram(
+            "clustaar.handler.duration",
+            "s",
+            "Time that handlers took, including what is around them.",
+        )
+        self._failures = meter.create_counter(
+            "clustaar.handler.failures",
+            "{failure}",
+            "Handlers that raised an exception, and replies that were invalid.",
+        )
+        self._replies = meter.create_counter(
+            "clustaar.replies", "{reply}", "Replies that were sent."
+        )
+        self._repeats = meter.create_counter(
+            "clustaar.repeats",
+            "{delivery}",
+            "Deliveries that came again and got the recorded reply.",
+        )
+        super().__init__(webhook)
+
+    def init_app(self, webhook: ClustaarWebhook) -> None:
+        """Observe a webhook. Call it before the webhook handles its first request.
+
+        :raises ConfigurationError: if it is too late.
+        """
+
+        def traced(
+            notification: Notification, handler: Handler
+        ) -> AbstractContextManager[Any]:
+            span = self._tracer.start_span(f"handle {handler.name}")
+            if not span.is_recording():
+                return NOTHING
+            span.set_attribute("code.function.name", handler.name)
+            span.set_attributes(_attributes(webhook.name, notification))
+            return self._inside(span)
+
+        super().init_app(webhook)
+        webhook.around(traced)
+
+    @contextmanager
+    def _inside(self, span: Span) -> Iterator[None]:
+        """Make a span the current one, and end it with what became of the handler."""
+        with trace.use_span(
+            span,
+            end_on_exit=True,
+            record_exception=self._record_exceptions,
+            set_status_on_exception=False,
+        ):
+            try:
+                yield
+            except BaseException as error:
+                kind = type(error).__qualname__
+                span.set_attribute("error.type", kind)
+                span.set_status(Status(StatusCode.ERROR, kind))
+                raise
+
+    def _listen_further(self) -> None:
+        """Wait until there is an SDK, so that a request costs little without one."""
+
+    def notified(self, webhook: str, topic: str, notification: Notification) -> None:
+        if not self._listens_further and self._records_metrics():
+            self._listens_further = True
+            super()._listen_further()
+        span = trace.get_current_span()
+        if span.is_recording():
+            span.set_attributes(_attributes(webhook, notification))
+        self._notifications.add(1, {"webhook": webhook, "topic": topic})
+
+    def handled(self, webhook: str, handler: str, seconds: float) -> None:
+        self._durations.record(seconds, {"webhook": webhook, "handler": handler})
+
+    def failed(self, webhook: str, handler: str, exception: str) -> None:
+        labels = {"webhook": webhook, "handler": handler, "exception": exception}
+        self._failures.add(1, labels)
+
+    def replied(self, webhook: str) -> None:
+        self._replies.add(1, {"webhook": webhook})
+
+    def repeated(self, webhook: str) -> None:
+        self._repeats.add(1, {"webhook": webhook})
+
+    def rejected(self, webhook: str, code: str) -> None:
+        self._rejections.add(1, {"webhook": webhook, "code": code})
+
+    def _records_metrics(self) -> bool:
+        """Tell if there is an SDK, which may be configured late, in a worker."""
+        provider = self._meter_provider or metrics.get_meter_provider()
+        return not type(provider).__module__.startswith(metrics.__name__)
+
+
+def _attributes(webhook: str, notification: Notification) -> dict[str, Any]:
+    """Return what the spans of a notification have; no text of a user."""
+    values = {
+        "clustaar.webhook": webhook,
+        "clustaar.topic": notification.topic,
+        "clustaar.step.id": notification.step.id,
+        "clustaar.channel": notification.channel,
+    }
+    return {key: cut(value, 80) for key, value in values.items() if value}

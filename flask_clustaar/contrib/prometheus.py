@@ -1,0 +1,114 @@
+"""Metrics for Prometheus. It needs the extra ``prometheus``."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from .observer import Observer
+
+if TYPE_CHECKING:
+    from ..extension import ClustaarWebhook
+    from ..models import Notification
+
+#: Upper bounds of the buckets for the time that a handler takes, in seconds.
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class PrometheusMetrics(Observer):
+    """Counts what happens to the notifications of webhooks::
+
+        metrics = PrometheusMetrics(webhook)
+        app.add_url_rule("/metrics", view_func=metrics.view)
+
+    :param webhook: the first webhook; :meth:`init_app` adds others.
+    :param registry: where the series are. Default: the registry of the process.
+    :param buckets: upper bounds of the histogram of durations, in seconds.
+    """
+
+    def __init__(
+        self,
+        webhook: ClustaarWebhook | None = None,
+        *,
+        registry: CollectorRegistry = REGISTRY,
+        buckets: tuple[float, ...] = BUCKETS,
+    ) -> None:
+        self._registry = registry
+        self._notifications = Counter(
+            "clustaar_notifications",
+            "Notifications that were authenticated and loaded.",
+            ["webhook", "topic"],
+            registry=registry,
+        )
+        self._rejections = Counter(
+            "clustaar_rejections",
+            "Requests that were rejected, also because no handler matched.",
+            ["webhook", "code"],
+            registry=registry,
+        )
+        self._durations = Histogram(
+            "clustaar_handler_duration_seconds",
+            "Time that handlers took, including what is around them.",
+            ["webhook", "handler"],
+            registry=registry,
+            buckets=buckets,
+        )
+        self._failures = Counter(
+            "clustaar_handler_failures",
+            "Handlers that raised an exception, and replies that were invalid.",
+            ["webhook", "handler", "exception"],
+            registry=registry,
+        )
+        self._replies = Counter(
+            "clustaar_replies",
+            "Replies that were sent.",
+            ["webhook"],
+            registry=registry,
+        )
+        self._repeats = Counter(
+            "clustaar_repeats",
+            "Deliveries that came again and got the recorded reply.",
+            ["webhook"],
+            registry=registry,
+        )
+        super().__init__(webhook)
+
+    def view(self) -> tuple[bytes, int, dict[str, str]]:
+        """Return the metrics, as a Flask view.
+
+        With ``PROMETHEUS_MULTIPROC_DIR`` these are the metrics of all processes.
+        """
+        registry = self._registry
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        headers = {"Content-Type": CONTENT_TYPE_LATEST}
+        return generate_latest(registry), 200, headers
+
+    def notified(self, webhook: str, topic: str, notification: Notification) -> None:
+        self._notifications.labels(webhook, topic).inc()
+
+    def handled(self, webhook: str, handler: str, seconds: float) -> None:
+        self._durations.labels(webhook, handler).observe(seconds)
+
+    def failed(self, webhook: str, handler: str, exception: str) -> None:
+        self._failures.labels(webhook, handler, exception).inc()
+
+    def replied(self, webhook: str) -> None:
+        self._replies.labels(webhook).inc()
+
+    def repeated(self, webhook: str) -> None:
+        self._repeats.labels(webhook).inc()
+
+    def rejected(self, webhook: str, code: str) -> None:
+        self._rejections.labels(webhook, code).inc()

@@ -1,0 +1,1 @@
+"""Replay recorded requests against the current code, and compare the replies."""

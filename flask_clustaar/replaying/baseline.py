@@ -1,0 +1,137 @@
+"""Answers of another version of the program, from a worktree of its repository."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from flask import Flask
+
+from .reader import Recorded
+from .sender import Replayed
+
+
+class BaselineError(Exception):
+    """The other version cannot answer; the message says why."""
+
+
+@contextmanager
+def worktree(ref: str, directory: Path) -> Iterator[tuple[Path, Path]]:
+    """Check a version out beside the repository, and remove it afterwards.
+
+    :param ref: what git calls a version: a branch, a tag, a commit.
+    :param directory: a directory in the repository.
+    :return: the root of the repository, and the root of the other version.
+    :raises BaselineError: if git cannot do it.
+    """
+    root = Path(_git(directory, "rev-parse", "--show-toplevel"))
+    commit = _git(
+        directory, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}"
+    )
+    with tempfile.TemporaryDirectory(prefix="clustaar-baseline-") as temporary:
+        other = Path(temporary).resolve() / root.name
+        _git(directory, "worktree", "add", "--detach", str(other), commit)
+        try:
+            yield root, other
+        finally:
+            _git(directory, "worktree", "remove", "--force", str(other))
+
+
+def answer(
+    root: Path, other: Path, app: str | None, arguments: list[str], answers: Path
+) -> None:
+    """Let the other version replay, and write its answers to a file.
+
+    It runs in the same directory of its worktree, with the same environment.
+
+    :param app: what ``flask --app`` was given.
+    :param arguments: those of ``flask clustaar replay``.
+    :raises BaselineError: if it fails.
+    """
+    directory = other / Path.cwd().resolve().relative_to(root)
+    command = [sys.executable, "-m", "flask", *(["--app", app] if app else [])]
+    command += ["clustaar", "replay", *arguments, "--answers", str(answers)]
+    command += ["--inside", str(other)]
+    ended = subprocess.run(
+        command,
+        cwd=directory,
+        env=_environment(root, other),
+        capture_output=True,
+        text=True,
+    )
+    if ended.returncode:
+        lines = ended.stderr.strip().splitlines() or ["it ended without a message"]
+        raise BaselineError(lines[-1].removeprefix("Error: "))
+
+
+def check_inside(app: Flask, other: Path) -> None:
+    """Check that an application is the one of the other version.
+
+    :raises BaselineError: if it was imported from elsewhere.
+    """
+    place = Path(app.root_path).resolve()
+    if not place.is_relative_to(other.resolve()):
+        raise BaselineError(
+            f"its application was imported from '{place}', which is not in its "
+            "worktree. Run the command where 'flask --app' finds the application in "
+            "the current directory"
+        )
+
+
+def write_answer(file: BinaryIO, recorded: Recorded, replayed: Replayed) -> None:
+    """Append an answer to the file of the other version."""
+    row = {
+        "line": recorded.line,
+        "status": replayed.status,
+        "reply": replayed.reply.decode("utf-8", "replace"),
+        "handlers": replayed.handlers,
+        "error": replayed.error,
+    }
+    file.write(json.dumps(row).encode() + b"\n")
+
+
+def read_answer(file: BinaryIO, line: int) -> Replayed:
+    """Return the next answer of the other version.
+
+    :raises BaselineError: if it is not the one to a line.
+    """
+    row: dict[str, Any] = json.loads(file.readline() or b"{}")
+    if row.get("line") != line:
+        raise BaselineError(f"the other version did not answer line {line}")
+    return Replayed(
+        row["status"], row["reply"].encode(), tuple(row["handlers"]), row["error"]
+    )
+
+
+def _environment(root: Path, other: Path) -> dict[str, str]:
+    """Return the environment, with paths into the repository changed."""
+    environment = dict(os.environ)
+    entries = []
+    for entry in environment.get("PYTHONPATH", "").split(os.pathsep):
+        path = Path(entry).absolute()
+        inside = entry and path.is_relative_to(root)
+        entries.append(str(other / path.relative_to(root)) if inside else entry)
+    return environment | {"PYTHONPATH": os.pathsep.join(entries)}
+
+
+def _git(directory: Path, *arguments: str) -> str:
+    try:
+        ended = subprocess.run(
+            ["git", "-C", str(directory), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except OSError as error:
+        raise BaselineError(f"git cannot be run: {error.strerror}") from error
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.strip().splitlines() or ["git failed"]
+        raise BaselineError(lines[-1]) from error
+    return ended.stdout.strip()

@@ -1,0 +1,107 @@
+"""Count what is in a recording: notifications, handlers, codes, latencies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from .comparison import outcome
+from .reader import Line, Recorded
+
+
+class Latencies:
+    """Durations in milliseconds, with three significant digits."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[float] = Counter()
+
+    def add(self, ms: float) -> None:
+        """Count a duration."""
+        self._counts[float(f"{ms:.3g}")] += 1
+
+    def __len__(self) -> int:
+        return self._counts.total()
+
+    def percentile(self, percent: float) -> float:
+        """Return the duration that so many of them do not exceed."""
+        wanted, seen = percent / 100 * len(self), 0
+        for ms in sorted(self._counts):
+            seen += self._counts[ms]
+            if seen >= wanted:
+                return ms
+        return 0.0
+
+    def as_json(self) -> dict[str, float]:
+        """Return how many there are, and how long they are."""
+        return {
+            "count": len(self),
+            "p50_ms": self.percentile(50),
+            "p95_ms": self.percentile(95),
+            "p99_ms": self.percentile(99),
+            "max_ms": self.percentile(100),
+        }
+
+
+@dataclass
+class Stats:
+    """The numbers of a recording. Their size does not depend on its length."""
+
+    #: How many lines it has, and how many cannot be read.
+    lines: int = 0
+    damaged: int = 0
+    #: Authenticated requests, and those that the replay store answered.
+    notifications: int = 0
+    repeated: int = 0
+    #: How many requests had which status and code.
+    outcomes: Counter[str] = field(default_factory=Counter)
+    #: How long each handler ran, and how long each step took.
+    handlers: dict[str, Latencies] = field(default_factory=dict)
+    steps: dict[str, Latencies] = field(default_factory=dict)
+    #: How long each part took: load, handlers, reply, total.
+    parts: dict[str, Latencies] = field(default_factory=dict)
+
+    def add(self, line: Line) -> None:
+        """Count a line."""
+        self.lines += 1
+        row = line.row
+        if row is None:
+            self.damaged += 1
+            return
+        self.outcomes[outcome(row.get("status", 0), row.get("code"))] += 1
+        if row.get("repeated"):
+            self.repeated += 1
+        if "handlers" not in row:
+            return
+        self.notifications += 1
+        for part, ms in row["timings"].items():
+            _add(self.parts, part, ms)
+        for run in row["handlers"]:
+            _add(self.handlers, run["name"], run["ms"])
+        if isinstance(line, Recorded):
+            step, name = line.step()
+            label = f"{step} ({name})" if name else str(step)
+            _add(self.steps, label, row["timings"]["total"])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the numbers for programs."""
+        tables = {"handlers": self.handlers, "steps": self.steps, "parts": self.parts}
+        return {
+            "lines": self.lines,
+            "damaged": self.damaged,
+            "notifications": self.notifications,
+            "repeated": self.repeated,
+            "outcomes": dict(self.outcomes.most_common()),
+        } | {
+            title: {name: each.as_json() for name, each in ordered(table)}
+            for title, table in tables.items()
+        }
+
+
+def ordered(table: dict[str, Latencies]) -> list[tuple[str, Latencies]]:
+    """Return the rows of a table, the most frequent ones first."""
+    return sorted(table.items(), key=lambda row: (-len(row[1]), row[0]))
+
+
+def _add(table: dict[str, Latencies], name: str, ms: float) -> None:
+    table.setdefault(name, Latencies()).add(ms)

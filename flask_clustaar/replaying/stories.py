@@ -1,0 +1,111 @@
+"""Write a recorded conversation as a story."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from werkzeug.wrappers import Response
+
+from ..models import GoToAction, Notification, StepTarget
+from ..notifications import load_notification
+from ..platform.conversation import Conversation
+from ..platform.offers import Clickable
+from ..wire import copy_json
+from .reader import Line, Recorded
+
+#: After so many seconds without a request another conversation begins.
+PAUSE: Final = 1800
+
+
+def conversation_of(wanted: Recorded, lines: Iterable[Line]) -> list[Recorded]:
+    """Return the requests of a user, one after the other.
+
+    :param wanted: one of them.
+    :param lines: those of its recording.
+    """
+    user, found = _user(wanted), list[Recorded]()
+    for line in lines:
+        if not isinstance(line, Recorded) or _user(line) != user:
+            continue
+        if found and (line.at or 0) - (found[-1].at or 0) > PAUSE:
+            if found[-1].line >= wanted.line:
+                break
+            found.clear()
+        found.append(line)
+    return found
+
+
+def write_story(conversation: list[Recorded], path: Path) -> list[str]:
+    """Write a conversation as a story.
+
+    :return: the ids of the steps that a bot file has to describe, since they had
+        actions or user data.
+    :raises FileExistsError: if there is such a file already.
+    """
+    if path.exists():
+        raise FileExistsError(f"'{path}' exists already")
+    replies: list[Response] = []
+    played = Conversation(lambda body: replies[-1])
+    described = set()
+    for recorded in conversation:
+        notification = load_notification(_without_name(recorded.request))
+        if notification.step.actions or notification.step.user_data is not None:
+            described.add(str(notification.step.id))
+        reply, status = recorded.reply, recorded.status
+        replies.append(Response(reply, status, content_type="application/json"))
+        _play(played, notification, replies[-1])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{played}\n", encoding="utf-8")
+    return sorted(described)
+
+
+def _play(played: Conversation, sent: Notification, response: Response) -> None:
+    """Add a request and its reply to the conversation."""
+    for offer in played.offers:
+        if _leads_to(offer, sent, played):
+            played.press(offer)
+            return
+    if not isinstance(sent.input, GoToAction):
+        played._send(sent, lambda: response)
+        return
+    played.session, played.user = copy_json(sent.session.values), sent.interlocutor
+    played.channel = sent.channel
+    played.go_to(str(sent.step.id))
+
+
+def _leads_to(offer: Clickable, sent: Notification, played: Conversation) -> bool:
+    """Return whether a click on something makes the platform send a request."""
+    action = offer.action
+    if not isinstance(action, GoToAction) or not isinstance(action.target, StepTarget):
+        return False
+    return (
+        isinstance(sent.input, GoToAction)
+        and sent.step.id == action.target.step_id
+        and sent.session.values == played.session | (action.session_values or {})
+        and sent.interlocutor == played.user
+        and [each.title for each in played.offers].count(offer.title) == 1
+    )
+
+
+def _without_name(request: bytes) -> bytes:
+    """Return a request without the name of its step: a story then has the id.
+
+    What a name stands for is only known to a bot file.
+    """
+    document = msgspec.json.decode(request)
+    step = document.get("data", {}).get("step")
+    if isinstance(step, dict):
+        step["name"] = None
+    return msgspec.json.encode(document)
+
+
+def _user(recorded: Recorded) -> Any:
+    """Return what tells conversations apart."""
+    try:
+        data = msgspec.json.decode(recorded.request)["data"]
+        return recorded.webhook, data["interlocutor"]["id"]
+    except (msgspec.DecodeError, LookupError, TypeError):
+        return None

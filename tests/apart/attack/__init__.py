@@ -1,0 +1,1 @@
+"""Attacks on bots that real servers serve, with a figure for each: ``make attack``."""

