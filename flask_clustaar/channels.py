@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+#: The webchat.
 WEBCHAT: Final = "clustaar_web_chat"
+#: Facebook Messenger.
+MESSENGER: Final = "facebook"
+#: Intercom.
+INTERCOM: Final = "intercom"
+#: iAdvize.
+IADVIZE: Final = "iadvize"
+#: Zendesk.
+ZENDESK: Final = "zendesk"
+#: Twilio (SMS).
+TWILIO: Final = "twilio"
+#: Google Assistant.
+GOOGLE_ASSISTANT: Final = "google_assistant"
 
-#: The channels by the names that notifications give them, or that they would have.
+#: The channels whose abilities are known, by their names in notifications. Only the
+#: first three names are documented; the platform can add others.
 CHANNELS: Final = {
     WEBCHAT: "the webchat",
-    "facebook": "Messenger",
-    "intercom": "Intercom",
-    "iadvize": "iAdvize",
-    "twilio": "Twilio",
-    "google_assistant": "Google Assistant",
+    MESSENGER: "Messenger",
+    INTERCOM: "Intercom",
+    IADVIZE: "iAdvize",
+    TWILIO: "Twilio",
+    GOOGLE_ASSISTANT: "Google Assistant",
 }
 
 # For each action, in the order of CHANNELS: 'y' it is shown, or does its work unseen;

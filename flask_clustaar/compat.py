@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, cast
+from types import EllipsisType
+from typing import Any, TypeAlias, Unpack, cast
 
 import flask
 from flask import Flask, after_this_request, current_app
@@ -17,6 +19,7 @@ from .extension import ClustaarWebhook
 from .filters import And, Custom, Filter
 from .filters.base import accepts_arguments
 from .models import Notification
+from .settings import SettingsKeywords
 
 
 class Request(flask.Request):
@@ -119,15 +122,19 @@ class Webhook(Flask):
 
     It is a Flask application, for ``flask --app module run``, with a
     :class:`~flask_clustaar.ClustaarWebhook` as its :attr:`webhook`. Of several
-    handlers that match, the one that was registered first answers. The settings that
-    it does not take are at their defaults.
+    handlers that match, the one that was registered first answers.
+
+    Settings come from the arguments, or else from the environment variables
+    ``FLASK_CLUSTAAR_...`` and ``CLUSTAAR_...``, such as ``CLUSTAAR_REPLAY_STORE``.
 
     :param auth_username: the user name of the bot's webhook settings.
     :param auth_password: the password; both, or neither.
     :param private_key: the key with which the platform signs.
-    :param middlewares: for falcon's, which cannot run here: leave it out.
-    :param request_max_age: seconds for which a signed request is fresh; None for ever.
-        It is checked with a *private_key* only: without, anybody can write any date.
+    :param middlewares: falcon's middleware, which cannot run here: leave it out.
+    :param request_max_age: the maximum age of a signed request, in seconds. Default:
+        10. None disables the check. It has no effect without a *private_key*.
+    :param settings: any other setting, as for
+        :class:`~flask_clustaar.ClustaarWebhook`.
     :raises ConfigurationError: for an argument that is wrong.
     """
 
@@ -139,7 +146,8 @@ class Webhook(Flask):
         auth_password: str | None = None,
         private_key: str | None = None,
         middlewares: Sequence[Any] | None = None,
-        request_max_age: float | None = 10,
+        request_max_age: float | None | EllipsisType = ...,
+        **settings: Unpack[SettingsKeywords],
     ) -> None:
         if middlewares:
             raise ConfigurationError(
@@ -148,15 +156,18 @@ class Webhook(Flask):
                 "'@app.after_request', or wrap 'app.wsgi_app' in WSGI middleware."
             )
         super().__init__(__name__, static_folder=None)
+        self.config.update(_settings_in_environment())
+        given: dict[str, Any] = {"dispatch": "first", "url_prefix": "/", **settings}
+        secrets = {
+            "auth_username": auth_username,
+            "auth_password": auth_password,
+            "private_key": private_key,
+        }
+        given |= {name: value for name, value in secrets.items() if value is not None}
+        if not isinstance(request_max_age, EllipsisType):
+            given["request_max_age"] = request_max_age
         #: Takes handlers of one argument, to move one after the other.
-        self.webhook: ClustaarWebhook = ClustaarWebhook(
-            auth_username=auth_username,
-            auth_password=auth_password,
-            private_key=private_key,
-            request_max_age=request_max_age,
-            dispatch="first",
-            url_prefix="/",
-        )
+        self.webhook: ClustaarWebhook = ClustaarWebhook(**given)
         self.webhook.init_app(self)
 
     def on(
@@ -183,6 +194,23 @@ class Webhook(Flask):
             _with_notification_only(handler),
             filter=And(*parts) if parts else None,
         )
+
+
+def _settings_in_environment() -> dict[str, Any]:
+    """Return the settings that the environment has, as Flask reads variables.
+
+    The predecessor had no configuration to which Flask could add them.
+    """
+    found: dict[str, Any] = {}
+    for prefix in ("", "FLASK_"):
+        for variable, text in os.environ.items():
+            if variable.startswith(f"{prefix}CLUSTAAR_"):
+                try:
+                    value = json.loads(text)
+                except ValueError:
+                    value = text
+                found[variable.removeprefix(prefix)] = value
+    return found
 
 
 def _get(values: Any, name: str, required: bool, default: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import reprlib
+import sys
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
@@ -74,3 +76,12 @@ def type_name(value: object) -> str:
 def cut(text: str, length: int) -> str:
     """Return the beginning of a text of more than *length* characters."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def warn_at_the_program(message: str, category: type[Warning]) -> None:
+    """Warn at the innermost line of the program, outside of this package."""
+    package = __name__.partition(".")[0]
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

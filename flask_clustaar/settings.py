@@ -5,13 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import sys
-import warnings
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypedDict, TypeGuard, Unpack
 
+from .describe import warn_at_the_program
 from .errors import ConfigurationError, ConfigurationWarning
 from .replay import ReplayStore, open_store
 from .security import ALGORITHMS, Credentials, Secret, sign
@@ -179,15 +178,6 @@ def _prefixes(name: str) -> list[str]:
     if name == "clustaar":
         return ["CLUSTAAR_"]
     return [f"CLUSTAAR_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_", "CLUSTAAR_"]
-
-
-def warn_at_the_program(message: str, category: type[Warning]) -> None:
-    """Warn at the line of the program that led here: the innermost outside of us."""
-    package = __name__.partition(".")[0]
-    level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] == package:
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=level)
 
 
 def check_keywords(keywords: Iterable[str]) -> None:

@@ -16,10 +16,11 @@ derives everything else from them.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 import typing
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, ClassVar, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple, TypeVar
 
 from .errors import InvalidJSON
 
@@ -108,6 +109,10 @@ class Model:
     #: How many types are defined; what is derived from a family depends on it.
     _defined: ClassVar[int] = 0
 
+    if not TYPE_CHECKING:
+        #: What a model was loaded from: 'dataclasses.replace' hands it on.
+        _received: dataclasses.InitVar[Any] = None
+
     def __init_subclass__(
         cls,
         *,
@@ -130,6 +135,9 @@ class Model:
             for base in cls.__mro__:
                 vars(base).get("_members", {})[type] = cls
             Model._defined += 1
+        complete_init = vars(cls).get("__post_init__")
+        if complete_init is not None:
+            cls.__post_init__ = _completed(complete_init)  # type: ignore[method-assign]
         # One '==' and one 'repr' for all models: generating two for each is slow.
         dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
         cls._envelope = cls._envelope or envelope
@@ -138,6 +146,10 @@ class Model:
             inherited = any(field.name in vars(base) for base in cls.__mro__[1:])
             if field.name in vars(cls) or not inherited:
                 setattr(cls, field.name, Lazy(field.name))
+
+    def __post_init__(self, received: Any = None) -> None:
+        if received is not None:
+            self.__dict__[RECEIVED] = received
 
     def __eq__(self, other: object) -> bool:
         if self.__class__ is not other.__class__:
@@ -202,9 +214,40 @@ class Lazy:
         return value
 
 
-def names_of(model: type[Model]) -> Iterator[str]:
+class _Signature:
+    """The signature of a model's constructor, without what only we pass."""
+
+    def __get__(self, instance: Model | None, model: type[Model]) -> inspect.Signature:
+        signature = inspect.signature(model.__init__)
+        _, *parameters = signature.parameters.values()
+        shown = [each for each in parameters if each.name != RECEIVED]
+        return signature.replace(parameters=shown)
+
+
+def _completed(complete: Callable[[Any], None]) -> Callable[[Any, Any], None]:
+    """Return the '__post_init__' of a model that has one of its own."""
+
+    def post_init(model: Model, received: Any = None) -> None:
+        Model.__post_init__(model, received)
+        complete(model)
+
+    return post_init
+
+
+dataclasses.dataclass(kw_only=True, eq=False, repr=False)(Model)
+setattr(Model, "__signature__", _Signature())  # noqa: B010 (it is not typed as one)
+
+
+def names_of(model: type[Model]) -> tuple[str, ...]:
     """Return the names of a model's attributes."""
-    return iter(typing.cast(Any, model).__dataclass_fields__)
+    names = _names.get(model)
+    if names is None:
+        fields = dataclasses.fields(model)  # type: ignore[arg-type]
+        names = _names[model] = tuple(field.name for field in fields)
+    return names
+
+
+_names: dict[type[Model], tuple[str, ...]] = {}
 
 
 class Unknown(Model):

@@ -457,12 +457,16 @@ def test_copies_match_the_same() -> None:
         (lambda: Channel([""]), ValueError, "Channel: the string is empty"),
         (lambda: JSONKeyEquals("", 1), ValueError, "the string is empty"),
         (lambda: JSONKeyEquals(3, 1), TypeError, "pass a string, not an int"),  # type: ignore[arg-type]
-        (lambda: JSONKeyEquals("a..b", 1), ValueError, "'a..b' is no path"),
-        (lambda: JSONKeyEquals(".a", 1), ValueError, "is no path"),
+        (lambda: JSONKeyEquals("a..b", 1), ValueError, "'a..b' is not a valid path"),
+        (lambda: JSONKeyEquals(".a", 1), ValueError, "is not a valid path"),
         (lambda: JSONKeyExists("a[*].b"), ValueError, r"use 'JMESPath\(...\)'"),
-        (lambda: JSONKeyExists("a[0"), ValueError, "is no path"),
+        (lambda: JSONKeyExists("a[0"), ValueError, "is not a valid path"),
         *(
-            (partial(JSONKeyExists, path), ValueError, r"is no path.*'JMESPath\(")
+            (
+                partial(JSONKeyExists, path),
+                ValueError,
+                r"is not a valid path.*'JMESPath\(",
+            )
             for path in ["length(a.b)", "a.*.b", "*", '"a"."b"', "a | b", "a||b", "`1`"]
         ),
         (lambda: JSONKeyEquals("a", {1}), TypeError, "a set is no JSON value"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
+from difflib import get_close_matches
 from typing import Any, Final
 
-from ..describe import type_name
+from ..channels import CHANNELS
+from ..describe import type_name, warn_at_the_program
 from .paths import Look
 from .values import check_text
 
@@ -33,6 +35,18 @@ class OneOf(Look):
 
     def _on_the_wire(self, name: str) -> str:
         return name
+
+    def _warn_of_unknown(self, known: Iterable[str]) -> None:
+        """Warn of names that look misspelt. The platform's lists grow."""
+        known = list(known)
+        for name in sorted(self._names.difference(known)):
+            near = get_close_matches(name, known, 1)
+            if near:
+                warn_at_the_program(
+                    f"{type(self).__name__}: '{name}' is not known. Did you mean "
+                    f"'{near[0]}'?",
+                    UserWarning,
+                )
 
     def _accepts(self, found: Any) -> bool:
         return isinstance(found, str) and found in self._names
@@ -85,12 +99,19 @@ class Channel(OneOf):
 
     _path = "data.channel"
 
+    def __init__(self, name: str | Iterable[str], *more: str) -> None:
+        super().__init__(name, *more)
+        self._warn_of_unknown(CHANNELS)
+
 
 _INPUT_TYPES: Final = {
     "click": "go_to_action",
     "url_loaded": "url_loaded_event",
     "reply": "legacy_reply_to_message_action",
 }
+
+
+_OTHER_INPUTS: Final = ("message", "custom_event")
 
 
 class InputType(OneOf):
@@ -103,6 +124,10 @@ class InputType(OneOf):
     """
 
     _path = "data.input.type"
+
+    def __init__(self, name: str | Iterable[str], *more: str) -> None:
+        super().__init__(name, *more)
+        self._warn_of_unknown([*_INPUT_TYPES, *_INPUT_TYPES.values(), *_OTHER_INPUTS])
 
     def _on_the_wire(self, name: str) -> str:
         return _INPUT_TYPES.get(name, name)

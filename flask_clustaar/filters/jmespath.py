@@ -9,7 +9,7 @@ from typing import Any
 from ..describe import Nothing, shorten
 from ..errors import ConfigurationError
 from .paths import Look
-from .values import check_text
+from .values import check_text, json_of
 
 
 class JMESPath(Look):
@@ -29,9 +29,9 @@ class JMESPath(Look):
         self._search = _jmespath_search(expression)
         self._path = expression
 
-    def _look(self, received: Any) -> tuple[str, Any]:
+    def _look(self, target: Any) -> tuple[str, Any]:
         try:
-            return self._path, self._search(received)
+            return self._path, self._search(json_of(target))
         except Exception as error:
             return self._path, Nothing(f"an error ({type(error).__name__})")
 

@@ -1,4 +1,4 @@
-"""Filters on what stands at a place in the notification."""
+"""Filters on the value at a path in the notification."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from .values import (
     find,
     frozen,
     is_scalar,
-    json_of,
     json_value,
     listed,
 )
@@ -25,30 +24,30 @@ _STEP_ID: Final = "data.step.id"
 
 
 class Look(Filter):
-    """A filter on one thing that stands in the notification."""
+    """A filter on one value in the notification."""
 
     #: Where to look, as a dotted path.
     _path: str
-    #: Whether it is something that people wrote, or that is known about them.
+    #: Whether users wrote it, or it is known about them.
     _personal: ClassVar[bool] = True
 
     @abstractmethod
     def _accepts(self, found: Any) -> bool:
         """Return whether what was found, maybe nothing, is what it should be."""
 
-    def _look(self, received: Any) -> tuple[str, Any]:
-        """Return the path, and what stands there."""
-        return self._path, find(received, self._keys)
+    def _look(self, target: Any) -> tuple[str, Any]:
+        """Return the path, and the value at it."""
+        return self._path, find(target, self._keys)
 
     @functools.cached_property
     def _keys(self) -> tuple[str, ...]:
         return tuple(self._path.split("."))
 
     def __call__(self, target: Any, /) -> bool:
-        return self._accepts(self._look(json_of(target))[1])
+        return self._accepts(self._look(target)[1])
 
     def _weigh(self, target: Any, show: Show) -> tuple[bool, str]:
-        path, found = self._look(json_of(target))
+        path, found = self._look(target)
         shown = show(found) if self._personal else shorten(found)
         return self._accepts(found), f"{path} is {shown}"
 

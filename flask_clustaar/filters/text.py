@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any
+from typing import Any, Final
 
 from ..describe import shorten, type_name
 from .paths import Look
-from .values import ABSENT, check_text, find, json_of
+from .values import ABSENT, check_text, find
 
 
 class _Text(Look):
     """A filter on the text that the user wrote, or sent with a «reply» button."""
 
-    def _look(self, received: Any) -> tuple[str, Any]:
-        kind = find(received, ("data", "input", "type"))
+    def _look(self, target: Any) -> tuple[str, Any]:
+        kind = find(target, ("data", "input", "type"))
         if kind == "legacy_reply_to_message_action":
-            return "data.input.message", find(received, ("data", "input", "message"))
+            return "data.input.message", find(target, ("data", "input", "message"))
         if kind == "message":
-            return "data.input.text", find(received, ("data", "input", "text"))
+            return "data.input.text", find(target, ("data", "input", "text"))
         return "data.input.text", ABSENT
 
 
 class TextEquals(_Text):
     """Match if the user's text is *text*.
 
-    :param text: the whole text, white space included.
-    :param ignore_case: whether ``Hello`` is ``hello``, and an accented letter is the
-        same however it was typed.
+    By default the comparison ignores what people type differently: upper and lower
+    case, how an accented letter is composed, typographic apostrophes and quotation
+    marks (``’`` is ``'``), no-break spaces, and white space at both ends.
+
+    :param text: the whole text.
+    :param ignore_case: False to compare the texts exactly.
     """
 
     def __init__(self, text: str, *, ignore_case: bool = True) -> None:
         check_text(self, text, may_be_empty=True)
         super().__init__(text, **({} if ignore_case else {"ignore_case": False}))
-        self._fold = folded if ignore_case else str
+        self._fold = _folded_whole if ignore_case else str
         self._text = self._fold(text)
 
     def _accepts(self, found: Any) -> bool:
@@ -63,7 +66,7 @@ class TextMatches(_Text):
         return isinstance(found, str) and self._pattern.search(found) is not None
 
     def match(self, target: Any, /) -> re.Match[str] | None:
-        _, found = self._look(json_of(target))
+        _, found = self._look(target)
         return self._pattern.search(found) if isinstance(found, str) else None
 
     def _identity(self) -> Any:
@@ -92,6 +95,25 @@ def _compiled(pattern: Any, flags: int) -> re.Pattern[str]:
 
 
 def folded(text: str) -> str:
-    folded = text.casefold()
+    """Return a text without the differences that people do not mean.
+
+    Case, composed characters, typographic apostrophes and quotation marks, and
+    no-break spaces: every text filter that ignores case compares texts like this.
+    """
+    folded = text.casefold().translate(_TYPED)
     # The time that normalising takes may grow with the square of the length.
     return unicodedata.normalize("NFC", folded) if len(text) <= 10_000 else folded
+
+
+def _folded_whole(text: str) -> str:
+    return folded(text).strip()
+
+
+#: What people type for typographic characters.
+_TYPED: Final = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u02bc\u2032\u00b4`", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"'),
+        **dict.fromkeys("\u00a0\u2007\u2009\u202f", " "),
+    }
+)

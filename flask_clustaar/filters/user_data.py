@@ -1,4 +1,4 @@
-"""Filters on what the step's builder filled in."""
+"""Filters on the step's userData, which the bot designer enters."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class _UserDataValue(Value):
 
     _prefix = "data.step.userData."
 
-    def _look(self, received: Any) -> tuple[str, Any]:
-        data = find(received, _USER_DATA)
+    def _look(self, target: Any) -> tuple[str, Any]:
+        data = find(target, _USER_DATA)
         parsed = _parsed(data) if isinstance(data, str) else data
         if not isinstance(parsed, Mapping):
             return "data.step.userData", _NO_OBJECT
@@ -51,10 +51,10 @@ class UserDataHas(_UserDataValue):
 
 
 class UserDataContains(Look):
-    """Match if *text* stands somewhere in the step's userData, as it was filled in.
+    """Match if the step's userData contains *text*.
 
     :param text: a part of the userData.
-    :param ignore_case: whether ``Subscribe`` is ``subscribe``.
+    :param ignore_case: fold both texts as :class:`TextEquals` does.
     """
 
     _path = "data.step.userData"

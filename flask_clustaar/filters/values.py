@@ -1,4 +1,4 @@
-"""JSON values: where they stand, and which are the same."""
+"""JSON values: how they are found, and which are equal."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Set
 from typing import Any, Final
 
 from ..describe import Nothing, shorten, type_name
+from ..schemas import paths
 
-#: What stands where nothing is.
+#: Marks a missing value.
 ABSENT: Final = Nothing("absent")
 
 #: What looks like JMESPath, of which a path is only the simplest part.
 _EXPRESSION: Final = re.compile(r"(?:^|\.)\*(?:\.|$)|^\w+\(.*\)$|[\"`]|\|\|| \| ")
 _KEY: Final = re.compile(r"[^.\[\]]+")
-_POSITION: Final = re.compile(r"-?[0-9]{1,9}")
 _POSITION_IN_BRACKETS: Final = re.compile(r"\[(-?[0-9]+)\]")
 
 
@@ -32,24 +32,16 @@ def checked_path(owner: object, path: Any) -> str:
     checked = _POSITION_IN_BRACKETS.sub(r".\1", path)
     if _EXPRESSION.search(path) or not all(map(_KEY.fullmatch, checked.split("."))):
         raise ValueError(
-            f"{type(owner).__name__}: {shorten(path)} is no path. Write keys joined "
-            "by dots, such as 'data.step.actions.0.type', or use 'JMESPath(...)'."
+            f"{type(owner).__name__}: {shorten(path)} is not a valid path. Write keys "
+            "joined by dots, such as 'data.step.actions.0.type', or use "
+            "'JMESPath(...)'."
         )
     return checked
 
 
-def find(node: Any, keys: Iterable[str]) -> Any:
-    """Return what stands at the path, or ABSENT."""
-    for key in keys:
-        if isinstance(node, (dict, Mapping)):
-            node = node.get(key, ABSENT)
-        elif isinstance(node, (list, tuple)) and _POSITION.fullmatch(key):
-            position = int(key)
-            inside = -len(node) <= position < len(node)
-            node = node[position] if inside else ABSENT
-        else:
-            return ABSENT
-    return node
+def find(target: Any, keys: Iterable[str]) -> Any:
+    """Return the value at a path in a notification or in a JSON value, or ABSENT."""
+    return paths.find(target, keys, ABSENT)
 
 
 def equal(found: Any, expected: Any) -> bool:

@@ -238,7 +238,9 @@ class CustomerSatisfactionChoice(Model, type="customer_satisfaction_choice"):
         target: Target | None = None,
         matching_intent: Intent | None = None,
         matching_intent_id: str | None = None,
+        _received: Any = None,
     ) -> None:
+        self.__post_init__(_received)
         self.kind = kind
         self.label = label
         self.target = target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from ..schemas.limits import NAME, Compiles, Length, ObjectID
 from ..wire import REQUIRED, Key, Model, pattern_of
@@ -86,8 +86,13 @@ class MatchIntentCondition(Condition, type="match_intent"):
     intent: Intent
 
     def __init__(
-        self, *, intent: Intent | None = None, intent_id: str | None = None
+        self,
+        *,
+        intent: Intent | None = None,
+        intent_id: str | None = None,
+        _received: Any = None,
     ) -> None:
+        self.__post_init__(_received)
         # Without one, the error names the key when the reply is sent.
         self.intent = intent if intent_id is None else Intent(id=intent_id)  # type: ignore[assignment]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from ..wire import Model
 from .actions import Action
@@ -30,7 +31,9 @@ class StepReachedResponse(Model):
         actions: Sequence[Action | str] = (),
         session: ConversationSession | None = None,
         interlocutor: Interlocutor | None = None,
+        _received: Any = None,
     ) -> None:
+        self.__post_init__(_received)
         # A value of another type is kept: the error names it when the reply is sent.
         self.actions = list(actions) if isinstance(actions, tuple) else actions  # type: ignore[assignment]
         self.session = session

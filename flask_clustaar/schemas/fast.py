@@ -182,11 +182,10 @@ def _build(struct: Any, received: Received) -> Model:
     model = _RECEIVED.models[struct.__class__]
     instance = model.__new__(model)
     instance.__dict__[RECEIVED] = received
-    complete = getattr(model, "__post_init__", None)
-    if complete is not None:
+    if model.__post_init__ is not Model.__post_init__:
         for name in names_of(model):
             getattr(instance, name)
-        complete(instance)
+        model.__post_init__(instance)
     return instance
 
 

@@ -39,12 +39,14 @@ def find(target: Any, keys: Iterable[str], absent: Any) -> Any:
 
     :param target: a notification, or the JSON object of one.
     :param keys: the keys, and the positions in lists, that lead to the value.
+    :raises InvalidJSON: when a part on the way is nested too deeply, or has a number
+        out of range.
     """
     keys = tuple(keys)
     node = _node_of(target)
-    for key in keys:
+    for depth, key in enumerate(keys, start=1):
         if isinstance(node, msgspec.Struct):
-            node = _child(node, key)
+            node = _child(node, key, depth)
             if node is _UNKNOWN:
                 return find(target.received, keys, absent)
         elif isinstance(node, (dict, Mapping)):
@@ -74,7 +76,7 @@ def _node_of(target: Any) -> Any:
     return getattr(target, "received", target)
 
 
-def _child(view: msgspec.Struct, key: str) -> Any:
+def _child(view: msgspec.Struct, key: str, depth: int) -> Any:
     names = _attributes.get(type(view))
     if names is None:
         keys, fields = view.__struct_encode_fields__, view.__struct_fields__
@@ -84,5 +86,5 @@ def _child(view: msgspec.Struct, key: str) -> Any:
     value = getattr(view, names[key])
     if not isinstance(value, msgspec.Raw):
         return _UNKNOWN if value is None else value
-    parsed = parse(bytes(value))
+    parsed = parse(bytes(value), above=depth)
     return _UNKNOWN if parsed is None else parsed
