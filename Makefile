@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo run test lint format typing docs bench build mutation clean \
-	test-min test-all test-wheel frozen neighbours attack apart/neighbours suite check
+	test-min test-dev test-all test-wheel attack-short frozen neighbours attack apart/neighbours suite check
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -13,6 +13,8 @@ PY := $(VENV)/bin/python
 CONSTRAINTS :=
 # For pytest, as in `make test ARGS="-k signature"`.
 ARGS :=
+# For `make test-dev`.
+PALLETS := flask werkzeug
 # How many processes run the tests.
 WORKERS := auto
 
@@ -39,6 +41,9 @@ endif
 test-min:  ## Run the suite with the lowest supported versions of the dependencies
 	@$(MAKE) suite VENV=.venv-min CONSTRAINTS=requirements/lowest.txt PYTHON=python3.11
 
+test-dev:  ## Run the suite on the development versions of Flask and Werkzeug
+	@$(MAKE) suite VENV=.venv-dev UPSTREAM="$(PALLETS:%=https://github.com/pallets/%/archive/main.zip)"
+
 test-all:  ## Run the suite on each CPython from 3.11 on that this machine has
 	@scripts/pythons | { status=0; while read -r python; do \
 		version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
@@ -59,6 +64,9 @@ apart/neighbours: $(VENV)/installed/neighbours
 
 attack:  ## Attack bots on many servers, and print the figures of docs/security.rst: 20 minutes
 	@$(MAKE) apart/attack VENV=.venv-attack
+
+attack-short:  ## Attack them for some minutes: all but the browser and the soak test
+	@$(MAKE) attack ARGS="odd forged kills redis"
 
 # ARGS="kills soak" runs some of them.
 apart/attack: $(VENV)/installed/attack
@@ -135,6 +143,6 @@ $(PY):
 $(VENV)/installed/%: setup.py pyproject.toml flask_clustaar/_version.py $(CONSTRAINTS) | $(PY)
 	@echo "Installing what '$*' needs"
 	@$(PIP) 'pip>=25.1'
-	@$(PIP) $(CONSTRAINTS:%=--constraint %) --editable '.[$(EXTRAS)]' --group $*
+	@$(PIP) $(CONSTRAINTS:%=--constraint %) $(UPSTREAM) --editable '.[$(EXTRAS)]' --group $*
 	@mkdir -p $(@D)
 	@touch $@
