@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 from blinker import ANY, NamedSignal
 
 from .answers import AnyAnswer
-from .describe import shorten
+from .describe import named_steps, shorten
 from .errors import ConfigurationError, NoHandler, RequestRejected
 from .events import CONVERSATION_STEP_REACHED
 from .filters import Filter, FilterLike, StepID, as_filter
@@ -687,9 +687,10 @@ class Router(HandlerRegistry):
     def _suggestion(self, notification: Any) -> str:
         """Return the decorator of a handler that would get the notification."""
         step_id = step_id_of(notification)
+        named = named_steps.get(step_id or "")
+        shown = repr(named) if named else shorten(step_id)
         return _decorator(
-            shorten(notification.topic),
-            f"StepID({shorten(step_id)})" if step_id else None,
+            shorten(notification.topic), f"StepID({shown})" if step_id else None
         )
 
     def _is_muted(self, handler: Handler) -> bool:

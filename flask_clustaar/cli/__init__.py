@@ -26,6 +26,7 @@ _COMMANDS = (
     "replay",
     "record",
     "schema",
+    "steps",
 )
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Self, TypedDict
 from werkzeug.wrappers import Response
 
 from ..channels import WEBCHAT
+from ..describe import named_steps
 from ..models import (
     Action,
     Attachment,
@@ -248,7 +249,7 @@ class Conversation:
         name = getattr(self.steps.get(step, known), "name", None)
         named = [id for id, each in self.steps.items() if each.name == name]
         if name in (None, STEP_NAME) or named not in ([], [step]):
-            return step
+            return str(getattr(named_steps.get(step), "name", step))
         return str(name)
 
     # -- what the user does ------------------------------------------------------------
@@ -693,8 +694,10 @@ class Conversation:
     def step_id(self, step: str) -> str | None:
         """Return the id of the step that a name or an id names; None if none is known.
 
-        :param step: an id, or the name of a step that is known.
+        :param step: an id, the name of a step that is known, or a step of
+            :mod:`flask_clustaar.steps`.
         """
+        step = getattr(step, "ids", {}).get(self.bot_id, step)
         if step in self.steps or OBJECT_ID.accepts(step):
             return step
         named = [id for id, each in self.steps.items() if each.name == step]
