@@ -90,6 +90,11 @@ class Handler:
         return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
 
     @property
+    def alone(self) -> bool:
+        """Whether it is in a group that answers alone."""
+        return _alone(self) is not None
+
+    @property
     def decorator(self) -> str:
         """The line that registers such a handler."""
         if self.is_fallback:

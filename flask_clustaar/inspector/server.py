@@ -80,7 +80,7 @@ def about() -> JSON:
                     }
                     for handler in webhook.handlers
                 ],
-                "settings": repr(webhook.endpoint(program.app).settings),
+                "settings": repr(webhook.installation(program.app).settings),
             }
             for name, webhook in program.webhooks.items()
         ],
