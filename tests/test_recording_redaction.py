@@ -197,6 +197,13 @@ def test_names_in_other_forms_of_unicode_are_found() -> None:
     assert "İpek" not in said("Merhaba İpek", {"firstName": "İpek"})
 
 
+def test_values_that_json_escapes_are_found() -> None:
+    """Quotation marks and line breaks in a value do not hide it."""
+    value = 'the "Owl"\nof \\ Bath\t'
+
+    assert "Owl" not in said(f"You are {value}!", {"customAttributes": {"a": value}})
+
+
 def test_what_is_written_alike_wins() -> None:
     """A user id and a first name that differ in case keep their own pseudonyms."""
     user = {"userID": "john", "firstName": "John"}
