@@ -81,6 +81,7 @@ lint: $(VENV)/installed/lint  ## Check style and formatting
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
 	@$(PY) -m codespell_lib
+	@$(PY) scripts/phrases.py
 
 format: $(VENV)/installed/lint  ## Correct style and formatting
 	@$(PY) -m ruff check --fix

@@ -75,7 +75,7 @@ maximum_signature_line_length = 70
 python_use_unqualified_type_names = True
 
 # What other packages document: their inventories are on the net, and the build needs
-# none. Types that signatures name without their module are theirs, too.
+# none. Types that signatures name without their module are theirs as well.
 nitpick_ignore_regex = [
     (
         "py:.*",

@@ -24,7 +24,7 @@ class Request(flask.Request):
 
     @property
     def body(self) -> bytes:
-        """The body as it came."""
+        """The body, unchanged."""
         return self.get_data()
 
     @property
@@ -126,8 +126,8 @@ class Webhook(Flask):
     :param auth_password: the password; both, or neither.
     :param private_key: the key with which the platform signs.
     :param middlewares: for falcon's, which cannot run here: leave it out.
-    :param request_max_age: seconds for which a signed request is fresh; None for ever.
-        It is checked with a *private_key* only: without, anybody can write any date.
+    :param request_max_age: seconds for which a signed request is fresh; None for
+        no limit. It is checked with a *private_key* only: without, anybody can write any date.
     :raises ConfigurationError: for an argument that is wrong.
     """
 

@@ -109,7 +109,7 @@ class ProblemError(ClustaarError, HTTPException):
 
     @property
     def shown_violations(self) -> list[Violation]:
-        """The first hundred of the violations, and how many there are besides."""
+        """The first hundred of the violations, and how many more there are."""
         more = len(self.violations) - 100
         shown = list(self.violations[:100])
         return [*shown, Violation("", f"And {more} more.")] if more > 0 else shown
@@ -136,7 +136,7 @@ class ProblemError(ClustaarError, HTTPException):
 
 
 class RequestRejected(ProblemError):
-    """The base of what the door answers: no handler runs (PROTOCOL 2)."""
+    """Base class of errors that reject a request before a handler runs (PROTOCOL 2)."""
 
     code: int | None = 400
 

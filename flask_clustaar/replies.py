@@ -425,7 +425,7 @@ def _check_session(
         )
 
 
-#: The least that a notification has besides its session, in bytes.
+#: The least that a notification has without its session, in bytes.
 _ENVELOPE: Final = 1000
 #: When the log may warn of a large session again.
 _next_warning: list[float] = [0.0]

@@ -110,9 +110,9 @@ class Conversation:
     :param channel: where the conversation takes place.
     :param bot_id: the bot's id; by default that of the bot file.
     :param online: whether an agent is online; by default what the bot file says.
-    :param intents: the id of the intent of each phrase, besides the bot file's.
-    :param attachments: the URL of each document that the user sent, besides the bot
-        file's; None for one that was not sent.
+    :param intents: the id of the intent of each phrase, in addition to the bot file's.
+    :param attachments: the URL of each document that the user sent, in addition to the
+        bot file's; None for one that was not sent.
     :param max_jumps: how many jumps in a row are followed.
     :param sleep: waits for some seconds. By default waiting takes no time, and only
         :attr:`elapsed` grows.
