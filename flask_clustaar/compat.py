@@ -127,7 +127,8 @@ class Webhook(Flask):
     :param private_key: the key with which the platform signs.
     :param middlewares: for falcon's, which cannot run here: leave it out.
     :param request_max_age: seconds for which a signed request is fresh; None for
-        no limit. It is checked with a *private_key* only: without, anybody can write any date.
+        no limit. It is checked with a *private_key* only: without, anybody can
+        write any date.
     :raises ConfigurationError: for an argument that is wrong.
     """
 
