@@ -82,7 +82,10 @@ nitpick_ignore_regex = [
         r"(flask|werkzeug|blinker|marshmallow|itsdangerous|click|_pytest|typing|types"
         r"|collections|dataclasses|datetime|functools|re|http|logging|os|pathlib|pytest|wsgiref)(\..*)?",
     ),
-    ("py:.*", r"(Flask|WSGIEnvironment|deque|Style|Path|JSON)"),
+    (
+        "py:.*",
+        r"(Flask|WSGIEnvironment|deque|Style|Path|JSON|Kind|flask_clustaar\.state\.T)",
+    ),
 ]
 
 

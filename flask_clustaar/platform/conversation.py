@@ -115,7 +115,7 @@ class Conversation:
         bot file's; None for one that was not sent.
     :param max_jumps: how many jumps in a row are followed.
     :param sleep: waits for some seconds. By default waiting takes no time, and only
-        :attr:`elapsed` grows.
+        ``elapsed`` grows.
     :param listener: is called with each line of the transcript when it is added.
     """
 
