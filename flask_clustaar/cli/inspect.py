@@ -37,6 +37,7 @@ from ..platform.bot import Bot
 from .application import chosen, load_app, webhooks_of
 from .files import name_of, read, read_bot
 from .options import FILE, webhook_option
+from .terminal import echo
 
 HOST: Final = "127.0.0.1"
 #: What the process that reloads tells those that it starts.
@@ -242,7 +243,8 @@ def _load(
         if is_first and (cause is None or isinstance(error, NoAppException)):
             raise
         shown = cause or error
-        click.echo("".join(traceback.format_exception(shown)), err=True)
+        for line in "".join(traceback.format_exception(shown)).splitlines():
+            echo(line, err=True)
         return None, None, shown
 
 
