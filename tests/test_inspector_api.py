@@ -30,6 +30,8 @@ from flask_clustaar.inspector.describe import read_delivery, row_of
 from flask_clustaar.inspector.program import Program
 from flask_clustaar.inspector.server import create_inspector
 from flask_clustaar.platform.bot import Bot
+from flask_clustaar.platform.story import Story
+from flask_clustaar.testing import ClustaarClient
 
 STORY = "507f191e810c19729de860ff"
 
@@ -368,9 +370,26 @@ def test_copy_as_pytest(
     exec(code, namespace)
 
     (name,) = (each for each in namespace if each.startswith("test_"))
-    from flask_clustaar.testing import ClustaarClient
-
     namespace[name](ClustaarClient(inspected_bot()))
+
+
+@pytest.mark.parametrize(
+    "options", [INPUTS["a text"], INPUTS["a session"], INPUTS["another user"]]
+)
+def test_copy_as_story(inspected: Inspected, options: dict[str, Any]) -> None:
+    """The story passes: the user does the same, and the bot answers the same."""
+    inspected.sender.send(body(ANSWER, **options), "chat")
+
+    text = get(inspected, "deliveries/1/copy/story")
+
+    Story(text, "a.story").check(ClustaarClient(inspected_bot()))
+
+
+def test_no_story(inspected: Inspected) -> None:
+    """There is no story of what is not a notification."""
+    inspected.sender.send(b"no JSON", "chat")
+
+    assert "no story" in get(inspected, "deliveries/1/copy/story", 400)["error"]
 
 
 def test_copy_of_what_is_no_notification(inspected: Inspected) -> None:

@@ -345,7 +345,7 @@ def test_other_channels(page: Page) -> None:
 
     page.tab.get_by_label("Channel").select_option("twilio")
 
-    expect(page.stage.locator(".cards.lost")).to_have_count(1)
+    expect(page.stage.locator(".lost .cards")).to_have_count(1)
     expect(page.stage.get_by_text("not on Twilio").last).to_be_visible()
     expect(page.tab_of("Channels")).to_contain_text("send_cards_action")
 
@@ -825,7 +825,8 @@ def test_names_and_roles(page: Page) -> None:
     """Every control has a name; regions, the log and problems have their roles."""
     page.say("hello")
     page.click("Invalid")
-    page.rows.first.click()
+    expect(page.stage.get_by_role("alert")).to_be_visible()
+    expect(page.detail.locator(".mark")).to_be_visible()
     snapshot = page.tab.locator("body").aria_snapshot()
 
     for role in ("button", "textbox", "combobox", "tab", "option", "spinbutton"):

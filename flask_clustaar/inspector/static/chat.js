@@ -16,7 +16,7 @@ let conversation = 0; // counts up, so that what is late for an old one is dropp
 let said = ""; // what the user wrote last
 let onTurn = () => {};
 
-/** Begin a new conversation. *turn* is called with the id of each request. */
+/** Begin. *turn* is called with the id of each request, and whether the user asks. */
 export function begin(facts, turn) {
 	about = facts;
 	onTurn = turn;
@@ -60,10 +60,10 @@ async function act(what, bubble = null) {
 /** Draw an action, and wait if it is a wait; return false if it came too late. */
 async function show(action, mine) {
 	const drawn = draw(action, (clicked) => choose(clicked, action));
-	if (drawn) add(drawn, action.type);
+	const block = drawn && add(drawn, action.type);
 	if (action.type === "wait_action") {
 		await new Promise((resolve) => setTimeout(resolve, 1000 * Number(action.duration)));
-		drawn.remove();
+		block.remove();
 	}
 	return mine === conversation;
 }
@@ -79,16 +79,19 @@ function choose({ title, action }, of) {
 	act({ kind: "click", title, action }, isList ? title : null);
 }
 
-function add(drawn, type = null) {
-	if (type) drawn.dataset.type = type;
-	const wasAtEnd = stage.scrollHeight - stage.scrollTop - stage.clientHeight < 80;
-	stage.append(drawn);
-	marked(drawn);
-	if (wasAtEnd || !type) stage.scrollTop = stage.scrollHeight;
+/** Add something to the conversation, and scroll to its end as the webchat does. */
+function add(drawn, type = "") {
+	const block = h("div", { "data-type": type }, drawn);
+	stage.append(block);
+	marked(block);
+	const scroll = () => (stage.scrollTop = stage.scrollHeight);
+	scroll();
+	setTimeout(scroll, 500);
+	return block;
 }
 
 const note = (told, kind = "info", id = null) =>
-	h(`div.note.${kind}`, { role: kind === "problem" && "alert" }, told, id && [" ", h("button", { type: "button", onclick: () => onTurn(id) }, `Why? #${id}`)]);
+	h(`div.note.${kind}`, { role: kind === "problem" && "alert" }, told, id && [" ", h("button", { type: "button", onclick: () => onTurn(id, true) }, `Why? #${id}`)]);
 
 // -- other channels --
 

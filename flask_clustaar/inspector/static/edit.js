@@ -21,7 +21,7 @@ export function edit(title, text, kind, send) {
 		oninput: () => later(),
 		onclick: () => later(),
 		onkeydown: (event) => complete(event),
-		onscroll: () => (marks.style.top = `${-area.scrollTop}px`),
+		onscroll: () => (marks.style.top = `${6 - area.scrollTop}px`),
 	});
 	area.value = text;
 	const marks = h("div.marks", { "aria-hidden": "true" });
