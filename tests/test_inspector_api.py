@@ -498,6 +498,8 @@ def test_check(inspected: Inspected) -> None:
     assert found["mistakes"][0][0] == 1
     assert post(inspected, "check", text="{}", kind="json")["mistakes"] == []
     assert "'kind'" in post(inspected, "check", 400, text="{}", kind="poem")["error"]
+    wrong = post(inspected, "check", 400, text="{}", kind="json", caret="x")
+    assert "'caret'" in wrong["error"]
 
 
 # -- the chat ------------------------------------------------------------------------

@@ -325,8 +325,10 @@ def check_text() -> Response:
     """Return what is wrong with a text that is being typed, and how it can go on."""
     body = _body()
     text, kind, caret = body.get("text"), body.get("kind"), body.get("caret", 0)
-    if not isinstance(text, str) or kind not in get_args(Kind):
-        raise BadRequest(f"'text' must be text, and 'kind' one of {get_args(Kind)}.")
+    if not isinstance(text, str) or type(caret) is not int:
+        raise BadRequest("'text' must be text, and 'caret' a number.")
+    if kind not in get_args(Kind):
+        raise BadRequest(f"'kind' must be one of {', '.join(get_args(Kind))}.")
     as_what = cast(Kind, kind)
-    typed, options = complete(text, int(caret), as_what)
+    typed, options = complete(text, caret, as_what)
     return jsonify(mistakes=check(text, as_what), typed=typed, options=options[:40])
