@@ -201,7 +201,7 @@ def test_stream(inspected: Inspected, monkeypatch: pytest.MonkeyPatch) -> None:
     inspected.send()
     stream = Streamed(inspected)
 
-    assert next(stream._parts) == b": hello\n\n"
+    assert next(stream._parts) == b"retry: 200\n\n"
     assert stream.next()[0] == "app"
     assert stream.next()[1]["id"] == 1
     assert stream.next() == ("kept", {"ids": [1], "pins": {}})

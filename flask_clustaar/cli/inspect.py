@@ -40,6 +40,8 @@ from .options import FILE, webhook_option
 from .terminal import echo
 
 HOST: Final = "127.0.0.1"
+#: Seconds between two looks for changes of the code.
+_INTERVAL: Final = 0.5
 #: What the process that reloads tells those that it starts.
 _STATE: Final = "CLUSTAAR_INSPECTOR_STATE"
 
@@ -203,6 +205,7 @@ def _serve(
             session.port,
             app or _broken,
             use_reloader=reload,
+            reloader_interval=_INTERVAL,  # type: ignore[arg-type]
             threaded=True,
             extra_files=[steps] if steps else None,
         )

@@ -112,8 +112,9 @@ def stream() -> Response:
 
 
 def _events(store: Store, program: Program, after: int) -> Iterator[str]:
-    # A comment at once: the headers would wait for the first event.
-    yield ": hello\n\n"
+    # At once, since the headers would wait for the first event. When the code changes,
+    # a browser connects again after this many milliseconds.
+    yield "retry: 200\n\n"
     yield f"event: app\ndata: {json.dumps(program.state())}\n\n"
     told: JSON = {}
     while True:
