@@ -86,6 +86,11 @@ nitpick_ignore_regex = [
         "py:.*",
         r"(Flask|WSGIEnvironment|deque|Style|Path|JSON|Kind|flask_clustaar\.state\.T)",
     ),
+    # Type variables, and what only the package itself uses of its routing.
+    (
+        "py:.*",
+        r"(flask_clustaar\.routing\.\w+\.)?(_[A-Z]|Router|Group)",
+    ),
 ]
 
 
