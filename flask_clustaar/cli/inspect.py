@@ -261,8 +261,8 @@ def _broken(
 class _Quiet(WSGIRequestHandler):
     """Logs no requests: they are those of the page, and their paths have the token."""
 
-    def log_request(self, *arguments: Any) -> None:
-        pass
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log nothing."""
 
 
 def _import(path: str, store: Store) -> None:

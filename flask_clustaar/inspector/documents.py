@@ -114,11 +114,11 @@ def _lines(
 ) -> Iterator[Line]:
     start = f"{json.dumps(key, ensure_ascii=False)}: " if key is not None else ""
     children: list[tuple[str | None, str, Any]] = []
+    opens, closes = "[", "]"
     if isinstance(value, dict) and value:
         opens, closes = "{", "}"
         children = [(name, f"{path}.{name}", each) for name, each in value.items()]
     elif isinstance(value, list) and value:
-        opens, closes = "[", "]"
         children = [(None, f"{path}.{index}", each) for index, each in enumerate(value)]
     if not children:
         text = json.dumps(value, ensure_ascii=False)
