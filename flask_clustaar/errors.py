@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
@@ -52,6 +52,9 @@ class Violation(NamedTuple):
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
 
+
+#: The page that explains each problem, in a section of its own.
+PROBLEM_PAGE: Final = "https://flask-clustaar.readthedocs.io/en/stable/errors.html"
 
 #: A word in the name of a class: ``JSON`` and ``Invalid`` in ``InvalidJSON``.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
@@ -117,6 +120,7 @@ class ProblemError(ClustaarError, HTTPException):
     def problem(self) -> dict[str, Any]:
         """Return the body of the answer."""
         body: dict[str, Any] = {
+            "type": f"{PROBLEM_PAGE}#problem-{self.error_code.replace('_', '-')}",
             "title": self.title,
             "status": self.status,
             "detail": f"{self.description}{self._hint}",
