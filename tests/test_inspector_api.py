@@ -545,17 +545,24 @@ def test_chat_sends_wrongly_on_purpose(inspected: Inspected, how: str) -> None:
         assert "repeated from the replay store: no handler ran" in notes
 
 
-ACTS: list[dict[str, Any]] = [
-    {"kind": "go", "step": ANSWER},
-    {"kind": "event", "name": "paid"},
-    {"kind": "url", "url": "https://example.com/"},
+ACTS: list[tuple[dict[str, Any], dict[str, str]]] = [
+    ({"kind": "go", "step": ANSWER}, {"type": "go_to_action"}),
+    ({"kind": "say", "text": "/event paid"}, {"type": "custom_event", "name": "paid"}),
+    ({"kind": "say", "text": "/url x:y"}, {"type": "url_loaded_event", "url": "x:y"}),
+    ({"kind": "say", "text": "//slash"}, {"type": "message", "text": "/slash"}),
+    ({"kind": "say", "text": "/slash"}, {"type": "message", "text": "/slash"}),
 ]
 
 
-@pytest.mark.parametrize("act", ACTS, ids=lambda act: act["kind"])
-def test_what_else_a_user_does(inspected: Inspected, act: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("act", "expected"), ACTS)
+def test_what_else_a_user_does(
+    inspected: Inspected, act: dict[str, Any], expected: dict[str, str]
+) -> None:
     """A user can also go to a step, load a page, and make the site send an event."""
     assert actions(chat(inspected, act)) != []
+
+    sent = json.loads(get(inspected, "deliveries/1")["request"])["data"]["input"]
+    assert expected.items() <= sent.items()
 
 
 def test_chat_says_what_cannot_be_done(inspected: Inspected) -> None:
@@ -607,7 +614,11 @@ def test_bot_file(tmp_path: Path) -> None:
     ]
     assert answer["state"]["session"] == {"seen": "yes"}
     assert any("jumps to End" in item.get("note", "") for item in answer["items"])
-    assert answer["places"] == [[ASK, "Welcome"], [ANSWER, "End"]]
+    assert answer["places"] == [
+        [ASK, "Welcome"],
+        [ANSWER, "End"],
+        [ANSWER, "Story: Farewell"],
+    ]
 
 
 def test_step_without_a_handler(inspected: Inspected) -> None:

@@ -1,7 +1,7 @@
 // The conversation: what the user does goes to the bot, and the replies are drawn.
 //
 // What the platform does between two replies (jumps, stored values, what a click sets)
-// is done by the server, which keeps nothing: the state of the conversation travels.
+// is done by the server, which keeps nothing: the state travels.
 
 import { $, attempt, call, h, options } from "./dom.js";
 import { draw, userBubble } from "./bubbles.js";
@@ -12,7 +12,7 @@ const stage = $("#stage");
 const text = $("#text");
 let about = {}; // what the server says of the bot
 let state = null; // of the conversation, as the server made it
-let conversation = 0; // counts up, so that what is late for an old one is dropped
+let conversation = 0; // counts up: what is late for an old one is dropped
 let said = ""; // what the user wrote last
 let onTurn = () => {};
 

@@ -22,7 +22,7 @@ export async function show(id) {
 	const found = await attempt(() => call("GET", `deliveries/${id}`));
 	if (!found) return;
 	shown = found;
-	// What went wrong is what somebody wants to see first.
+	// What went wrong comes first.
 	if (found.error || found.code === "no_handler") tab = "Handlers";
 	else if (found.unsent) tab = "Reply";
 	else if (found.checks.some(([, outcome]) => outcome === "FAIL")) tab = "Checks";

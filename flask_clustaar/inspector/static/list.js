@@ -97,6 +97,7 @@ function make(each) {
 			role: "option",
 			"aria-selected": String(each.id === selected),
 			"data-id": each.id,
+			title: new Date(each.at * 1000).toLocaleTimeString(),
 			onclick: () => select(each.id, true),
 		},
 		h(`span.status.${statusOf(each.status)}`, {}, String(each.status)),
