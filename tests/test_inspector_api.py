@@ -597,11 +597,9 @@ def test_bot_file(tmp_path: Path) -> None:
         ]
 
     inspected = Inspected(tmp_path, app)
-    steps = [
-        {"id": ASK, "name": "Welcome"},
-        {"id": ANSWER, "name": "End", "story": STORY},
-    ]
-    bot = Bot.from_json(steps)
+    steps = [{"id": ASK, "name": "Welcome"}, {"id": ANSWER, "name": "End"}]
+    stories = [{"id": STORY, "step": ANSWER, "name": "Farewell"}]
+    bot = Bot.from_json({"steps": steps, "stories": stories})
     program = Program(app, BASE_URL, bot=bot)
     inspected.api = create_inspector(program, inspected.store).test_client()
 

@@ -29,7 +29,7 @@ export function begin(facts, turn) {
 export async function restart(step = null) {
 	conversation += 1;
 	state = null;
-	stage.replaceChildren(h("p.note", {}, "A new conversation. Say something, or choose a step."));
+	stage.replaceChildren(h("p.note", {}, "Say something, or choose a step."));
 	await act({ kind: "begin", step });
 }
 

@@ -31,7 +31,7 @@ function focus(name, selector) {
 
 function help() {
 	const sheet = $("#sheet");
-	const rows = [...Object.entries(KEYS).map(([key, [what]]) => [key, what]), ["1 – 6", "parts of the selected request"], ["Esc", "leave a field, or close a sheet"], ["↑ in an empty message", "the last message again"]];
+	const rows = [...Object.entries(KEYS).map(([key, [what]]) => [key, what]), ["1 – 6", "parts of the selected request"], ["Esc", "leave a field, or close a sheet"]];
 	sheet.replaceChildren(
 		h("h2", { id: "sheet-title" }, "Keyboard"),
 		h("dl.keys", {}, rows.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])),
