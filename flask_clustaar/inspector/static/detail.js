@@ -10,7 +10,7 @@ let shown = null; // the request as the server describes it
 let tab = "Checks";
 let about = {}; // what the server says of the bot
 let onSent = () => {};
-let loading = null; // ends when the wanted request is shown
+let loading = null; // ends when it is shown
 let wanted = null; // its id
 const again = { how: "fresh", times: 1 }; // how it is sent again
 
@@ -21,7 +21,7 @@ export function begin(facts, sent) {
 }
 
 /** Show a request. */
-export const show = (id) => (loading = load(id));
+export const show = (id) => (loading = id === wanted ? loading : load(id));
 
 async function load(id) {
 	wanted = id;
@@ -71,7 +71,7 @@ export async function pin() {
 	const name = shown.pinned === null ? prompt("Name of this request:", shown.code ?? "request") : null;
 	if (name === null && shown.pinned === null) return;
 	await attempt(() => call("PATCH", `deliveries/${shown.id}`, { pinned: name }));
-	show(shown.id);
+	await load(shown.id);
 }
 
 async function copy(kind) {
