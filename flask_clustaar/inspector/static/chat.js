@@ -51,7 +51,7 @@ async function act(what, bubble = null) {
 		if (item.problem) add(note(item.problem, "problem", item.of));
 		if (item.action && !(await show(item.action, mine))) return;
 	}
-	// Whoever clicked with the keyboard goes on where the reply is.
+	// After a click with the keyboard the focus is at the reply.
 	const { activeElement } = document;
 	if (stage.dataset.keyboard && (activeElement === document.body || stage.contains(activeElement)))
 		(first.nextElementSibling?.querySelector("button:enabled, input") ?? text).focus();
