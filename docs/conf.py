@@ -84,7 +84,7 @@ nitpick_ignore_regex = [
     ),
     (
         "py:.*",
-        r"(Flask|WSGIEnvironment|deque|Style|Path|JSON|Kind|flask_clustaar\.state\.T)",
+        r"(Flask|WSGIEnvironment|deque|Style|Path|JSON|Kind|Turn|flask_clustaar\.state\.T)",
     ),
     # Type variables, and what only the package itself uses of its routing.
     (
