@@ -34,7 +34,7 @@ else
 	@$(PY) -m coverage erase
 	@$(DEV) -m coverage run -m pytest -p no:randomly $(PARALLEL)
 	@$(PY) -m coverage combine --quiet
-	@$(PY) -m coverage report >$(VENV)/coverage.log \
+	@$(PY) -m coverage report $(UNCOVERED) >$(VENV)/coverage.log \
 		|| { cat $(VENV)/coverage.log; exit 1; }
 endif
 
@@ -128,6 +128,9 @@ DEV = PYTHONDEVMODE=1 $(PY)
 # A worker that has nothing left takes tests from another one. Before, it has the tests
 # of whole modules, which share their servers.
 PARALLEL = --numprocesses $(WORKERS) --dist worksteal
+
+# Without Chromium the tests of the inspector's page are skipped, and not covered.
+UNCOVERED = $(if $(shell command -v chromium),,--omit 'tests/*inspect*.py')
 
 # -- what is installed ---------------------------------------------------------------
 
