@@ -3,8 +3,8 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test lint format typing docs bench build mutation clean \
-	test-min test-all test-wheel frozen neighbours attack apart/neighbours suite check
+.PHONY: help demo run test lint format typing docs screenshots bench build mutation clean \
+	test-min test-dev test-all test-wheel attack-short frozen neighbours attack apart/neighbours suite check
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -13,6 +13,8 @@ PY := $(VENV)/bin/python
 CONSTRAINTS :=
 # For pytest, as in `make test ARGS="-k signature"`.
 ARGS :=
+# For `make test-dev`.
+PALLETS := flask werkzeug
 # How many processes run the tests.
 WORKERS := auto
 
@@ -32,12 +34,15 @@ else
 	@$(PY) -m coverage erase
 	@$(DEV) -m coverage run -m pytest -p no:randomly $(PARALLEL)
 	@$(PY) -m coverage combine --quiet
-	@$(PY) -m coverage report >$(VENV)/coverage.log \
+	@$(PY) -m coverage report $(UNCOVERED) >$(VENV)/coverage.log \
 		|| { cat $(VENV)/coverage.log; exit 1; }
 endif
 
 test-min:  ## Run the suite with the lowest supported versions of the dependencies
 	@$(MAKE) suite VENV=.venv-min CONSTRAINTS=requirements/lowest.txt PYTHON=python3.11
+
+test-dev:  ## Run the suite on the development versions of Flask and Werkzeug
+	@$(MAKE) suite VENV=.venv-dev UPSTREAM="$(PALLETS:%=https://github.com/pallets/%/archive/main.zip)"
 
 test-all:  ## Run the suite on each CPython from 3.11 on that this machine has
 	@scripts/pythons | { status=0; while read -r python; do \
@@ -60,6 +65,9 @@ apart/neighbours: $(VENV)/installed/neighbours
 attack:  ## Attack bots on many servers, and print the figures of docs/security.rst: 20 minutes
 	@$(MAKE) apart/attack VENV=.venv-attack
 
+attack-short:  ## Attack them for some minutes: all but the browser and the soak test
+	@$(MAKE) attack ARGS="odd forged kills redis"
+
 # ARGS="kills soak" runs some of them.
 apart/attack: $(VENV)/installed/attack
 	@PYTHONPATH=tests:tests/apart $(PY) -m attack $(ARGS)
@@ -73,6 +81,7 @@ lint: $(VENV)/installed/lint  ## Check style and formatting
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
 	@$(PY) -m codespell_lib
+	@$(PY) scripts/phrases.py
 
 format: $(VENV)/installed/lint  ## Correct style and formatting
 	@$(PY) -m ruff check --fix
@@ -89,6 +98,9 @@ typing: $(VENV)/installed/typing  ## Check the types, with mypy and pyright
 docs: $(VENV)/installed/docs  ## Build the documentation: docs/_build/html
 	@$(PY) -m sphinx -nWq --keep-going docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+screenshots: $(VENV)/installed/test  ## Take the pictures of the inspector for the documentation, in chromium
+	@$(PY) scripts/screenshots.py
 
 bench: $(VENV)/installed/bench  ## Measure the speed, next to a hand-written view and other libraries
 	@$(PY) -m benchmarks $(ARGS)
@@ -117,6 +129,9 @@ DEV = PYTHONDEVMODE=1 $(PY)
 # of whole modules, which share their servers.
 PARALLEL = --numprocesses $(WORKERS) --dist worksteal
 
+# Without Chromium the tests of the inspector's page are skipped, and not covered.
+UNCOVERED = $(if $(shell command -v chromium),,--omit 'tests/*inspect*.py')
+
 # -- what is installed ---------------------------------------------------------------
 
 # A virtual environment whose Python has gone is made anew, with all that was in it.
@@ -135,6 +150,6 @@ $(PY):
 $(VENV)/installed/%: setup.py pyproject.toml flask_clustaar/_version.py $(CONSTRAINTS) | $(PY)
 	@echo "Installing what '$*' needs"
 	@$(PIP) 'pip>=25.1'
-	@$(PIP) $(CONSTRAINTS:%=--constraint %) --editable '.[$(EXTRAS)]' --group $*
+	@$(PIP) $(CONSTRAINTS:%=--constraint %) $(UPSTREAM) --editable '.[$(EXTRAS)]' --group $*
 	@mkdir -p $(@D)
 	@touch $@

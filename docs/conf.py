@@ -75,14 +75,22 @@ maximum_signature_line_length = 70
 python_use_unqualified_type_names = True
 
 # What other packages document: their inventories are on the net, and the build needs
-# none. Types that signatures name without their module are theirs, too.
+# none. Types that signatures name without their module are theirs as well.
 nitpick_ignore_regex = [
     (
         "py:.*",
         r"(flask|werkzeug|blinker|marshmallow|itsdangerous|click|_pytest|typing|types"
         r"|collections|dataclasses|datetime|functools|re|http|logging|os|pathlib|pytest|wsgiref)(\..*)?",
     ),
-    ("py:.*", r"(Flask|WSGIEnvironment|deque|Style|Path|JSON)"),
+    (
+        "py:.*",
+        r"(Flask|WSGIEnvironment|deque|Style|Path|JSON|Kind|Turn|flask_clustaar\.state\.T)",
+    ),
+    # Type variables, and what only the package itself uses of its routing.
+    (
+        "py:.*",
+        r"(flask_clustaar\.routing\.\w+\.)?(_[A-Z]|Router|Group)",
+    ),
 ]
 
 

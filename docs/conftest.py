@@ -172,6 +172,8 @@ def console(page: Page, source: str, example: Example) -> None:
     """Run the commands of a block, and compare what they print."""
     for block in re.split(r"^\$ ", source, flags=re.M)[1:]:
         command, _, shown = re.sub(r"\\\n\s*", "", block).partition("\n")
+        if " clustaar inspect" in command:
+            continue  # It runs until it is stopped; its own tests start it.
         printed = run(page, command.partition("  #")[0])
         if shown.strip() or printed is None:
             compare(shown, printed or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import IO, Any
 
 from .errors import BodyIncomplete, BodyTooLarge, LengthRequired, UnsupportedContent
@@ -16,6 +17,9 @@ _DIGITS = re.compile("[0-9]{1,18}").fullmatch
 def read_body(environ: dict[str, Any], limit: int) -> bytes:
     """Read the body of a WSGI request, at most *limit* bytes and one.
 
+    Of a body that is too large, as much again may be read and forgotten: a proxy that
+    cannot send a body to its end does not pass on the answer.
+
     :param environ: the WSGI environment.
     :param limit: the maximum length of the body in bytes, announced or chunked.
     :raises BodyTooLarge: when the body is longer.
@@ -24,6 +28,8 @@ def read_body(environ: dict[str, Any], limit: int) -> bytes:
     """
     length = _length(environ)
     if length is not None and length > limit:
+        if length <= 2 * limit:
+            _discard(environ["wsgi.input"], length)
         raise BodyTooLarge
     if length is None and not environ.get("wsgi.input_terminated"):
         raise LengthRequired
@@ -33,6 +39,7 @@ def read_body(environ: dict[str, Any], limit: int) -> bytes:
     except Exception as error:  # Each server has its own for what breaks off.
         raise BodyIncomplete from error
     if len(body) > limit:
+        _discard(environ["wsgi.input"], limit)
         raise BodyTooLarge
     if length is not None and len(body) < length:
         raise BodyIncomplete
@@ -66,6 +73,13 @@ def _read(stream: IO[bytes], wanted: int) -> bytes:
             break
         body += more
     return body
+
+
+def _discard(stream: IO[bytes], amount: int) -> None:
+    """Read up to *amount* bytes and forget them."""
+    with suppress(Exception):  # Each server has its own for what breaks off.
+        while amount > 0 and (data := stream.read(min(amount, 65_536))):
+            amount -= len(data)
 
 
 def check_content(environ: dict[str, Any]) -> None:

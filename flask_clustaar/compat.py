@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from types import EllipsisType
-from typing import Any, TypeAlias, Unpack, cast
+from typing import Any, TypeAlias, cast
 
 import flask
 from flask import Flask, after_this_request, current_app
@@ -19,7 +19,6 @@ from .extension import ClustaarWebhook
 from .filters import And, Custom, Filter
 from .filters.base import accepts_arguments
 from .models import Notification
-from .settings import SettingsKeywords
 
 
 class Request(flask.Request):
@@ -27,7 +26,7 @@ class Request(flask.Request):
 
     @property
     def body(self) -> bytes:
-        """The body as it came."""
+        """The body, unchanged."""
         return self.get_data()
 
     @property
@@ -147,7 +146,7 @@ class Webhook(Flask):
         private_key: str | None = None,
         middlewares: Sequence[Any] | None = None,
         request_max_age: float | None | EllipsisType = ...,
-        **settings: Unpack[SettingsKeywords],
+        **settings: Any,
     ) -> None:
         if middlewares:
             raise ConfigurationError(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import reprlib
 import sys
 import warnings
+import weakref
 from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 #: Shows a value, or only tells its kind.
 Show: TypeAlias = Callable[[object], str]
@@ -21,6 +22,11 @@ class Nothing:
     def __repr__(self) -> str:
         return self._text
 
+
+#: The steps that have a name in ``flask_clustaar.steps``, by their ids.
+named_steps: Final[weakref.WeakValueDictionary[str, Any]] = (
+    weakref.WeakValueDictionary()
+)
 
 _KINDS: Final[Mapping[type, str]] = {
     str: "a string",
@@ -38,6 +44,10 @@ class _Short(reprlib.Repr):
         super().__init__()
         self.maxlevel = 2
         self.maxstring = self.maxother = 60
+
+    def repr_str(self, x: str, level: int) -> str:
+        step = named_steps.get(x)
+        return super().repr_str(str(x), level) + (f" ({step.name})" if step else "")
 
     def repr_bool(self, x: bool, level: int) -> str:
         return "true" if x else "false"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
@@ -52,6 +52,9 @@ class Violation(NamedTuple):
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
 
+
+#: The page that explains each problem, in a section of its own.
+PROBLEM_PAGE: Final = "https://flask-clustaar.readthedocs.io/en/stable/errors.html"
 
 #: A word in the name of a class: ``JSON`` and ``Invalid`` in ``InvalidJSON``.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
@@ -109,7 +112,7 @@ class ProblemError(ClustaarError, HTTPException):
 
     @property
     def shown_violations(self) -> list[Violation]:
-        """The first hundred of the violations, and how many there are besides."""
+        """The first hundred of the violations, and how many more there are."""
         more = len(self.violations) - 100
         shown = list(self.violations[:100])
         return [*shown, Violation("", f"And {more} more.")] if more > 0 else shown
@@ -117,6 +120,7 @@ class ProblemError(ClustaarError, HTTPException):
     def problem(self) -> dict[str, Any]:
         """Return the body of the answer."""
         body: dict[str, Any] = {
+            "type": f"{PROBLEM_PAGE}#problem-{self.error_code.replace('_', '-')}",
             "title": self.title,
             "status": self.status,
             "detail": f"{self.description}{self._hint}",
@@ -136,7 +140,7 @@ class ProblemError(ClustaarError, HTTPException):
 
 
 class RequestRejected(ProblemError):
-    """The base of what the door answers: no handler runs (PROTOCOL 2)."""
+    """Base class of errors that reject a request before a handler runs (PROTOCOL 2)."""
 
     code: int | None = 400
 

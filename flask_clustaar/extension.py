@@ -17,6 +17,7 @@ from flask import (
 )
 from werkzeug.exceptions import MethodNotAllowed
 
+from .describe import warn_at_the_program
 from .errors import (
     AsyncHandlerWarning,
     ConfigurationError,
@@ -30,7 +31,6 @@ from .settings import (
     SettingsKeywords,
     check_keywords,
     describe_unread_variables,
-    warn_at_the_program,
 )
 
 
@@ -121,9 +121,6 @@ class ClustaarWebhook(Router):
             )
         return found
 
-    #: The name until everything in this repository calls 'installation'.
-    endpoint = installation
-
     def _install(self, app: Flask) -> Installation:
         if app not in self._installations:
             settings = Settings.from_config(
@@ -158,8 +155,7 @@ class ClustaarWebhook(Router):
         if _is_patched_by_gevent() and not self._warned:
             self._warned = True
             warn_at_the_program(
-                f"The handler '{handler.name}' is 'async def', which fails under "
-                "gevent "
+                f"The handler '{handler.name}' is 'async def'. Under gevent it fails "
                 "as soon as two requests arrive at once. Use threads (for gunicorn: "
                 "'--threads'), or a plain function, which gevent runs concurrently.",
                 AsyncHandlerWarning,

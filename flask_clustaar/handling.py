@@ -191,7 +191,13 @@ class Exchange:
 
     def _dumps(self, reply: StepReachedResponse, answers: list[Answer]) -> bytes:
         limit = self.settings.max_content_length
-        return replies.dumps(reply, answers, received=len(self.body), limit=limit)
+        return replies.dumps(
+            reply,
+            answers,
+            received=len(self.body),
+            limit=limit,
+            notification=self.notification,
+        )
 
     def _send(self, notification: Notification) -> list[Answer]:
         """Send the notification to all handlers that match, or to the fallback."""
@@ -374,7 +380,8 @@ class Exchange:
                 returned = self._awaited(returned)
             answer = answer_of(returned, name)
             answers = [] if answer is None else [answer]
-            body = replies.dumps(replies.merge(answers, notification), answers)
+            reply = replies.merge(answers, notification)
+            body = replies.dumps(reply, answers, notification=notification)
         except ProblemError:
             raise
         except FAILURES as error:

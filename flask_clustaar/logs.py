@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from .describe import cut, shorten
+from .describe import cut, named_steps, shorten
 from .errors import InvalidReply, Violation
 from .models import Notification
 from .printable import printable
@@ -51,7 +51,9 @@ def place(notification: Notification | None) -> str:
     if facts.get("step") is None:
         return shorten(facts.get("topic"))
     name = facts["step_name"]
-    shown = "" if name is None else f" ({shorten(name)})"
+    # A step of flask_clustaar.steps is shown with its name there.
+    is_named = isinstance(facts["step"], str) and facts["step"] in named_steps
+    shown = "" if name is None or is_named else f" ({shorten(name)})"
     return f"the step {shorten(facts['step'])}{shown}"
 
 

@@ -83,7 +83,7 @@ def openapi(
 
 
 def _as_sent(sent: Definitions, came: Definitions) -> JSON:
-    """Return the reply as it is on the wire: what came may go back as it came."""
+    """Return the reply as it is on the wire: what came may go back unchanged."""
     reference = sent.of(StepReachedResponse)
     reply = sent.found["StepReachedResponse"]
     reply["description"] = ABOUT_REPLIES

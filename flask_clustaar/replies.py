@@ -6,7 +6,8 @@ import copy
 import json
 import logging
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -336,6 +337,14 @@ def _given(interlocutor: Any) -> JSON | None:
     return None
 
 
+#: Changes a reply for the bot that asked: takes JSON and the bot's id, and returns JSON
+#: and what is wrong with it.
+Translator = Callable[[bytes, Any], tuple[bytes, list[Violation]]]
+
+#: What each reply goes through (:mod:`flask_clustaar.steps`).
+translators: Final[list[weakref.ref[Translator]]] = []
+
+
 # -- the reply as it is sent ---------------------------------------------------------
 
 
@@ -345,6 +354,7 @@ def dumps(
     *,
     received: int = 0,
     limit: int | None = None,
+    notification: Notification | None = None,
 ) -> bytes:
     """Return the reply as it is sent, cleaned and validated.
 
@@ -352,6 +362,7 @@ def dumps(
     :param received: the size of the notification's body, in bytes.
     :param limit: the most bytes that the next notification may have, which brings the
         session back.
+    :param notification: what is replied to.
     :raises InvalidReply: when the reply breaks the platform's rules, or its session
         could not come back.
     """
@@ -364,8 +375,21 @@ def dumps(
         about = Violation("", f"Cannot be written as JSON: {type(error).__name__}.")
         raise _invalid([answer.handler for answer in answers], [about]) from error
     body = text.encode()
+    if translators and notification is not None:
+        body = _translated(body, notification, answers)
     if limit is not None and 2 * (received + len(body)) > limit:
         _check_session(body, received, limit, answers)
+    return body
+
+
+def _translated(
+    body: bytes, notification: Notification, answers: Sequence[Answer]
+) -> bytes:
+    """Return a reply with the ids of the bot that asked."""
+    for translate in filter(None, (each() for each in translators)):
+        body, wrong = translate(body, notification.bot_id)
+        if wrong:
+            raise _invalid(_owners(answers, wrong), wrong)
     return body
 
 
@@ -401,7 +425,7 @@ def _check_session(
         )
 
 
-#: The least that a notification has besides its session, in bytes.
+#: The least that a notification has without its session, in bytes.
 _ENVELOPE: Final = 1000
 #: When the log may warn of a large session again.
 _next_warning: list[float] = [0.0]

@@ -656,7 +656,7 @@ SETTINGS: Final = (
         "problem",
         "",
         "What is answered when a handler or its reply fails: the problem, or the step "
-        "as it came.",
+        "unchanged.",
         _one_of("problem", "passthrough"),
     ),
     Setting(

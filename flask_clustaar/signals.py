@@ -6,6 +6,7 @@ Each one is sent only if somebody listens, with the Flask application as its sen
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import iscoroutine
 from typing import Any
 
 from blinker import NamedSignal
@@ -26,9 +27,11 @@ class IndependentSignal(NamedSignal):
         results: list[tuple[Callable[..., Any], Any]] = []
         for receiver in () if self.is_muted else self.receivers_for(sender):
             try:
-                results.append(
-                    (receiver, receiver(sender, webhook=webhook, **arguments))
-                )
+                returned = receiver(sender, webhook=webhook, **arguments)
+                if iscoroutine(returned):
+                    returned.close()
+                    raise TypeError("A receiver of a signal cannot be async.")
+                results.append((receiver, returned))
             except Exception:
                 logs.logger.exception(
                     "A receiver of the signal '%s' failed.",

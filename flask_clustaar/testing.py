@@ -63,8 +63,8 @@ class ClustaarClient(Conversation):
     What the user does becomes a notification, which is signed with the settings of the
     application and goes through its authentication. With a bot file the conversation
     runs to its end, as in :class:`~flask_clustaar.platform.conversation.Conversation`.
-    Without one the actions of a reply are not run: say with :meth:`go_to` where a jump
-    leads, and set in :attr:`session` what an action stores there.
+    Without one the actions of a reply are not run: say with ``go_to`` where a jump
+    leads, and set in ``session`` what an action stores there.
 
     ``print(client)`` shows the conversation so far.
 

@@ -137,7 +137,7 @@ class Model:
             Model._defined += 1
         complete_init = vars(cls).get("__post_init__")
         if complete_init is not None:
-            cls.__post_init__ = _completed(complete_init)  # type: ignore[method-assign]
+            setattr(cls, "__post_init__", _completed(complete_init))  # noqa: B010
         # One '==' and one 'repr' for all models: generating two for each is slow.
         dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
         cls._envelope = cls._envelope or envelope

@@ -237,6 +237,6 @@ def pretty(value: Any, indent: int = 0) -> str:
 
 
 if __name__ == "__main__":
-    # So that the server is stopped, too, when this is.
+    # So that the server is also stopped when this is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

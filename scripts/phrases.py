@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 PHRASES = {
-    r"(is|are|was|that is) none\b": "is not a ..., is missing",
+    r"\b(that|which|date) is none\b": "is not a ..., is missing",
     r"as (it|they) came\b": "unchanged",
     r"the (door|lock)\b": "authentication",
     r"\btells? of\b": "reports, shows",
@@ -30,7 +30,7 @@ PHRASES = {
     r"\bby the way\b": "leave it out",
     r"\bmend(s|ed|ing)?\b": "fix, correct",
     r"\bof another opinion\b": "differs",
-    r"\bheld? to\b": "validated against",
+    r"\bheld to\b": "validated against",
 }
 
 #: Where people read.

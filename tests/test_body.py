@@ -83,6 +83,35 @@ def test_too_large(environ: dict[str, Any]) -> None:
         read(b"x" * 101, **environ)
 
 
+@pytest.mark.parametrize(
+    ("size", "environ", "left"),
+    [
+        (200, {"CONTENT_LENGTH": "200"}, 0),
+        (201, {"CONTENT_LENGTH": "201"}, 201),
+        (200, {**CHUNKED, **DECODED}, 0),
+        (1000, {**CHUNKED, **DECODED}, 799),
+    ],
+)
+def test_rest_of_a_large_body(size: int, environ: dict[str, Any], left: int) -> None:
+    """A body up to twice the limit is read to its end, so that a proxy in between
+    passes on the answer; no more than that is read."""
+    stream = io.BytesIO(b"x" * size)
+    with pytest.raises(BodyTooLarge):
+        read_body({"wsgi.input": stream, **environ}, 100)
+    assert left == size - stream.tell()
+
+
+def test_rest_of_a_large_body_breaks_off() -> None:
+    """A body that is too large, and breaks off, is too large."""
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError
+
+    with pytest.raises(BodyTooLarge):
+        read_body({"wsgi.input": Broken(), "CONTENT_LENGTH": "101"}, 100)
+
+
 # What it may be
 
 

@@ -23,7 +23,7 @@ from flask_clustaar.cli import clustaar
 
 VERBS = [
     "new", "chat", "inspect", "send", "routes", "check", "verify", "replay", "record",
-    "schema",
+    "schema", "steps",
 ]  # fmt: skip
 NEED_AN_APP = [
     ("chat",), ("send",), ("routes",), ("check",), ("schema",), ("verify", "-"),

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -201,8 +202,8 @@ def test_clicks_of_all_kinds() -> None:
     satisfied = CustomerSatisfactionAction(
         message="Happy?",
         choices=[
-            CustomerSatisfactionChoice(kind=kind, label=label, target=target)
-            for kind, label in (("positive", "Yes"), ("negative", "No"))
+            CustomerSatisfactionChoice(kind="positive", label="Yes", target=target),
+            CustomerSatisfactionChoice(kind="negative", label="No", target=target),
         ],
     )
     app = bot(
@@ -612,3 +613,13 @@ def typed_at(directory: Path, *lines: str) -> str:
     os.close(terminal)
     os.waitpid(pid, 0)
     return shown
+
+
+def test_wait_takes_its_time(tmp_path: Path) -> None:
+    """A bot that waits makes the user wait, as long as the action says."""
+    file = tmp_path / "bot.json"
+    wait = {"type": "wait_action", "duration": 0.5}
+    file.write_text(json.dumps([{"id": FAIL, "actions": [wait], "webhook": False}]))
+    began = time.monotonic()
+    talk(small_bot(), "Hi", options=("--steps", file))
+    assert time.monotonic() - began >= 0.5

@@ -33,6 +33,13 @@ from flask_clustaar.models import Action, ButtonAction
 from flask_clustaar.replay import MemoryReplayStore
 from flask_clustaar.testing import make_notification
 
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules that other tests imported are not below the application's directory."""
+    monkeypatch.chdir(tmp_path)
+
+
 TOPIC = events.CONVERSATION_STEP_REACHED
 
 #: With these settings no problems are found.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_clustaar import ClustaarWebhook, Notification, events
 from flask_clustaar.replay import MemoryReplayStore
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules that other tests imported are not below the application's directory."""
+    monkeypatch.chdir(tmp_path)
 
 
 def handler(notification: Notification) -> str:

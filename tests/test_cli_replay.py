@@ -31,6 +31,7 @@ from flask_clustaar.models import (
     StepReachedResponse,
 )
 from flask_clustaar.platform.story import Story
+from flask_clustaar.replaying.baseline import BaselineError, read_answer
 from flask_clustaar.replaying.stats import Latencies
 from flask_clustaar.testing import ClustaarClient, make_notification
 
@@ -501,6 +502,7 @@ def test_debug_output(tmp_path: Path) -> None:
         for status, answer in (
             (200, reply),
             (200, reply.replace("Hello", "Hi")),
+            (200, "no JSON"),
             (500, '{"code": "handler_failed"}'),
             (502, "<html>"),
         )
@@ -512,12 +514,12 @@ def test_debug_output(tmp_path: Path) -> None:
 
     result = json.loads(replay(bot(), file, "--json", status=1))
 
-    assert (5, 1, 1) == (
+    assert (6, 1, 1) == (
         result["replayed"],
         result["as_recorded"],
         result["without_reply"],
     )
-    assert 3 == result["different"]
+    assert 4 == result["different"]
 
 
 def test_saved_request(tmp_path: Path) -> None:
@@ -542,6 +544,18 @@ def test_unknown_document(tmp_path: Path) -> None:
 
     assert "line 1 is skipped: it is not a line of a recording" in result.stderr
     assert "No line was replayed" in sentence(result)
+    file.write_text('{"a": 1}')
+    assert "No line was replayed" in sentence(run(bot(), "replay", str(file)))
+
+
+def test_requests_without_a_step(tmp_path: Path) -> None:
+    """A request that is not a notification has no step to choose it by."""
+    file = tmp_path / "request.http"
+    file.write_bytes(b"Host: bot.example.com\n\n[]")
+
+    refused = run(bot(), "replay", str(file), "--only", f"step={GREET}")
+
+    assert "none was selected" in sentence(refused)
 
 
 # -- reports -------------------------------------------------------------------------
@@ -647,6 +661,74 @@ def test_baseline(repository: Path, directory: Path) -> None:
     assert '"Hello" -> "Hi"' in output
     assert "1 request in" in one
     assert not (repository.parent / ".git/worktrees").exists()
+
+
+def here(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be in the repository of a program that 'flask' finds without being told."""
+    (repository / "program.py").rename(repository / "app.py")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "second")
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(repository), str(Path(__file__).parents[1])])
+    )
+
+
+def test_baseline_of_the_current_directory(
+    repository: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other version gets the same choice of lines."""
+    here(repository, monkeypatch)
+    (file,) = directory.glob("*.jsonl")
+    arguments = [file, "--baseline", "HEAD", "--only", "app=bot", "--for-real"]
+
+    both = replay(bot(), *arguments, status=1)
+    one = replay(bot(), *arguments, "--line", 1, "--webhook", "clustaar", status=1)
+
+    assert "2 requests in" in both
+    assert "1 request in" in one
+
+
+def test_answers_of_a_version(
+    repository: Path,
+    directory: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A version writes its answers to a file, if it is the one that is meant."""
+    here(repository, monkeypatch)
+    (file,) = directory.glob("*.jsonl")
+    app, answers = bot(), tmp_path / "answers"
+    arguments = ["--answers", answers, "--inside", app.root_path]
+
+    assert "" == replay(app, file, *arguments)
+    with answers.open("rb") as written:
+        assert 200 == read_answer(written, 1).status
+        with pytest.raises(BaselineError, match="did not answer line 7"):
+            read_answer(written, 7)
+    arguments = ["--answers", str(answers), "--inside", str(tmp_path / "no")]
+    refused = run(app, "replay", *map(str, [file, *arguments]))
+    assert "its application was imported from" in sentence(refused)
+
+
+def test_versions_that_cannot_answer(
+    repository: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown version, a broken one, and git that is not there are told."""
+    here(repository, monkeypatch)
+    (file,) = directory.glob("*.jsonl")
+    arguments = [str(file), "--baseline"]
+
+    unknown = sentence(run(bot(), "replay", *arguments, "no-such-version"))
+    (repository / "app.py").write_text("raise SystemExit(3)")
+    git(repository, "commit", "-q", "-a", "-m", "broken")
+    broken = sentence(run(bot(), "replay", *arguments, "HEAD"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    without = sentence(run(bot(), "replay", *arguments, "HEAD"))
+
+    assert "The version 'no-such-version' cannot answer: fatal:" in unknown
+    assert "The version 'HEAD' cannot answer: it ended without a message" in broken
+    assert "git cannot be run: No such file or directory" in without
 
 
 def test_baseline_that_does_not_exist(repository: Path, directory: Path) -> None:
@@ -813,6 +895,7 @@ def test_story_of_a_conversation(directory: Path, tmp_path: Path) -> None:
     client.at(GREET).say("hello, I am Mary")
     other.at(GREET).say("hello")
     client.click("Red")
+    client.at(GREET).say("again")
     client.go_to(ORDER, session_values={"colour": "green"})
     client.at(GREET).emit("paid")
     client.send(b"[]")
@@ -826,7 +909,7 @@ def test_story_of_a_conversation(directory: Path, tmp_path: Path) -> None:
     assert name
     assert f"you  hello, I am {name[1]}\nbot  Which colour, {name[1]}?\n" in text
     assert f"you  [Red]\nat {ORDER}\nbot  Red it is.\n" in text
-    assert f"you  · goes to {ORDER}\nbot  green it is.\n" in text
+    assert f"you  · goes to {ORDER}\nat {ORDER}\nbot  green it is.\n" in text
     assert "you  · event paid" in text
     Story.read(path).check(ClustaarClient(talking_bot()))
     again = run(app, "replay", str(file), "--line", "3", "--as-story", str(path.parent))

@@ -11,7 +11,7 @@ from flask import Flask, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_clustaar import ClustaarWebhook, Notification, events
+from flask_clustaar import ClustaarWebhook, HandlerGroup, Notification, events
 from flask_clustaar.filters import StepID, TextMatches
 from flask_clustaar.testing import make_notification
 
@@ -42,6 +42,25 @@ def notification(tmp_path: Path, **arguments: str) -> Path:
 
 
 # -- the table -----------------------------------------------------------------------
+
+
+def test_groups_that_answer_alone(tmp_path: Path) -> None:
+    """The table marks their handlers, and the explanation says who stays silent."""
+    app, webhook = webhook_of()
+    group = HandlerGroup(alone=True)
+    group.on(TOPIC, handler)
+    webhook.include(group)
+    webhook.on(TOPIC, other)
+
+    assert f"{TOPIC} (alone)" in ok(run(app, "routes"))
+
+    lines = ok(
+        run(app, "routes", "--explain", str(notification(tmp_path)))
+    ).splitlines()
+
+    assert lines[1].startswith("+ test_cli_routes.handler")
+    silent = "did not match: 'test_cli_routes.handler' before it answers alone"
+    assert lines[2].endswith(silent)
 
 
 def test_table() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import pty
@@ -219,6 +220,19 @@ def test_columns_of_the_environment(
     assert not is_terminal(None)
 
 
+class Console(io.StringIO):
+    """A terminal that a program draws itself, as in an editor."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_terminal_that_does_not_tell_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is taken to have 80 columns."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert width(Console()) == 80
+
+
 # -- colours -------------------------------------------------------------------------
 
 
@@ -383,6 +397,7 @@ def test_nothing_that_is_printed_is_hostile(tmp_path: Path) -> None:
         result = run(hostile_bot(), *arguments, input=input)
         shown = result.stdout_bytes.decode() + result.stderr_bytes.decode()
         assert not UNSAFE.search(shown), (arguments, UNSAFE.search(shown), shown)
+        assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
 def test_hostile_bot_file_in_a_conversation(tmp_path: Path) -> None:

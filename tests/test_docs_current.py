@@ -75,6 +75,10 @@ def test_setting_is_explained(row: Any) -> None:
 def test_problems() -> None:
     """The page about errors has each code, with its status."""
     rows = [row for table in tables("errors") for row in table[1:]]
+    for row in rows:
+        anchor, code = row[0].split(" ``")
+        row[0] = code
+        assert anchor == f".. _problem-{code.strip('`').replace('_', '-')}:"
 
     assert {code: str(problem().status) for code, problem in PROBLEMS.items()} == {
         code.strip("`"): status for code, status, _, _ in rows

@@ -469,9 +469,9 @@ def test_copies_match_the_same() -> None:
             )
             for path in ["length(a.b)", "a.*.b", "*", '"a"."b"', "a | b", "a||b", "`1`"]
         ),
-        (lambda: JSONKeyEquals("a", {1}), TypeError, "a set is no JSON value"),
-        (lambda: JSONKeyEquals("a", [b"x"]), TypeError, "a bytes is no JSON value"),
-        (lambda: JSONKeyEquals("a", {1: 2}), TypeError, "a dict is no JSON value"),
+        (lambda: JSONKeyEquals("a", {1}), TypeError, "a set is not a JSON value"),
+        (lambda: JSONKeyEquals("a", [b"x"]), TypeError, "a bytes is not a JSON value"),
+        (lambda: JSONKeyEquals("a", {1: 2}), TypeError, "a dict is not a JSON value"),
         (lambda: JSONKeyIn("a", "abc"), TypeError, "a list of values, not a str"),
         (lambda: JSONKeyIn("a", b"abc"), TypeError, "a list of values, not a bytes"),
         (lambda: JSONKeyIn("a", {"b": 1}), TypeError, "a list of values, not a dict"),

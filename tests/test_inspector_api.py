@@ -30,6 +30,8 @@ from flask_clustaar.inspector.describe import read_delivery, row_of
 from flask_clustaar.inspector.program import Program
 from flask_clustaar.inspector.server import create_inspector
 from flask_clustaar.platform.bot import Bot
+from flask_clustaar.platform.story import Story
+from flask_clustaar.testing import ClustaarClient
 
 STORY = "507f191e810c19729de860ff"
 
@@ -199,7 +201,7 @@ def test_stream(inspected: Inspected, monkeypatch: pytest.MonkeyPatch) -> None:
     inspected.send()
     stream = Streamed(inspected)
 
-    assert next(stream._parts) == b": hello\n\n"
+    assert next(stream._parts) == b"retry: 200\n\n"
     assert stream.next()[0] == "app"
     assert stream.next()[1]["id"] == 1
     assert stream.next() == ("kept", {"ids": [1], "pins": {}})
@@ -368,9 +370,26 @@ def test_copy_as_pytest(
     exec(code, namespace)
 
     (name,) = (each for each in namespace if each.startswith("test_"))
-    from flask_clustaar.testing import ClustaarClient
-
     namespace[name](ClustaarClient(inspected_bot()))
+
+
+@pytest.mark.parametrize(
+    "options", [INPUTS["a text"], INPUTS["a session"], INPUTS["another user"]]
+)
+def test_copy_as_story(inspected: Inspected, options: dict[str, Any]) -> None:
+    """The story passes: the user does the same, and the bot answers the same."""
+    inspected.sender.send(body(ANSWER, **options), "chat")
+
+    text = get(inspected, "deliveries/1/copy/story")
+
+    Story(text, "a.story").check(ClustaarClient(inspected_bot()))
+
+
+def test_no_story(inspected: Inspected) -> None:
+    """There is no story of what is not a notification."""
+    inspected.sender.send(b"no JSON", "chat")
+
+    assert "no story" in get(inspected, "deliveries/1/copy/story", 400)["error"]
 
 
 def test_copy_of_what_is_no_notification(inspected: Inspected) -> None:
@@ -479,6 +498,8 @@ def test_check(inspected: Inspected) -> None:
     assert found["mistakes"][0][0] == 1
     assert post(inspected, "check", text="{}", kind="json")["mistakes"] == []
     assert "'kind'" in post(inspected, "check", 400, text="{}", kind="poem")["error"]
+    wrong = post(inspected, "check", 400, text="{}", kind="json", caret="x")
+    assert "'caret'" in wrong["error"]
 
 
 # -- the chat ------------------------------------------------------------------------
@@ -524,17 +545,24 @@ def test_chat_sends_wrongly_on_purpose(inspected: Inspected, how: str) -> None:
         assert "repeated from the replay store: no handler ran" in notes
 
 
-ACTS: list[dict[str, Any]] = [
-    {"kind": "go", "step": ANSWER},
-    {"kind": "event", "name": "paid"},
-    {"kind": "url", "url": "https://example.com/"},
+ACTS: list[tuple[dict[str, Any], dict[str, str]]] = [
+    ({"kind": "go", "step": ANSWER}, {"type": "go_to_action"}),
+    ({"kind": "say", "text": "/event paid"}, {"type": "custom_event", "name": "paid"}),
+    ({"kind": "say", "text": "/url x:y"}, {"type": "url_loaded_event", "url": "x:y"}),
+    ({"kind": "say", "text": "//slash"}, {"type": "message", "text": "/slash"}),
+    ({"kind": "say", "text": "/slash"}, {"type": "message", "text": "/slash"}),
 ]
 
 
-@pytest.mark.parametrize("act", ACTS, ids=lambda act: act["kind"])
-def test_what_else_a_user_does(inspected: Inspected, act: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("act", "expected"), ACTS)
+def test_what_else_a_user_does(
+    inspected: Inspected, act: dict[str, Any], expected: dict[str, str]
+) -> None:
     """A user can also go to a step, load a page, and make the site send an event."""
     assert actions(chat(inspected, act)) != []
+
+    sent = json.loads(get(inspected, "deliveries/1")["request"])["data"]["input"]
+    assert expected.items() <= sent.items()
 
 
 def test_chat_says_what_cannot_be_done(inspected: Inspected) -> None:
@@ -569,11 +597,9 @@ def test_bot_file(tmp_path: Path) -> None:
         ]
 
     inspected = Inspected(tmp_path, app)
-    steps = [
-        {"id": ASK, "name": "Welcome"},
-        {"id": ANSWER, "name": "End", "story": STORY},
-    ]
-    bot = Bot.from_json(steps)
+    steps = [{"id": ASK, "name": "Welcome"}, {"id": ANSWER, "name": "End"}]
+    stories = [{"id": STORY, "step": ANSWER, "name": "Farewell"}]
+    bot = Bot.from_json({"steps": steps, "stories": stories})
     program = Program(app, BASE_URL, bot=bot)
     inspected.api = create_inspector(program, inspected.store).test_client()
 
@@ -586,7 +612,11 @@ def test_bot_file(tmp_path: Path) -> None:
     ]
     assert answer["state"]["session"] == {"seen": "yes"}
     assert any("jumps to End" in item.get("note", "") for item in answer["items"])
-    assert answer["places"] == [[ASK, "Welcome"], [ANSWER, "End"]]
+    assert answer["places"] == [
+        [ASK, "Welcome"],
+        [ANSWER, "End"],
+        [ANSWER, "Story: Farewell"],
+    ]
 
 
 def test_step_without_a_handler(inspected: Inspected) -> None:

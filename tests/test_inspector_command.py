@@ -8,8 +8,8 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -48,7 +48,6 @@ def serve(
     look: Callable[[str, str], None],
 ) -> str:
     """Run the command; when it serves, call *look* with both addresses and end it."""
-    failures: list[BaseException] = []
 
     def visit() -> None:
         try:
@@ -58,18 +57,13 @@ def serve(
             page = f"http://127.0.0.1:{session['inspector_port']}/{session['token']}/"
             until(lambda: answers(bot) and answers(page))
             look(bot, page)
-        except BaseException as error:
-            failures.append(error)
         finally:
             _thread.interrupt_main()
 
-    visitor = threading.Thread(target=visit)
-    visitor.start()
-    try:
+    with ThreadPoolExecutor(1) as executor:
+        visiting = executor.submit(visit)
         result = run(app, "inspect", *PORTS, *options)
-    finally:
-        visitor.join()
-    assert failures == []
+        visiting.result()
     assert result.exit_code == 0, result.output
     return result.output
 

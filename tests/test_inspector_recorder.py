@@ -334,6 +334,26 @@ def test_exception_of_the_application(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no colour"):
         from_wire(inspected, body(FAIL))
 
+    inspected.recorder.flush()
+    (delivery,) = inspected.store.deliveries()
+    assert (delivery["status"], delivery["reply"]) == (500, "")
+    assert "no colour" in (delivery["error"] or "")
+
+
+def test_exception_of_another_view(inspected: Inspected) -> None:
+    """An exception of another view leaves the application, and is not recorded."""
+    inspected.app.config["PROPAGATE_EXCEPTIONS"] = True
+
+    @inspected.app.get("/wrong")
+    def wrong() -> str:
+        raise KeyError("of the view")
+
+    with pytest.raises(KeyError, match="of the view"):
+        inspected.app.test_client().get("/wrong")
+    inspected.recorder.flush()
+
+    assert inspected.store.rows() == []
+
 
 def test_wire_is_recorded_after_its_answer(inspected: Inspected) -> None:
     """What comes over the wire is recorded by itself in a quiet moment."""
@@ -383,7 +403,7 @@ def test_handler_outside_of_a_request(inspected: Inspected) -> None:
     from flask_clustaar import signals
 
     for signal, arguments in (
-        (signals.notification_received, {"notification": None}),
+        (signals.notification_received, {"webhook": None, "notification": None}),
         (signals.handler_called, {"handler": None, "duration": 0.1}),
         (signals.handler_failed, {"exception": None}),
         (signals.reply_repeated, {}),

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import demo
 import pytest
+from docutils import nodes
+from docutils.core import publish_doctree
 
 from flask_clustaar.testing import ClustaarClient
 from shop import catalogue, create_app, steps
@@ -85,3 +87,12 @@ def test_commands(target: str) -> None:
     makefile = (ROOT / "Makefile").read_text()
 
     assert re.search(rf"^{target}:", makefile, re.M)
+
+
+def test_comparison() -> None:
+    """Each row of the comparison has a cell for each column, and none is torn."""
+    document = publish_doctree(README, settings_overrides={"report_level": 5})
+
+    [table] = document.findall(nodes.table)
+    rows = [len(row.children) for row in table.findall(nodes.row)]
+    assert [4] * 9 == rows

@@ -8,6 +8,8 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -154,48 +156,27 @@ def test_several_threads(tmp_path: Path) -> None:
 # -- a full disk ---------------------------------------------------------------------
 
 
-def limited(directory: Path, program: str, *, room: int = 100) -> str:
-    """Run a program that can write some bytes to a file; return what it prints."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-
-    head = f"""
-import os, signal
-from pathlib import Path
-from flask_clustaar.recording.files import Files
-
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-files = Files(Path({str(directory)!r}), 7)
-day = files.today()
-"""
-    return subprocess.run(
-        [sys.executable, "-c", head + program],
-        preexec_fn=limit,
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-    ).stdout
+@contextmanager
+def room(size: int) -> Iterator[None]:
+    """Let this process write no more than some bytes to a file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_full_disk_leaves_no_part_of_a_line(tmp_path: Path) -> None:
     """A line for which there is no room is not begun; a shorter one still fits."""
-    output = limited(
-        tmp_path,
-        """
-day.append(b"a" * 79 + b"\\n")
-try:
-    day.append(b"b" * 79 + b"\\n")
-except OSError as error:
-    print(error)
-day.append(b"c" * 9 + b"\\n")
-""",
-    )
+    day = Files(tmp_path, 7, Clock()).today()
+    with room(100):
+        day.append(b"a" * 79 + b"\n")
+        with pytest.raises(OSError, match="20 of 80 bytes written: the disk is full"):
+            day.append(b"b" * 79 + b"\n")
+        day.append(b"c" * 9 + b"\n")
 
-    (file,) = tmp_path.glob("*.jsonl")
-    assert "20 of 80 bytes written: the disk is full\n" == output
-    assert ["a" * 79, "c" * 9] == file.read_text().splitlines()
+    assert ["a" * 79, "c" * 9] == day.path.read_text().splitlines()
 
 
 def test_part_of_a_line_is_ended_if_another_process_wrote(tmp_path: Path) -> None:
@@ -213,7 +194,11 @@ def test_part_of_a_line_is_ended_if_another_process_wrote(tmp_path: Path) -> Non
 
 def test_full_disk_without_a_key(tmp_path: Path) -> None:
     """Without room for the key of the day nothing is recorded."""
-    with pytest.raises(subprocess.CalledProcessError) as raised:
-        limited(tmp_path, "", room=20)
+    with room(20), pytest.raises(OSError, match="incomplete: the disk is full"):
+        Files(tmp_path, 7, Clock()).today()
 
-    assert "incomplete: the disk is full" in raised.value.stderr
+
+def test_directory_that_is_gone(tmp_path: Path) -> None:
+    """A day that cannot be opened leaves nothing open."""
+    with pytest.raises(FileNotFoundError):
+        Files(tmp_path / "gone", 7, Clock()).today()

@@ -148,8 +148,10 @@ def test_odd_users(user: Any) -> None:
 
 def test_odd_names_are_replaced() -> None:
     """A name that is not a string is replaced as any other value."""
-    shown = user_of(redacted(request_of({"firstName": 17, "phoneNumber": 612}))[0])
+    user = {"firstName": 17, "phoneNumber": 612, "email": "none known"}
+    shown = user_of(redacted(request_of(user))[0])
 
+    assert shown["email"] not in ("none known", "")
     assert isinstance(shown["firstName"], int)
     assert isinstance(shown["phoneNumber"], int)
 
@@ -193,8 +195,16 @@ def test_names_without_spaces_around_are_found() -> None:
 def test_names_in_other_forms_of_unicode_are_found() -> None:
     """A reply is normalised before it is sent."""
     assert "José" not in said("Hola José", {"firstName": "Jose\u0301"})
+    assert "José" not in said("Hola José", {"firstName": "JOSÉ", "lastName": "José"})
     assert "STRASSER" not in said("HALLO STRASSER", {"lastName": "Straßer"})
     assert "İpek" not in said("Merhaba İpek", {"firstName": "İpek"})
+
+
+def test_values_that_json_escapes_are_found() -> None:
+    """Quotation marks and line breaks in a value do not hide it."""
+    value = 'the "Owl"\nof \\ Bath\t'
+
+    assert "Owl" not in said(f"You are {value}!", {"customAttributes": {"a": value}})
 
 
 def test_what_is_written_alike_wins() -> None:

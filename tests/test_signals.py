@@ -205,6 +205,18 @@ def test_receivers_are_independent(caplog: pytest.LogCaptureFixture) -> None:
     assert {vars(each)["clustaar_webhook"] for each in logged} == {"clustaar"}
 
 
+def test_async_receivers_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody would await them."""
+    app, webhook = make()
+    webhook.on(TOPIC, hello)
+
+    async def later(sender: Any, **extra: Any) -> None: ...
+
+    with signals.handler_called.connected_to(later):
+        assert ClustaarClient(app).say("hi").ok
+    assert "TypeError: A receiver of a signal cannot be async." in caplog.text
+
+
 def test_signals_can_be_muted(told: Told) -> None:
     """As any signal of blinker."""
     app, webhook = make()

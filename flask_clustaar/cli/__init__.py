@@ -26,6 +26,7 @@ _COMMANDS = (
     "replay",
     "record",
     "schema",
+    "steps",
 )
 
 
@@ -60,8 +61,8 @@ class _Failure(click.ClickException):
     """An error of a command, printed safely and as wide as the terminal."""
 
     def __init__(self, error: click.ClickException) -> None:
-        # Flask breaks the lines of its own messages.
-        super().__init__(" ".join(error.format_message().split(" \n")))
+        # Click and Flask break the lines of some of their messages.
+        super().__init__(" ".join(map(str.strip, error.format_message().split("\n"))))
         self.exit_code = error.exit_code  # type: ignore[misc]
         self.context = getattr(error, "ctx", None)
 

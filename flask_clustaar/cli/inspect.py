@@ -37,8 +37,11 @@ from ..platform.bot import Bot
 from .application import chosen, load_app, webhooks_of
 from .files import name_of, read, read_bot
 from .options import FILE, webhook_option
+from .terminal import echo
 
 HOST: Final = "127.0.0.1"
+#: Seconds between two looks for changes of the code.
+_INTERVAL: Final = 0.5
 #: What the process that reloads tells those that it starts.
 _STATE: Final = "CLUSTAAR_INSPECTOR_STATE"
 
@@ -202,6 +205,7 @@ def _serve(
             session.port,
             app or _broken,
             use_reloader=reload,
+            reloader_interval=_INTERVAL,  # type: ignore[arg-type]
             threaded=True,
             extra_files=[steps] if steps else None,
         )
@@ -242,7 +246,8 @@ def _load(
         if is_first and (cause is None or isinstance(error, NoAppException)):
             raise
         shown = cause or error
-        click.echo("".join(traceback.format_exception(shown)), err=True)
+        for line in "".join(traceback.format_exception(shown)).splitlines():
+            echo(line, err=True)
         return None, None, shown
 
 
@@ -256,8 +261,8 @@ def _broken(
 class _Quiet(WSGIRequestHandler):
     """Logs no requests: they are those of the page, and their paths have the token."""
 
-    def log_request(self, *arguments: Any) -> None:
-        pass
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log nothing."""
 
 
 def _import(path: str, store: Store) -> None:

@@ -135,7 +135,7 @@ def command(
         try:
             check_inside(app, Path(inside))
         except BaselineError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(f"{error}.") from error
     if not (app.testing or for_real):
         raise click.UsageError(_NOT_TESTING)
     selection = _selection(app, webhook, only, line)

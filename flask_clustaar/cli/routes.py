@@ -106,6 +106,7 @@ def _handler(handler: Handler) -> JSON:
         "event": handler.topic,
         "filter": None if handler.filter is None else repr(handler.filter),
         "fallback": handler.is_fallback,
+        "alone": handler.alone,
         "name": handler.name,
         "place": handler.location,
     }
@@ -154,7 +155,8 @@ def _print_table(handlers: Sequence[JSON]) -> None:
 
 def _event(handler: JSON) -> str:
     event = handler["event"] or "any"
-    return f"{event} (fallback)" if handler["fallback"] else event
+    notes = [note for note in ("fallback", "alone") if handler[note]]
+    return f"{event} ({', '.join(notes)})" if notes else event
 
 
 def _print_explanation(row: JSON) -> None:

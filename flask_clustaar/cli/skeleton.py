@@ -6,7 +6,7 @@ from typing import Final
 
 FILES: Final = {
     "app.py": '''\
-"""The application NAME. 'flask run' finds it here."""
+"""The application NAME, which 'flask run' finds here."""
 
 from flask import Flask
 
@@ -21,13 +21,13 @@ def create_app(config=None):
     return app
 ''',
     "handlers.py": '''\
-"""What NAME says when somebody reaches a step whose webhook is switched on."""
+"""The handlers of NAME: what the bot says at each step."""
 
 from flask_clustaar import ClustaarWebhook, events
 from flask_clustaar.filters import StepID
 from flask_clustaar.models import GoToAction, QuickReply, SendQuickRepliesAction
 
-# The ids of the steps, as the platform has them. Put those of your bot here.
+# The ids of the steps. Replace them with those of your bot.
 WELCOME = "507f191e810c19729de860ea"
 COLOUR = "507f191e810c19729de860eb"
 
@@ -56,11 +56,11 @@ def colour(notification):
 
 @webhook.fallback
 def leave_as_it_is(notification):
-    """Run all other steps as their builder made them."""
+    """Run all other steps as they were designed."""
     return notification.step.actions
 ''',
     "test_bot.py": '''\
-"""Tests of NAME. 'clustaar_client' is the user's side; Flask-Clustaar brings it."""
+"""Tests of NAME. The fixture 'clustaar_client' plays the user."""
 
 import pytest
 
@@ -99,17 +99,17 @@ A bot for the Clustaar platform.
     pytest                     # test it
     flask run                  # start it: http://127.0.0.1:5000/clustaar
 
-`handlers.py` says what it answers, `flask clustaar routes` lists who answers what, and
-`flask clustaar check` looks for mistakes.
+`handlers.py` has the handlers. `flask clustaar routes` lists them, and `flask clustaar
+check` finds mistakes.
 
-`.env` has the private key and the password that the platform has to know: copy them
-into the settings of the bot there, beside the address of this webhook. Keep the file
-to yourself.
+`.env` has the private key and the password. Copy them into the bot's settings in the
+platform, next to the URL of this webhook. Do not share the file.
 
-`flask` reads `.env` by itself, other servers do not:
+`flask` reads `.env` by itself, other servers do not. A server needs threads or several
+workers, because each user waits while another one is answered:
 
     pip install gunicorn
     set -a; . ./.env; set +a
-    gunicorn "app:create_app()"
+    gunicorn --threads 8 "app:create_app()"
 """,
 }

@@ -87,7 +87,10 @@ def width(stream: TextIO | None) -> int | None:
     told = os.environ.get("COLUMNS", "")
     if told.isdecimal() and int(told):
         return int(told)
-    return os.get_terminal_size(stream.fileno()).columns or 80
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def wants_colour() -> bool | None:

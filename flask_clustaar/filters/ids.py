@@ -31,7 +31,11 @@ class OneOf(Look):
         ordered = sorted(names) if isinstance(names, Set) else dict.fromkeys(names)
         shown = list(ordered)
         super().__init__(shown if len(shown) > 1 else shown[0])
-        self._names = frozenset(map(self._on_the_wire, shown))
+        self._names = frozenset(self._known(shown))
+
+    def _known(self, names: Iterable[str]) -> Iterable[str]:
+        """Return what may be found in place of *names*."""
+        return map(self._on_the_wire, names)
 
     def _on_the_wire(self, name: str) -> str:
         return name
@@ -65,6 +69,11 @@ class StepID(OneOf):
     """
 
     _path = "data.step.id"
+
+    def _known(self, names: Iterable[str]) -> Iterable[str]:
+        # A step of flask_clustaar.steps has an id in each bot.
+        for name in names:
+            yield from getattr(name, "ids", {None: name}).values()
 
     def step_ids(self) -> frozenset[str] | None:
         return self._names

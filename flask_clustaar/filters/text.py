@@ -47,7 +47,7 @@ class TextEquals(_Text):
 class TextMatches(_Text):
     """Match if *pattern* is found in the user's text.
 
-    Anybody may send any text: beware of patterns that take for ever on some, such as
+    Anybody may send any text: beware of patterns that take very long on some, such as
     ``(a+)+$``.
 
     :param pattern: a regular expression, compiled or not. Begin it with ``^`` and end

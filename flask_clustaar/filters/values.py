@@ -91,7 +91,7 @@ def json_value(owner: object, value: Any) -> Any:
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: json_value(owner, item) for key, item in value.items()}
     raise TypeError(
-        f"{type(owner).__name__}: {type_name(value)} is no JSON value, and equals "
+        f"{type(owner).__name__}: {type_name(value)} is not a JSON value, and equals "
         "none. Pass a string, a number, a boolean, None, a list or a dict of those."
     )
 

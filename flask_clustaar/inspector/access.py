@@ -93,7 +93,7 @@ def _has_own_origin(environ: WSGIEnviron, port: int, token: str) -> bool:
 
 
 def _changes_with_json(environ: WSGIEnviron, port: int, token: str) -> bool:
-    # A form of another site can send three content types, and this is none of them.
+    # A form of another site can only send three other content types.
     mimetype = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     return environ["REQUEST_METHOD"] in _READING or mimetype == "application/json"
 

@@ -49,7 +49,7 @@ def converse(sender: Sender, store: Store, bot: Bot | None, asked: JSON) -> JSON
         "state": state,
         "items": chat.items,
         "place": chat.step.id,
-        "places": [[id, chat.label(id)] for id in chat.places()],
+        "places": chat.places(),
         "session": lines_of(json.dumps(state["session"])),
         "user": lines_of(json.dumps(state["user"])),
         "sessionChanges": list(differences(session, state["session"])),
@@ -62,17 +62,25 @@ def _act(chat: _Chat, act: JSON) -> None:
         case {"kind": "begin"}:
             pass
         case {"kind": "say", "text": str(text)}:
-            chat.say(text)
+            _say(chat, text)
         case {"kind": "click", "title": str(title), "action": dict(action)}:
             chat.press(Clickable(title, _button(action)))
         case {"kind": "go", "step": str(step)}:
             chat.go_to(step)
-        case {"kind": "event", "name": str(name)}:
-            chat.emit(name)
-        case {"kind": "url", "url": str(url)}:
-            chat.open_url(url)
         case _:
             raise LookupError("The chat cannot do this.")
+
+
+def _say(chat: _Chat, text: str) -> None:
+    """Write a text, or do what a command in it says, as in the terminal."""
+    command, _, rest = text.partition(" ")
+    if command == "/event" and rest:
+        chat.emit(rest)
+    elif command == "/url" and rest:
+        chat.open_url(rest)
+    else:
+        # '//' is for what begins with '/'.
+        chat.say(text[1:] if text.startswith("//") else text)
 
 
 def _button(action: JSON) -> ButtonAction:
@@ -124,9 +132,16 @@ class _Chat(Conversation):
                 self.steps[id] = make_notification(step=id, step_name=name).step
             self.start()
 
-    def places(self) -> Sequence[str]:
-        """Return the ids of the steps that are known, and of the current one."""
-        return list(dict.fromkeys([*self.steps, str(self.step.id)]))
+    def places(self) -> list[list[str]]:
+        """Return where the conversation can go: ids of steps, and what they are called.
+
+        These are the steps that are known, the current one, and the beginnings of
+        stories that have a name.
+        """
+        steps = dict.fromkeys([*self.steps, str(self.step.id)])
+        stories = self.bot.stories.values() if self.bot else ()
+        named = [[each.step, f"Story: {each.name}"] for each in stories if each.name]
+        return [*([id, self.label(id)] for id in steps), *named]
 
     def _handled(self) -> Mapping[str, str]:
         """Return the name of a handler for each step that one is for."""

@@ -8,6 +8,11 @@ from collections.abc import Callable, Mapping
 from pprint import pformat
 from typing import Any, Final
 
+from werkzeug.wrappers import Response
+
+from ..errors import ProblemError
+from ..notifications import load_notification
+from ..platform.conversation import Conversation
 from ..recording.delivery import Delivery
 from ..wire import JSON
 from .documents import parse, value_at, values_after
@@ -61,6 +66,23 @@ def as_pytest(delivery: Delivery, sender: Sender) -> str:
     return f"def test_{_name(document)}(clustaar_client):\n    {code}\n"
 
 
+def story(delivery: Delivery, sender: Sender) -> str:
+    """Return a story in which the user does the same and the bot answers the same.
+
+    :raises ValueError: if the request is not a notification that was answered.
+    """
+    try:
+        sent = load_notification(_body(delivery).encode())
+    except ProblemError as error:
+        raise ValueError("It is not a notification, so there is no story.") from error
+    response = Response(
+        delivery["reply"], delivery["status"], content_type="application/json"
+    )
+    conversation = Conversation(lambda body: response)
+    conversation._send(sent, lambda: response)
+    return f"{conversation}\n"
+
+
 def as_json(delivery: Delivery, sender: Sender) -> str:
     """Return the request's body, indented."""
     return _indented(delivery)
@@ -71,6 +93,7 @@ COPIES: Final[dict[str, Callable[[Delivery, Sender], str]]] = {
     "curl": curl,
     "send": send,
     "pytest": as_pytest,
+    "story": story,
     "json": as_json,
 }
 
@@ -80,6 +103,7 @@ COPY_NAMES: Final = {
     "curl": "curl",
     "send": "flask clustaar send",
     "pytest": "pytest",
+    "story": "story",
     "json": "JSON",
 }
 

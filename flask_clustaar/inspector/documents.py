@@ -82,7 +82,7 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]
 
 
 def parse(text: str | None) -> Any:
-    """Return the JSON document that a text is; None if it is none."""
+    """Return the JSON document in a text; None if it is not JSON."""
     try:
         return json.loads(text or "")
     except (ValueError, RecursionError):
@@ -90,7 +90,7 @@ def parse(text: str | None) -> Any:
 
 
 def value_at(document: Any, *path: str) -> Any:
-    """Return the value at a path of keys; None if there is none."""
+    """Return the value at a path of keys; None if it is missing."""
     for key in path:
         document = document.get(key) if isinstance(document, dict) else None
     return document
@@ -114,11 +114,11 @@ def _lines(
 ) -> Iterator[Line]:
     start = f"{json.dumps(key, ensure_ascii=False)}: " if key is not None else ""
     children: list[tuple[str | None, str, Any]] = []
+    opens, closes = "[", "]"
     if isinstance(value, dict) and value:
         opens, closes = "{", "}"
         children = [(name, f"{path}.{name}", each) for name, each in value.items()]
     elif isinstance(value, list) and value:
-        opens, closes = "[", "]"
         children = [(None, f"{path}.{index}", each) for index, each in enumerate(value)]
     if not children:
         text = json.dumps(value, ensure_ascii=False)

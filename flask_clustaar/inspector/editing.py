@@ -31,8 +31,8 @@ class Mistake(NamedTuple):
 def check(text: str, kind: Kind) -> list[Mistake]:
     """Return what is wrong with a notification or a reply that is being typed.
 
-    A notification is held to the limits of the platform and to its keys. The webhook
-    accepts more than that.
+    A notification is validated against the limits of the platform and its keys. The
+    webhook accepts more than that.
     """
     try:
         document = json.loads(text)

@@ -74,7 +74,7 @@ class Program:
     def sender(self, name: str | None = None) -> Sender:
         """Return what sends requests to a webhook.
 
-        :raises LookupError: if there is none of this name.
+        :raises LookupError: if the application has no such webhook.
         """
         name = name or self._chosen or next(iter(self.webhooks), "")
         if self.app and name not in self.webhooks:

@@ -53,7 +53,9 @@ class Recorder:
         self._pending: deque[Trace] = deque(maxlen=1_000)
         self._lock = threading.Lock()
         self._arrived = threading.Event()
+        #: How many requests are being answered.
         self._running = 0
+        self._counting = threading.Lock()
         self._quiet_since = 0.0
         self._listen()
         self._inner = app.wsgi_app
@@ -65,7 +67,7 @@ class Recorder:
     ) -> Iterable[bytes]:
         body = environ["wsgi.input"] = Body(environ["wsgi.input"])
         trace = environ[_TRACE] = Trace(environ, body)
-        self._running += 1
+        self._count(1)
 
         def start(status: str, *more: Any) -> Any:
             trace.status = int(status[:3])
@@ -75,12 +77,12 @@ class Recorder:
 
         try:
             response = self._inner(environ, start)
-        except Exception as error:
-            trace.failure = trace.failure or error
+        except Exception:
             self._end(trace)
             raise
         if trace.webhook is None:
-            return ClosingIterator(response, lambda: self._end(trace))
+            self._end(trace)
+            return response
         # A webhook's answer is one piece of bytes.
         trace.reply = b"".join(response)
         close: Callable[[], None] = getattr(response, "close", lambda: None)
@@ -117,8 +119,15 @@ class Recorder:
         yield
         run.has_returned = True
 
-    def _received(self, _: Flask, notification: Notification, **extra: Any) -> None:
+    def _received(
+        self,
+        _: Flask,
+        webhook: ClustaarWebhook,
+        notification: Notification,
+        **extra: Any,
+    ) -> None:
         trace = _trace()
+        trace.webhook = webhook
         trace.notification, trace.loaded = notification, time.perf_counter()
 
     def _called(
@@ -144,11 +153,16 @@ class Recorder:
         routed = environ.get("werkzeug.request")
         return self._endpoints.get(getattr(routed, "endpoint", None) or "")
 
+    def _count(self, number: int) -> None:
+        """Count a request that begins, or with -1 one that ends."""
+        with self._counting:
+            self._running += number
+
     def _end(self, trace: Trace) -> None:
-        self._running -= 1
-        self._quiet_since = trace.ended = time.perf_counter()
+        self._count(-1)
         if trace.webhook is None:
             return
+        self._quiet_since = trace.ended = time.perf_counter()
         self._pending.append(trace)
         if SOURCE in trace.environ:
             self.flush()
@@ -172,13 +186,12 @@ class Recorder:
         """Record at most so many; a failure is logged, and never raised."""
         with self._lock:
             traces = [self._pending.popleft() for _ in range(most) if self._pending]
-            try:
-                described = [describe(self._app, trace) for trace in traces]
-                ids = self._store.add(described)
-            except Exception:
-                logger.exception("A request was not recorded.")
-                return
-            for trace, id in zip(traces, ids, strict=True):
+            for trace in traces:
+                try:
+                    (id,) = self._store.add([describe(self._app, trace)])
+                except Exception:
+                    logger.exception("A request was not recorded.")
+                    continue
                 origin: Origin | None = trace.environ.get(SOURCE)
                 if origin is not None:
                     origin.id = id

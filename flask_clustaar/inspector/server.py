@@ -80,7 +80,7 @@ def about() -> JSON:
                     }
                     for handler in webhook.handlers
                 ],
-                "settings": repr(webhook.endpoint(program.app).settings),
+                "settings": repr(webhook.installation(program.app).settings),
             }
             for name, webhook in program.webhooks.items()
         ],
@@ -112,8 +112,9 @@ def stream() -> Response:
 
 
 def _events(store: Store, program: Program, after: int) -> Iterator[str]:
-    # A comment at once: the headers would wait for the first event.
-    yield ": hello\n\n"
+    # At once, since the headers would wait for the first event. When the code changes,
+    # a browser connects again after this many milliseconds.
+    yield "retry: 200\n\n"
     yield f"event: app\ndata: {json.dumps(program.state())}\n\n"
     told: JSON = {}
     while True:
@@ -325,8 +326,10 @@ def check_text() -> Response:
     """Return what is wrong with a text that is being typed, and how it can go on."""
     body = _body()
     text, kind, caret = body.get("text"), body.get("kind"), body.get("caret", 0)
-    if not isinstance(text, str) or kind not in get_args(Kind):
-        raise BadRequest(f"'text' must be text, and 'kind' one of {get_args(Kind)}.")
+    if not isinstance(text, str) or type(caret) is not int:
+        raise BadRequest("'text' must be text, and 'caret' a number.")
+    if kind not in get_args(Kind):
+        raise BadRequest(f"'kind' must be one of {', '.join(get_args(Kind))}.")
     as_what = cast(Kind, kind)
-    typed, options = complete(text, int(caret), as_what)
+    typed, options = complete(text, caret, as_what)
     return jsonify(mistakes=check(text, as_what), typed=typed, options=options[:40])

@@ -53,7 +53,7 @@ class Store:
         self._connection.executescript(_SCHEMA)
 
     def add(self, deliveries: Iterable[tuple[Delivery, Row]]) -> list[int]:
-        """Store deliveries, give them their ids, and wake up whoever waits for one."""
+        """Store deliveries, give them their ids, and wake up all who wait for one."""
         ids = []
         with self._lock, self._connection as connection:
             for delivery, row in deliveries:

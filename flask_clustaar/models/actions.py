@@ -51,7 +51,9 @@ ButtonAction._unknown = UnknownAction
 def _add_text(action: JSON) -> None:
     alternatives = action.get("alternatives")
     if "text" not in action and isinstance(alternatives, list) and alternatives:
-        action["text"] = alternatives[0]
+        text = alternatives[0]
+        if isinstance(text, str) and len(text) <= 1000:  # It is reported once.
+            action["text"] = text
 
 
 class SendTextAction(Action, type="send_text_action", complete=_add_text):

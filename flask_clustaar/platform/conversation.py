@@ -7,7 +7,7 @@ bot waits for the user again.
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Final, Self, TypedDict
 from werkzeug.wrappers import Response
 
 from ..channels import WEBCHAT
+from ..describe import named_steps
 from ..models import (
     Action,
     Attachment,
@@ -65,7 +66,7 @@ from .notifications import (
     as_interlocutor,
     make_notification,
 )
-from .offers import Clickable, Kind
+from .offers import Clickable, Group, Kind, Offers
 from .reply import Reply
 from .signer import distinct
 
@@ -109,12 +110,12 @@ class Conversation:
     :param channel: where the conversation takes place.
     :param bot_id: the bot's id; by default that of the bot file.
     :param online: whether an agent is online; by default what the bot file says.
-    :param intents: the id of the intent of each phrase, besides the bot file's.
-    :param attachments: the URL of each document that the user sent, besides the bot
-        file's; None for one that was not sent.
+    :param intents: the id of the intent of each phrase, in addition to the bot file's.
+    :param attachments: the URL of each document that the user sent, in addition to the
+        bot file's; None for one that was not sent.
     :param max_jumps: how many jumps in a row are followed.
     :param sleep: waits for some seconds. By default waiting takes no time, and only
-        :attr:`elapsed` grows.
+        ``elapsed`` grows.
     :param listener: is called with each line of the transcript when it is added.
     """
 
@@ -169,7 +170,7 @@ class Conversation:
         #: The session values that the next notification has.
         self.session: JSON = copy_json(session)
         #: The user, with what the bot changed.
-        self.user: Interlocutor = as_interlocutor(user)
+        self.user: Interlocutor = copy.deepcopy(as_interlocutor(user))
         #: Whether the bot is paused: then it hears nothing.
         self.paused: bool = False
         #: The last reply.
@@ -187,9 +188,7 @@ class Conversation:
         self._message: str | None = None
         #: Whether the step was reached: if not, whatever the user does next reaches it.
         self._reached = False
-        #: What can be clicked on, with the number of its turn.
-        self._offers: list[_Offer] = []
-        self._turn = 0
+        self._offers = Offers()
         self._shown_place: str | None = None
         self._shown: tuple[JSON, JSON] = {}, _flat(dump(as_interlocutor(NO_VALUES)))
 
@@ -248,7 +247,7 @@ class Conversation:
         name = getattr(self.steps.get(step, known), "name", None)
         named = [id for id, each in self.steps.items() if each.name == name]
         if name in (None, STEP_NAME) or named not in ([], [step]):
-            return step
+            return str(getattr(named_steps.get(step), "name", step))
         return str(name)
 
     # -- what the user does ------------------------------------------------------------
@@ -308,7 +307,7 @@ class Conversation:
 
         :raises LookupError: if clicking it sends no notification.
         """
-        return self._press(clickable, render_click(clickable.title, None), _Group())
+        return self._press(clickable, render_click(clickable.title, None), Group())
 
     @property
     def state(self) -> JSON:
@@ -340,11 +339,7 @@ class Conversation:
     @property
     def offers(self) -> list[Clickable]:
         """What the user can click on that was shown since the last thing they did."""
-        return [
-            offer.clickable
-            for offer in self._offers
-            if offer.turn == self._turn and offer.group.spent_by is None
-        ]
+        return self._offers.current
 
     def announce(self) -> None:
         """Add to the transcript where the conversation is, and what was set up.
@@ -372,13 +367,16 @@ class Conversation:
 
     def _click(self, title: str, index: int | None, kinds: tuple[Kind, ...]) -> Reply:
         __tracebackhide__ = True
-        offer, number = self._find(literal(title), index, kinds)
+        if self.reply is not None and self.reply.problem is not None:
+            raise ConversationError(
+                f"There is no '{title}' to click on: the last answer was an error, "
+                f"'{literal(str(self.reply.lines[0].text))}'."
+            )
+        offer, number = self._offers.find(literal(title), index, kinds)
         said = render_click(offer.clickable.title, number)
         return self._press(offer.clickable, said, offer.group)
 
-    def _press(
-        self, clickable: Clickable, said: Sequence[Line], group: _Group
-    ) -> Reply:
+    def _press(self, clickable: Clickable, said: Sequence[Line], group: Group) -> Reply:
         __tracebackhide__ = True
         step = values = None
         match clickable.action:
@@ -395,50 +393,6 @@ class Conversation:
                 raise _no_notification(clickable.title, what)
         group.spent_by = clickable.title
         return self._act(input, said, step, values)
-
-    def _find(
-        self, title: str, index: int | None, kinds: tuple[Kind, ...]
-    ) -> tuple[_Offer, int | None]:
-        """Return what is clicked on, and its number if several have the title."""
-        __tracebackhide__ = True
-        if self.reply is not None and self.reply.problem is not None:
-            raise ConversationError(
-                f"There is no '{title}' to click on: the last answer was an error, "
-                f"'{literal(str(self.reply.lines[0].text))}'."
-            )
-        found = [
-            offer
-            for offer in self._offers
-            if offer.clickable.title == title and offer.clickable.kind in kinds
-        ]
-        usable = [offer for offer in found if offer.group.spent_by is None]
-        if not usable:
-            raise ConversationError(self._no_button(title, kinds, found))
-        latest = [offer for offer in usable if offer.turn == usable[-1].turn]
-        if len(latest) == 1 and index is None:
-            return latest[0], None
-        if index is None or index not in range(len(latest)):
-            raise ConversationError(
-                f"The last reply has '{title}' {len(latest)} times. Say which one: "
-                f"'index' is from 0 to {len(latest) - 1}."
-            )
-        return latest[index], index + 1 if len(latest) > 1 else None
-
-    def _no_button(
-        self, title: str, kinds: tuple[Kind, ...], found: Sequence[_Offer]
-    ) -> str:
-        if found:
-            spent = found[-1]
-            return (
-                f"'{title}' cannot be clicked on: '{spent.group.spent_by}' was, and "
-                f"the webchat takes one click {_PLACES[spent.clickable.kind]}."
-            )
-        offered = [each for each in self.offers if each.kind in kinds]
-        titles = ", ".join(f"'{each.title}'" for each in offered)
-        return (
-            f"The last reply has no '{title}' to click on. It has "
-            f"{titles or 'nothing to click on'}."
-        )
 
     # -- what the user does becomes a notification -------------------------------------
 
@@ -461,7 +415,7 @@ class Conversation:
         """
         to_json(input)  # what cannot be sent is an error before anything happens
         self.announce()
-        self._turn += 1
+        self._offers.next_turn()
         self.bubbles = []
         self.transcript.add(said or render_input(input))
         if isinstance(input, Message):
@@ -498,7 +452,7 @@ class Conversation:
             self.channel, self.bot_id = sent.channel, sent.bot_id
             self.step, self._reached = sent.step, False
         self.announce()
-        self._turn += 1
+        self._offers.next_turn()
         self.bubbles = []
         if sent is None:
             nothing = Line("· something that is not a notification", "user", "you")
@@ -615,8 +569,7 @@ class Conversation:
         bubble = bubble_of(action)
         if bubble is not None:
             self.bubbles.append(bubble)
-        group = _Group()
-        self._offers += [_Offer(button, self._turn, group) for button in buttons]
+        self._offers.add(buttons)
 
     def _carry_out(self, action: JSON) -> None:
         match action["type"]:
@@ -693,8 +646,10 @@ class Conversation:
     def step_id(self, step: str) -> str | None:
         """Return the id of the step that a name or an id names; None if none is known.
 
-        :param step: an id, or the name of a step that is known.
+        :param step: an id, the name of a step that is known, or a step of
+            :mod:`flask_clustaar.steps`.
         """
+        step = getattr(step, "ids", {}).get(self.bot_id, step)
         if step in self.steps or OBJECT_ID.accepts(step):
             return step
         named = [id for id, each in self.steps.items() if each.name == step]
@@ -729,31 +684,6 @@ class Conversation:
             f"The step that the story '{story}' begins with is not known. Say it "
             f"before: client.stories['{story}'] = '<id of the step>'"
         )
-
-
-@dataclasses.dataclass
-class _Group:
-    """What takes one click: a row of quick replies, a carousel or a list."""
-
-    #: The title that was clicked on.
-    spent_by: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Offer:
-    """Something to click on in a conversation."""
-
-    clickable: Clickable
-    #: The number of the turn that showed it.
-    turn: int
-    group: _Group
-
-
-_PLACES: Final[Mapping[Kind, str]] = {
-    "quick reply": "in a row of quick replies",
-    "button": "in a carousel",
-    "choice": "in a list",
-}
 
 
 def _step(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import unicodedata
 from typing import Any, Final, NamedTuple
@@ -84,6 +85,8 @@ class Table:
     ) -> None:
         self.pseudonyms = pseudonyms
         self.entries: dict[str, Entry] = {} if entries is None else entries
+        #: What may occur in the texts that follow; None for anything.
+        self._present: list[Entry] | None = None
 
     def add(self, value: str, pseudonym: str, *, anywhere: bool = False) -> str:
         """Add a value, and return what stands for it: the first pseudonym counts.
@@ -93,23 +96,27 @@ class Table:
         known = self.entries.get(value)
         if known is not None:
             return known.pseudonym
-        low = lower(value)
-        entry = Entry(value, low, pseudonym, anywhere or _is_unspaced(value))
-        self.entries[value] = entry
-        if not value.isascii():
-            for variant in _variants(value) - self.entries.keys():
-                self.entries[variant] = entry._replace(low=lower(variant))
+        anywhere = anywhere or _is_unspaced(value)
+        for form in [value] if value.isascii() else [value, *_variants(value)]:
+            if form not in self.entries:
+                low = lower(form)
+                in_json = lower(json.dumps(form, ensure_ascii=False)[1:-1])
+                self.entries[form] = Entry(value, low, in_json, pseudonym, anywhere)
         return pseudonym
 
-    def occurs(self, low: str) -> bool:
-        """Return whether anything to be replaced may occur in a text.
+    def look_for(self, document: str | None) -> bool:
+        """Return whether there may be something to replace in a JSON document.
 
-        :param low: the text as JSON or not, in lower case.
+        Until the next call only that is looked for in texts: those of the document.
+
+        :param document: in lower case, without unnecessary escapes; None for any.
         """
-        for entry in self.entries.values():
-            if entry.low in low:
-                return True
-        return _may_be_personal(low)
+        if document is None:
+            self._present = None
+            return True
+        entries = self.entries.values()
+        self._present = [entry for entry in entries if entry.in_json in document]
+        return bool(self._present) or _may_be_personal(document)
 
     def exactly(self, value: str) -> str:
         """Return what stands for a value; the value itself if nothing does."""
@@ -120,7 +127,8 @@ class Table:
         """Replace what occurs in a text: what is longest first, then what is exact."""
         low = lower(text)
         found = []
-        for order, entry in enumerate(self.entries.values()):
+        entries = self.entries.values() if self._present is None else self._present
+        for order, entry in enumerate(entries):
             start = low.find(entry.low)
             while start >= 0:
                 end = start + len(entry.low)
@@ -145,15 +153,19 @@ class Table:
 
 
 class Entry(NamedTuple):
+    """What stands for a value that is written in one form."""
+
     value: str
+    #: The form in lower case, as text and in JSON.
     low: str
+    in_json: str
     pseudonym: str
     anywhere: bool
 
 
 def lower(text: str) -> str:
     """Return a text in lower case, of the same length."""
-    return text.replace("İ", "i").lower()
+    return text.lower() if text.isascii() else text.replace("İ", "i").lower()
 
 
 def is_email(value: str) -> bool:

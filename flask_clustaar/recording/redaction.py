@@ -44,6 +44,7 @@ class Redactor:
     def without_texts(self, request: bytes, reply: bytes) -> tuple[bytes, bytes]:
         """Do as :meth:`pseudonymise`, and replace letters of free texts by ``x``."""
         redacted, table = self._request(request, reply, _WithoutTexts, whole=True)
+        table.look_for(None)
         return redacted, _encode(_WithoutTexts(table).reply(_decode(reply)))
 
     def _request(
@@ -118,10 +119,9 @@ def _part(
     part: bytes, table: Table, walk: Callable[[Any], Any], *, whole: bool = False
 ) -> bytes:
     """Redact a part of a document, if there is anything to replace in it."""
-    if not whole and b"\\u" not in part and b"\\/" not in part:
-        if not table.occurs(lower(part.decode("utf-8", "replace"))):
-            return part
-    return _encode(walk(_decode(part)))
+    is_plain = not whole and b"\\u" not in part and b"\\/" not in part
+    document = lower(part.decode("utf-8", "replace")) if is_plain else None
+    return _encode(walk(_decode(part))) if table.look_for(document) else part
 
 
 def _user(user: Any, table: Table) -> Any:
@@ -296,20 +296,21 @@ class _Walk:
     def structure(self, value: Any, name: str = "") -> Any:
         """Redact actions and inputs, but for what the platform gives a meaning."""
         if isinstance(value, str):
-            if name in _TECHNICAL:
-                return self.technical(value)
-            return value if name in _STRUCTURAL else self.text(value)
+            return self.technical(value) if name in _TECHNICAL else self.text(value)
         if isinstance(value, list):
             return [self.structure(each, name) for each in value]
         if isinstance(value, dict):
             if value.get("type") in ("step", "story"):
                 return value
-            return {
-                key: self.session(each)
-                if key in ("sessionValues", "payload", "values")
-                else self.structure(each, key)
-                for key, each in value.items()
-            }
+            redacted = {}
+            for key, each in value.items():
+                if key in _STRUCTURAL and isinstance(each, str):
+                    redacted[key] = each
+                elif key in _FREE:
+                    redacted[key] = self.session(each)
+                else:
+                    redacted[key] = self.structure(each, key)
+            return redacted
         return value
 
 
@@ -322,6 +323,8 @@ class _WithoutTexts(_Walk):
 
 #: Keys whose values are the platform's words.
 _STRUCTURAL: Final = frozenset({"type", "kind", "service", "id", "code"})
+#: Keys whose values are the program's.
+_FREE: Final = frozenset({"sessionValues", "payload", "values"})
 #: Keys whose values are not texts that people read.
 _TECHNICAL: Final = frozenset(
     {"url", "imageURL", "imageUrl", "event", "key", "name", "recipient", "fromEmail"}

@@ -68,7 +68,7 @@ def answer(
     )
     if ended.returncode:
         lines = ended.stderr.strip().splitlines() or ["it ended without a message"]
-        raise BaselineError(lines[-1].removeprefix("Error: "))
+        raise BaselineError(lines[-1].removeprefix("Error: ").rstrip("."))
 
 
 def check_inside(app: Flask, other: Path) -> None:

@@ -40,7 +40,7 @@ class Unsure(Exception):
 
 
 class Types(Protocol):
-    """What a kind needs from whoever derives the msgspec types of the models."""
+    """What a kind needs from what derives the msgspec types of the models."""
 
     def of(self, model: type[Model]) -> Any:
         """Return the msgspec type of a model, or of a family."""
@@ -50,7 +50,7 @@ class Types(Protocol):
 
 
 class Schemas(Protocol):
-    """What a kind needs from whoever collects the JSON Schema of the models."""
+    """What a kind needs from what collects the JSON Schema of the models."""
 
     received: bool
 

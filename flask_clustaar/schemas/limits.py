@@ -149,7 +149,7 @@ class URL(Pattern):
     :param http: allow only the schemes http and https; otherwise any scheme but those
         that run code in the page (javascript, data, vbscript).
     :param blank: allow the empty string.
-    :param link: allow what the webchat can open besides: ``mailto:``, ``tel:`` and
+    :param link: allow what the webchat can also open: ``mailto:``, ``tel:`` and
         ``sms:``, and a text that begins with a ``{{...}}`` variable.
     """
 

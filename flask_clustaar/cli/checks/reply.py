@@ -48,12 +48,16 @@ def check_reply(document: Any, channel: str | None) -> Iterator[Finding]:
 
 
 def check_actions(reply: JSON, channel: str | None) -> Iterator[Finding]:
-    """Find what is not shown as intended, in a reply that may be of any shape."""
+    """Find what is not shown as intended, in a reply that may be of any shape.
+
+    :param channel: where it is shown; None for anywhere. Of channels that are not
+        known nothing is said.
+    """
     yield from _after_jumps(_numbered(reply, "actions"))
     for path, item in _objects(reply.get("actions"), "actions"):
         if channel in (None, WEBCHAT):
             yield from _check_webchat(path, item)
-        if channel is not None:
+        if channel in CHANNELS:
             yield from _lost(item.get("type"), channel, path)
         if channel in (None, "facebook"):
             yield from _too_long_for_messenger(path, item)

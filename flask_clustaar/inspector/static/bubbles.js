@@ -111,19 +111,8 @@ function carousel({ cards }, click, kind) {
 					{},
 					objects(card.buttons).map((button, index) => {
 						if (!["go_to_action", "open_url_action", "share_action"].includes(button.action?.type)) return null;
-						const light = (on) => () => buttons(index).forEach((each) => each.classList.toggle("lit", on));
-						return h(
-							"button",
-							{
-								type: "button",
-								"data-index": index,
-								"data-type": button.action.type,
-								onclick: () => press(index, button),
-								onmouseenter: light(true),
-								onmouseleave: light(false),
-							},
-							line(button.title),
-						);
+						const attributes = { type: "button", "data-index": index, "data-type": button.action.type };
+						return h("button", { ...attributes, onclick: () => press(index, button) }, line(button.title));
 					}),
 				),
 			),

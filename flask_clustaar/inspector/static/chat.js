@@ -1,7 +1,7 @@
 // The conversation: what the user does goes to the bot, and the replies are drawn.
 //
 // What the platform does between two replies (jumps, stored values, what a click sets)
-// is done by the server, which keeps nothing: the state of the conversation travels.
+// is done by the server, which keeps nothing: the state travels.
 
 import { $, attempt, call, h, options } from "./dom.js";
 import { draw, userBubble } from "./bubbles.js";
@@ -12,11 +12,11 @@ const stage = $("#stage");
 const text = $("#text");
 let about = {}; // what the server says of the bot
 let state = null; // of the conversation, as the server made it
-let conversation = 0; // counts up, so that what is late for an old one is dropped
+let conversation = 0; // counts up: what is late for an old one is dropped
 let said = ""; // what the user wrote last
 let onTurn = () => {};
 
-/** Begin a new conversation. *turn* is called with the id of each request. */
+/** Begin. *turn* is called with the id of each request, and whether the user asks. */
 export function begin(facts, turn) {
 	about = facts;
 	onTurn = turn;
@@ -29,7 +29,7 @@ export function begin(facts, turn) {
 export async function restart(step = null) {
 	conversation += 1;
 	state = null;
-	stage.replaceChildren(h("p.note", {}, "A new conversation. Say something, or choose a step."));
+	stage.replaceChildren(h("p.note", {}, "Say something, or choose a step."));
 	await act({ kind: "begin", step });
 }
 
@@ -51,7 +51,7 @@ async function act(what, bubble = null) {
 		if (item.problem) add(note(item.problem, "problem", item.of));
 		if (item.action && !(await show(item.action, mine))) return;
 	}
-	// Whoever clicked with the keyboard goes on where the reply is.
+	// After a click with the keyboard the focus is at the reply.
 	const { activeElement } = document;
 	if (stage.dataset.keyboard && (activeElement === document.body || stage.contains(activeElement)))
 		(first.nextElementSibling?.querySelector("button:enabled, input") ?? text).focus();
@@ -60,10 +60,10 @@ async function act(what, bubble = null) {
 /** Draw an action, and wait if it is a wait; return false if it came too late. */
 async function show(action, mine) {
 	const drawn = draw(action, (clicked) => choose(clicked, action));
-	if (drawn) add(drawn, action.type);
+	const block = drawn && add(drawn, action.type);
 	if (action.type === "wait_action") {
 		await new Promise((resolve) => setTimeout(resolve, 1000 * Number(action.duration)));
-		drawn.remove();
+		block.remove();
 	}
 	return mine === conversation;
 }
@@ -79,16 +79,19 @@ function choose({ title, action }, of) {
 	act({ kind: "click", title, action }, isList ? title : null);
 }
 
-function add(drawn, type = null) {
-	if (type) drawn.dataset.type = type;
-	const wasAtEnd = stage.scrollHeight - stage.scrollTop - stage.clientHeight < 80;
-	stage.append(drawn);
-	marked(drawn);
-	if (wasAtEnd || !type) stage.scrollTop = stage.scrollHeight;
+/** Add something to the conversation, and scroll to its end as the webchat does. */
+function add(drawn, type = "") {
+	const block = h("div", { "data-type": type }, drawn);
+	stage.append(block);
+	marked(block);
+	const scroll = () => (stage.scrollTop = stage.scrollHeight);
+	scroll();
+	setTimeout(scroll, 500);
+	return block;
 }
 
 const note = (told, kind = "info", id = null) =>
-	h(`div.note.${kind}`, { role: kind === "problem" && "alert" }, told, id && [" ", h("button", { type: "button", onclick: () => onTurn(id) }, `Why? #${id}`)]);
+	h(`div.note.${kind}`, { role: kind === "problem" && "alert" }, told, id && [" ", h("button", { type: "button", onclick: () => onTurn(id, true) }, `Why? #${id}`)]);
 
 // -- other channels --
 

@@ -10,6 +10,9 @@ let shown = null; // the request as the server describes it
 let tab = "Checks";
 let about = {}; // what the server says of the bot
 let onSent = () => {};
+let loading = null; // ends when it is shown
+let wanted = null; // its id
+const again = { how: "fresh", times: 1 }; // how it is sent again
 
 /** Begin. *sent* is called with the ids of what was replayed. */
 export function begin(facts, sent) {
@@ -18,11 +21,14 @@ export function begin(facts, sent) {
 }
 
 /** Show a request. */
-export async function show(id) {
+export const show = (id) => (loading = id === wanted ? loading : load(id));
+
+async function load(id) {
+	wanted = id;
 	const found = await attempt(() => call("GET", `deliveries/${id}`));
-	if (!found) return;
+	if (!found || wanted !== id) return;
 	shown = found;
-	// What went wrong is what somebody wants to see first.
+	// What went wrong comes first.
 	if (found.error || found.code === "no_handler") tab = "Handlers";
 	else if (found.unsent) tab = "Reply";
 	else if (found.checks.some(([, outcome]) => outcome === "FAIL")) tab = "Checks";
@@ -41,16 +47,18 @@ export function turn(number) {
 
 /** Send the request again, with another body or as often as the toolbar says. */
 export async function replay(changed = {}) {
+	await loading;
 	if (!shown) return;
-	const wanted = { how: $("#again").value, times: Number($("#times").value), ...changed };
-	const sent = await attempt(() => call("POST", `deliveries/${shown.id}/replay`, wanted));
+	const body = { ...again, ...changed };
+	const sent = await attempt(() => call("POST", `deliveries/${shown.id}/replay`, body));
 	if (!sent) return;
 	if (sent.ids.length > 1) tell(`${sent.ran} run${sent.ran === 1 ? "" : "s"}, ${sent.repeated} answered from the store.`);
 	onSent(sent.ids);
 }
 
 /** Open the editor with the request's body. */
-export function editSelected() {
+export async function editSelected() {
+	await loading;
 	if (!shown) return;
 	const text = shown.requestLines.map(([depth, line]) => "  ".repeat(depth) + line).join("\n");
 	edit(`Edit and send request #${shown.id}`, text, "notification", (body) => replay({ body }));
@@ -58,11 +66,12 @@ export function editSelected() {
 
 /** Keep the request under a name, or no longer. */
 export async function pin() {
+	await loading;
 	if (!shown) return;
 	const name = shown.pinned === null ? prompt("Name of this request:", shown.code ?? "request") : null;
 	if (name === null && shown.pinned === null) return;
 	await attempt(() => call("PATCH", `deliveries/${shown.id}`, { pinned: name }));
-	show(shown.id);
+	await load(shown.id);
 }
 
 async function copy(kind) {
@@ -91,12 +100,14 @@ async function compare(event) {
 
 function draw() {
 	const { id, status, timings, code } = shown;
+	const focused = panel.contains(document.activeElement) && document.activeElement.id;
 	panel.replaceChildren(
 		h("h2", {}, `#${id} `, h(`span.status.${statusOf(status)}`, {}, String(status)), h("small", {}, ` ${code ?? ""} ${timings.total.toFixed(1)} ms`)),
 		toolbar(),
 		h("div.tabs", { role: "tablist", "aria-label": "Parts of the request" }, TABS.map(tabButton)),
 		h("div", { id: "part", role: "tabpanel", "aria-labelledby": `tab-${tab}` }, PARTS[tab]()),
 	);
+	if (focused) document.getElementById(focused).focus();
 }
 
 function tabButton(name, index) {
@@ -111,8 +122,8 @@ function tabButton(name, index) {
 
 function toolbar() {
 	const button = (text, title, onclick, pressed = null) => h("button", { title, onclick, "aria-pressed": pressed }, text);
-	const how = h("select", { id: "again", "aria-label": "Replay as" });
-	options(how, Object.entries(about.how));
+	const how = h("select", { id: "again", "aria-label": "Replay as", onchange: () => (again.how = how.value) });
+	options(how, Object.entries(about.how), again.how);
 	const copies = h("select", { "aria-label": "Copy as" });
 	options(copies, [["", "Copy as …"], ...Object.entries(about.copies)]);
 	copies.addEventListener("change", () => {
@@ -124,7 +135,7 @@ function toolbar() {
 		{},
 		h("button.primary", { title: "Replay (r)", onclick: () => replay() }, "Replay"),
 		"×",
-		h("input", { id: "times", type: "number", min: 1, max: 100, value: 1, "aria-label": "How often" }),
+		h("input", { id: "times", type: "number", min: 1, max: 100, value: again.times, "aria-label": "How often", oninput: ({ target }) => (again.times = Number(target.value)) }),
 		how,
 		button("Together", "Send all at the same time", () => replay({ together: true })),
 		button("Edit", "Edit and send (e)", editSelected),

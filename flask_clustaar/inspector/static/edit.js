@@ -18,10 +18,10 @@ export function edit(title, text, kind, send) {
 		"aria-label": "JSON",
 		"aria-describedby": "mistakes",
 		"aria-controls": "completions",
-		oninput: () => later(),
-		onclick: () => later(),
+		oninput: later,
+		onclick: later,
 		onkeydown: (event) => complete(event),
-		onscroll: () => (marks.style.top = `${-area.scrollTop}px`),
+		onscroll: () => (marks.style.top = `${6 - area.scrollTop}px`),
 	});
 	area.value = text;
 	const marks = h("div.marks", { "aria-hidden": "true" });
@@ -31,10 +31,10 @@ export function edit(title, text, kind, send) {
 	let found = { typed: "", options: [] };
 	let chosen = 0;
 
-	const later = () => {
+	function later() {
 		clearTimeout(timer);
 		timer = setTimeout(check, 150);
-	};
+	}
 
 	async function check() {
 		const checked = area.value;
@@ -114,7 +114,7 @@ export function edit(title, text, kind, send) {
 			h(
 				"div.bar",
 				{},
-				h("small", {}, "Tab completes, Ctrl+Enter sends. The webhook accepts more than is checked here."),
+				h("small", {}, "Tab completes, Ctrl+Enter sends. The webhook accepts more."),
 				h("button", { type: "button", onclick: () => sheet.close() }, "Cancel"),
 				h("button.primary", {}, "Send"),
 			),

@@ -19,8 +19,7 @@ export function jsonLines(lines) {
 	);
 }
 
-/** Draw a value that changed, in one line. */
-export const value = (each) => h("code", {}, coloured(JSON.stringify(each) ?? ""));
+const value = (each) => h("code", {}, coloured(JSON.stringify(each) ?? ""));
 
 /** Draw differences as the server gives them: [path, kind, before, after]. */
 export function changes(differences, nothing) {

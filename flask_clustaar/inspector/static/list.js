@@ -42,8 +42,8 @@ export function keep({ ids, pins }) {
 	drawSoon();
 }
 
-/** Select a request, and show that it is. */
-export function select(id, focus = false) {
+/** Select a request, because the user asks for it or as what was sent last. */
+export function select(id, asked = false) {
 	nodes.get(selected)?.setAttribute("aria-selected", "false");
 	selected = id;
 	const node = nodes.get(id);
@@ -52,8 +52,7 @@ export function select(id, focus = false) {
 		list.setAttribute("aria-activedescendant", node.id);
 		node.scrollIntoView({ block: "nearest" });
 	}
-	if (focus) list.focus();
-	onSelect(id);
+	onSelect(id, asked);
 }
 
 /** Select the request below or above the selected one. */
@@ -98,7 +97,8 @@ function make(each) {
 			role: "option",
 			"aria-selected": String(each.id === selected),
 			"data-id": each.id,
-			onclick: () => select(each.id),
+			title: new Date(each.at * 1000).toLocaleTimeString(),
+			onclick: () => select(each.id, true),
 		},
 		h(`span.status.${statusOf(each.status)}`, {}, String(each.status)),
 		h("span.where", {}, h("b", {}, each.step ?? "no step"), h("small", {}, told)),

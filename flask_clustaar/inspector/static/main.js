@@ -31,7 +31,7 @@ function focus(name, selector) {
 
 function help() {
 	const sheet = $("#sheet");
-	const rows = [...Object.entries(KEYS).map(([key, [what]]) => [key, what]), ["1 – 6", "parts of the selected request"], ["Esc", "leave a field, or close a sheet"], ["↑ in an empty message", "the last message again"]];
+	const rows = [...Object.entries(KEYS).map(([key, [what]]) => [key, what]), ["1 – 6", "parts of the selected request"], ["Esc", "leave a field, or close a sheet"]];
 	sheet.replaceChildren(
 		h("h2", { id: "sheet-title" }, "Keyboard"),
 		h("dl.keys", {}, rows.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])),
@@ -75,13 +75,13 @@ async function begin() {
 	app(about);
 	options($("#webhook"), about.webhooks.map(({ name }) => [name, name]), about.webhook);
 	$("#webhook").hidden = about.webhooks.length < 2;
-	await list.begin((id) => {
+	await list.begin((id, asked) => {
 		detail.show(id);
-		if (innerWidth < 900) view("detail");
+		if (asked) view("detail");
 	});
 	detail.begin(about, (ids) => list.select(ids.at(-1)));
 	listen({ app, live, delivery: list.put, keep: list.keep, kept: list.keep }, list.lastId);
-	chat.begin(about, (id) => list.select(id));
+	chat.begin(about, list.select);
 }
 
 for (const button of document.querySelectorAll("nav button")) button.addEventListener("click", () => view(button.dataset.view));

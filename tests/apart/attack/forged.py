@@ -23,7 +23,9 @@ def attack(directory: Path) -> str:
         below = directory / name.replace(" ", "-")
         below.mkdir()
         store = f"sqlite:///{below}/replay.db"
-        with serve(name, below, clustaar_replay_store=store) as server:
+        with serve(
+            name, below, clustaar_replay_store=store, clustaar_request_max_age=60
+        ) as server:
             grown.append(_attack(Target(server)))
     each = REQUESTS * len(SERVERS) / (time.monotonic() - began)
     return (

@@ -1,0 +1,187 @@
+"""All handlers of a webhook: found, and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from ..describe import named_steps, shorten
+from ..schemas.paths import step_id_of
+from .groups import HandlerRegistry
+from .handlers import Around, ErrorHandler, Group, Handler, decorator_line
+from .topics import Topic
+
+
+class Explanation(NamedTuple):
+    """Whether a handler matches a notification, and why."""
+
+    handler: Handler
+    #: For a fallback: whether it is the one for this notification.
+    matched: bool
+    #: The reason, for people.
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.handler.name} ({self.handler.location}): {self.sentence}"
+
+
+class Router(HandlerRegistry):
+    """All handlers of a webhook, and how they are found."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._topics: dict[str, Topic] = {}
+        self._fallbacks: list[Handler] = []
+
+    @property
+    def handlers(self) -> tuple[Handler, ...]:
+        """The handlers in the order of their registration, including fallbacks.
+
+        Functions that are connected to the signal of a topic are among them.
+        """
+        found = [handler for handler in self._handlers if handler.is_fallback]
+        for topic in self._topics.values():
+            found += topic._all()
+        return tuple(sorted(found, key=attrgetter("_number")))
+
+    def signal(self, topic: str) -> Topic:
+        """Return the blinker signal of a topic, whose receivers are its handlers.
+
+        Each notification is sent on the signal of its topic, as the sender. Connect a
+        function to make it a handler without a filter, for a while in a test::
+
+            with webhook.signal(events.CONVERSATION_STEP_REACHED).connected_to(spy):
+                client.say("hi")
+
+        :param topic: the topic of the notifications (:mod:`flask_clustaar.events`).
+        """
+        return self._topics.setdefault(topic, Topic(topic))
+
+    def find(self, notification: Any) -> list[Handler]:
+        """Return the handlers that match, in the order of their registration."""
+        topic = self._topics.get(notification.topic)
+        return [] if topic is None else list(topic._matching(notification))
+
+    def explain(self, notification: Any, *, values: bool = True) -> list[Explanation]:
+        """Say of each handler, in the order of registration, whether it matches.
+
+        The fallbacks come last, in the order in which they are tried. A filter that
+        raises an exception does not match.
+
+        :param values: as for :meth:`flask_clustaar.filters.Filter.explain`: without,
+            what people wrote is not shown.
+        """
+        explanations = []
+        answered = False
+        alone: Group | None = None
+        answering = ""
+        ordinary = (each for each in self.handlers if not each.is_fallback)
+        for handler in [*ordinary, *self._fallbacks]:
+            if handler.is_fallback and answered:
+                matched, sentence = False, "fallback did not match: another handler did"
+            elif (
+                alone
+                and handler.topic == notification.topic
+                and (alone not in handler._groups)
+            ):
+                matched = False
+                sentence = f"did not match: '{answering}' before it answers alone"
+            elif self._is_muted(handler):
+                sentence = f"{handler.topic!r} did not match: its signal is muted"
+                matched = False
+            else:
+                matched, sentence = _explained(handler, notification, values)
+            answered = answered or matched
+            if matched and (group := handler._alone):
+                alone, answering = group, handler.name
+            explanations.append(Explanation(handler, matched, sentence))
+        return explanations
+
+    def _arounds_of(self, handler: Handler) -> list[Around]:
+        """Return what is around a handler, from the outside in."""
+        if not handler._groups:
+            return self._arounds
+        inner = [each for group in handler._groups for each in group._arounds]
+        return [*self._arounds, *inner]
+
+    def _error_handler_for(
+        self, handlers: Sequence[Handler], *errors: BaseException
+    ) -> ErrorHandler | None:
+        """Return the error handler of the innermost group, for the closest class.
+
+        :param handlers: those that may be at fault; it is a group that all are in.
+        :param errors: what was raised, and what that became.
+        """
+        groups = handlers[0]._groups if handlers else ()
+        common = [g for g in groups if all(g in each._groups for each in handlers)]
+        registries: list[Group | HandlerRegistry] = [*reversed(common), self]
+        for registry in registries:
+            for error in errors:
+                for kind in type(error).__mro__:
+                    if found := registry._error_handlers.get(kind):
+                        return found
+        return None
+
+    def _send(self, notification: Any, **arguments: Any) -> list[tuple[Any, Any]]:
+        """Send a notification on the signal of its topic.
+
+        :returns: the handlers that matched, and what they returned.
+        """
+        # Not 'signal()', which makes one: anybody can send any topic.
+        topic = self._topics.get(notification.topic)
+        return [] if topic is None else topic.send(notification, **arguments)
+
+    def _fallback_for(self, notification: Any) -> Handler | None:
+        """Return the fallback for a notification that no other handler matches."""
+        for handler in self._fallbacks:
+            if handler.topic is not None and handler.topic != notification.topic:
+                continue
+            if handler.filter is None or handler.filter(notification):
+                return handler
+        return None
+
+    def _suggestion(self, notification: Any) -> str:
+        """Return the decorator of a handler that would get the notification."""
+        step_id = step_id_of(notification)
+        named = named_steps.get(step_id or "")
+        shown = repr(named) if named else shorten(step_id)
+        return decorator_line(
+            shorten(notification.topic), f"StepID({shown})" if step_id else None
+        )
+
+    def _is_muted(self, handler: Handler) -> bool:
+        return (
+            not handler.is_fallback
+            and handler.topic is not None
+            and self._topics[handler.topic].is_muted
+        )
+
+    def _register(self, handler: Handler) -> Handler:
+        handler = super()._register(handler)
+        if handler.topic is None or handler.is_fallback:
+            self._fallbacks.append(handler)
+            self._fallbacks.sort(key=_place_of_fallback)
+        else:
+            self.signal(handler.topic).connect(handler, weak=False)
+        return handler
+
+
+def _place_of_fallback(handler: Handler) -> tuple[int, bool]:
+    """Return the place in which a fallback is tried: that of the innermost first."""
+    filters = sum(group.filter is not None for group in handler._groups)
+    return -filters, handler.topic is None
+
+
+def _explained(handler: Handler, notification: Any, values: bool) -> tuple[bool, str]:
+    topic = shorten(notification.topic)
+    if handler.topic is not None and handler.topic != notification.topic:
+        return False, f"{handler.topic!r} did not match: topic is {topic}"
+    if handler.filter is None:
+        if handler.is_fallback:
+            return True, "fallback matched: no other handler did"
+        return True, f"{handler.topic!r} matched: topic is {topic}"
+    try:
+        return handler.filter._explained(notification, values=values)
+    except Exception as error:
+        return False, f"{handler.filter!r} failed: it raised {type(error).__name__}"

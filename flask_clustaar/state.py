@@ -1,0 +1,213 @@
+"""Session values as a dataclass, with dates, enumerations, lists and defaults.
+
+::
+
+    @dataclass
+    class Claim:
+        step: int = 1
+        happened: date | None = None
+        photos: list[str] = field(default_factory=list)
+
+
+    @webhook.on_step(PHOTO)
+    def add_photo(notification):
+        with state(notification, Claim) as claim:
+            claim.photos.append(notification.text)
+        return f"{len(claim.photos)} photos so far."
+
+Values are read and written through marshmallow, each under the name of its attribute.
+Session values that are not attributes of the dataclass stay.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import logging
+import types
+import typing
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from .models import Notification
+
+T = TypeVar("T")
+
+_logger = logging.getLogger("flask_clustaar")
+
+
+@contextmanager
+def state(notification: Notification, kind: type[T]) -> Iterator[T]:
+    """Return the session values as an object of a dataclass, and store its changes.
+
+    A value that cannot be read, such as one that an older version of the program
+    stored, is replaced by the default, and one line in the log names all of them.
+    Nothing is stored if an exception leaves the ``with`` block.
+
+    :param notification: the notification, whose session is read and written.
+    :param kind: the dataclass. Each attribute needs a default.
+    :raises TypeError: if *kind* is not such a dataclass, or if an attribute has a type
+        that JSON cannot hold.
+    :raises ValueError: if a value that is to be stored does not have its type.
+    """
+    rows = _rows_of(kind)
+    values = notification.session.values
+    found, unread = _read(rows, values)
+    if unread:
+        _logger.warning(
+            "Session values that '%s' cannot read were replaced by defaults: %s.",
+            kind.__qualname__,
+            ", ".join(unread),
+        )
+    current = kind(**found)
+    yield current
+    for name, value in dict(_written(rows, current)).items():
+        if name in values or value != _written_default(rows[name]):
+            values[name] = value
+
+
+class _Row(typing.NamedTuple):
+    """An attribute of a dataclass."""
+
+    field: fields.Field[Any]
+    default: Callable[[], Any]
+
+
+_known: Final[dict[type, dict[str, _Row]]] = {}
+
+
+def _rows_of(kind: type) -> dict[str, _Row]:
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+        raise TypeError(f"'state' takes a dataclass, not '{kind!r}'.")
+    rows = _known.get(kind)
+    if rows is None:
+        hints = typing.get_type_hints(kind)
+        rows = _known[kind] = {
+            each.name: _Row(
+                _field(hints[each.name], f"{kind.__qualname__}.{each.name}"),
+                _default(each, kind),
+            )
+            for each in dataclasses.fields(kind)
+            if each.init
+        }
+    return rows
+
+
+def _default(field: dataclasses.Field[Any], kind: type) -> Callable[[], Any]:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory
+    if field.default is dataclasses.MISSING:
+        raise TypeError(
+            f"'{kind.__qualname__}.{field.name}' needs a default: the session may not "
+            "have it."
+        )
+    return lambda: field.default
+
+
+def _read(rows: dict[str, _Row], values: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return what can be read, and the names of what cannot."""
+    found, unread = {}, []
+    for name, row in rows.items():
+        if name in values:
+            try:
+                found[name] = row.field.deserialize(values[name])
+            except (ma.ValidationError, TypeError):
+                unread.append(f"'{name}'")
+    return found, unread
+
+
+def _written(rows: dict[str, _Row], current: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the values as they are stored, by their names.
+
+    :raises ValueError: for a value that could not be read again.
+    """
+    for name, row in rows.items():
+        value = getattr(current, name)
+        try:
+            written = row.field.serialize(name, current)
+            row.field.deserialize(written)
+        except (ma.ValidationError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"'{type(current).__qualname__}.{name}' cannot be stored: it is a "
+                f"'{type(value).__name__}'."
+            ) from error
+        yield name, written
+
+
+def _written_default(row: _Row) -> Any:
+    holder = types.SimpleNamespace(value=row.default())
+    return row.field.serialize("value", holder)
+
+
+# -- types become fields -------------------------------------------------------------
+
+_FIELDS: Final[dict[Any, Callable[..., fields.Field[Any]]]] = {
+    str: fields.String,
+    int: lambda **about: fields.Integer(strict=True, **about),
+    float: fields.Float,
+    bool: lambda **about: fields.Boolean(truthy={True}, falsy={False}, **about),
+    decimal.Decimal: lambda **about: fields.Decimal(as_string=True, **about),
+    datetime.date: fields.Date,
+    datetime.datetime: fields.DateTime,
+    datetime.time: fields.Time,
+    datetime.timedelta: lambda **about: fields.TimeDelta(precision="seconds", **about),
+    uuid.UUID: fields.UUID,
+    Any: lambda **about: fields.Raw(allow_none=True),
+    dict: fields.Dict,
+}
+
+
+def _field(hint: Any, where: str, *, none: bool = False) -> fields.Field[Any]:
+    """Return the marshmallow field for a type.
+
+    :param where: the attribute, for messages.
+    :param none: whether None is allowed.
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        members = [each for each in arguments if each is not types.NoneType]
+        if len(members) == 1:
+            return _field(members[0], where, none=True)
+    if origin is Literal:
+        return fields.Raw(validate=validate.OneOf(arguments), allow_none=none)
+    if origin is list:
+        return fields.List(_field(arguments[0], where), allow_none=none)
+    if origin is dict and arguments[0] is str:
+        values = _field(arguments[1], where)
+        return fields.Dict(keys=fields.String(), values=values, allow_none=none)
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return fields.Enum(hint, by_value=True, allow_none=none)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _Nested(hint, allow_none=none)
+    make = _FIELDS.get(hint)
+    if make is None:
+        raise TypeError(f"'{where}' has a type that a session cannot hold: {hint!r}.")
+    return make(allow_none=none)
+
+
+class _Nested(fields.Field[Any]):
+    """An object of another dataclass."""
+
+    def __init__(self, kind: type, **about: Any) -> None:
+        super().__init__(**about)
+        self._kind = kind
+
+    def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if value is None:
+            return None
+        return dict(_written(_rows_of(self._kind), value))
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ma.ValidationError("Not a valid object.")
+        found, unread = _read(_rows_of(self._kind), value)
+        if unread:
+            raise ma.ValidationError(f"Cannot read {', '.join(unread)}.")
+        return self._kind(**found)

@@ -1,0 +1,250 @@
+"""Session values as a dataclass."""
+
+from __future__ import annotations
+
+import enum
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Literal, Optional
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from flask_clustaar import ClustaarWebhook, Notification
+from flask_clustaar.state import state
+from flask_clustaar.testing import ClustaarClient, make_notification
+
+
+class Kind(enum.Enum):
+    WATER = "water"
+    FIRE = "fire"
+
+
+@dataclass
+class Place:
+    city: str = "Paris"
+    floor: int | None = None
+
+
+@dataclass
+class Claim:
+    number: int = 1
+    name: str = ""
+    amount: float = 0.5
+    price: Decimal = Decimal("1.10")
+    urgent: bool = False
+    happened: date | None = None
+    seen: Optional[datetime] = None  # noqa: UP045
+    at: time = time(9)
+    lasts: timedelta = timedelta(minutes=1)
+    id: UUID = UUID(int=1)
+    kind: Kind = Kind.WATER
+    colour: Literal["red", "blue"] = "red"
+    photos: list[str] = field(default_factory=list)
+    kinds: list[Kind | None] = field(default_factory=list)
+    prices: dict[str, Decimal] = field(default_factory=dict)
+    place: Place = field(default_factory=Place)
+    old: Place | None = None
+    any: Any = None
+    raw: dict = field(default_factory=dict)  # type: ignore[type-arg]
+
+
+def session_of(**values: Any) -> Notification:
+    return make_notification(session=values)
+
+
+def test_everything_is_stored_and_read_again() -> None:
+    """Dates, enumerations, lists and objects are as they were; the session is JSON."""
+    notification = session_of(other={"stays": True})
+    full = Claim(
+        number=2,
+        name="Zoë",
+        amount=1.5,
+        price=Decimal("2.50"),
+        urgent=True,
+        happened=date(2026, 1, 2),
+        seen=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+        at=time(10, 30),
+        lasts=timedelta(hours=2),
+        id=UUID(int=2),
+        kind=Kind.FIRE,
+        colour="blue",
+        photos=["a"],
+        kinds=[Kind.FIRE, None],
+        prices={"a": Decimal("1")},
+        place=Place(city="Rome", floor=3),
+        old=Place(),
+        any=[1, {"a": None}],
+        raw={"b": 1},
+    )
+    with state(notification, Claim) as claim:
+        assert claim == Claim()
+        for name, value in vars(full).items():
+            setattr(claim, name, value)
+
+    stored = json.loads(json.dumps(notification.session.values))
+    assert stored["other"] == {"stays": True}
+    assert stored["happened"] == "2026-01-02"
+    assert (stored["kind"], stored["price"]) == ("fire", "2.50")
+    with state(session_of(**stored), Claim) as again:
+        assert again == full
+
+
+def test_defaults_are_not_stored() -> None:
+    """What was never changed does not fill the session; what is there is written."""
+    notification = session_of(name="x", number=5)
+    with state(notification, Claim) as claim:
+        claim.name = ""
+        claim.photos.append("a")
+
+    assert notification.session.values == {"name": "", "number": 5, "photos": ["a"]}
+
+
+def test_lists_are_not_shared() -> None:
+    """Each conversation has a list of its own."""
+    with state(session_of(), Claim) as claim:
+        claim.photos.append("a")
+    with state(session_of(), Claim) as other:
+        assert other.photos == []
+
+
+@dataclass
+class NewClaim:
+    number: str = "none"
+    kind: Kind = Kind.FIRE
+    place: Place = field(default_factory=Place)
+    photos: list[int] = field(default_factory=list)
+    added: int = 7
+
+
+def test_session_of_an_older_version(caplog: pytest.LogCaptureFixture) -> None:
+    """What lost, gained or changed its type is told in one line, without its value."""
+    notification = session_of(
+        number=2, kind="air", place={"floor": "first"}, photos=["secret"], lost="kept"
+    )
+    with state(notification, NewClaim) as claim:
+        assert claim == NewClaim()
+
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "Session values that 'NewClaim' cannot read were replaced by defaults: "
+        "'number', 'kind', 'place', 'photos'."
+    )
+    assert notification.session.values == {
+        "number": "none",
+        "kind": "fire",
+        "place": {"city": "Paris", "floor": None},
+        "photos": [],
+        "lost": "kept",
+    }
+    caplog.clear()
+    with state(notification, NewClaim):
+        assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("number", "x"),
+        ("number", 1.5),
+        ("number", None),
+        ("amount", float("nan")),
+        ("urgent", "yes"),
+        ("happened", "yesterday"),
+        ("kind", []),
+        ("colour", "green"),
+        ("photos", "a"),
+        ("prices", {"a": "b"}),
+        ("place", []),
+        ("kinds", ["water", "air"]),
+    ],
+)
+def test_value_that_cannot_be_read(name: str, value: Any) -> None:
+    """Whatever the session has, the default stands for what is not of the type."""
+    notification = make_notification()
+    notification.session.values[name] = value
+    with state(notification, Claim) as claim:
+        assert claim == Claim()
+
+
+def test_nothing_is_stored_after_an_exception() -> None:
+    """A handler that fails leaves the session unchanged."""
+    notification = session_of(number=5)
+    with pytest.raises(KeyError), state(notification, Claim) as claim:
+        claim.number = 6
+        raise KeyError("x")
+
+    assert notification.session.values == {"number": 5}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("number", "x"),
+        ("happened", "2026"),
+        ("kind", "water"),
+        ("colour", "green"),
+        ("place", 5),
+    ],
+)
+def test_value_of_another_type_is_not_stored(name: str, value: Any) -> None:
+    """What could not be read again is an error that names the attribute."""
+    notification = make_notification()
+    with (
+        pytest.raises(ValueError, match=f"'Claim.{name}' cannot be stored: it is a '"),
+        state(notification, Claim) as claim,
+    ):
+        setattr(claim, name, value)
+    assert notification.session.values == {}
+
+
+@dataclass
+class Bare:
+    name: str
+
+
+@dataclass
+class Odd:
+    what: bytes = b""
+
+
+@dataclass
+class Torn:
+    what: int | str = 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (int, "'state' takes a dataclass, not "),
+        (Claim(), "'state' takes a dataclass, not "),
+        (Bare, "'Bare.name' needs a default: the session may not have it."),
+        (Odd, "'Odd.what' has a type that a session cannot hold: <class 'bytes'>."),
+        (Torn, "'Torn.what' has a type that a session cannot hold: int | str."),
+    ],
+)
+def test_class_that_does_not_fit(kind: Any, message: str) -> None:
+    """A class whose values cannot be in a session is an error that says why."""
+    with pytest.raises(TypeError, match=message.replace("|", r"\|")):
+        with state(make_notification(), kind):
+            raise AssertionError
+
+
+def test_state_of_a_conversation() -> None:
+    """From one notification to the next the state is in the session."""
+    app = Flask("bot")
+    webhook = ClustaarWebhook(app, private_key="for tests")
+
+    @webhook.fallback
+    def add(notification: Notification) -> str:
+        with state(notification, Claim) as claim:
+            claim.photos.append(notification.text)
+        return f"{len(claim.photos)} photos."
+
+    client = ClustaarClient(app)
+    assert client.say("a").texts == ["1 photos."]
+    assert client.say("b").texts == ["2 photos."]
+    assert client.session == {"photos": ["a", "b"]}
