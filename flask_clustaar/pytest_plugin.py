@@ -93,7 +93,7 @@ def recording(request: pytest.FixtureRequest) -> Callable[[str], Recording]:
     from .replaying.fixtures import Recording
 
     directory = request.path.parent / "recordings"
-    update = request.config.getoption("clustaar_update")
+    update = bool(request.config.getoption("clustaar_update"))
     return lambda name: Recording(directory / name, update=update)
 
 
