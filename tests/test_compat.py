@@ -227,8 +227,8 @@ def test_credentials_are_checked() -> None:
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        ({"auth_username": "admin"}, "auth_password"),
-        ({"auth_password": "secret"}, "auth_username"),
+        ({"auth_username": "admin"}, "AUTH_PASSWORD"),
+        ({"auth_password": "secret"}, "AUTH_USERNAME"),
         ({"auth_username": "", "auth_password": ""}, "auth_username"),
         ({"private_key": ""}, "private_key"),
         ({"private_key": KEY, "request_max_age": 0}, "request_max_age"),
@@ -703,3 +703,32 @@ def test_the_module_imports_nothing_of_the_predecessor() -> None:
         "sys.exit(any(name in sys.modules for name in ('falcon', 'clustaar')))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# -- settings that the predecessor did not have --------------------------------------
+
+
+@pytest.mark.parametrize("prefix", ["CLUSTAAR_", "FLASK_CLUSTAAR_"])
+def test_settings_come_from_the_environment(
+    prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a store that several workers share; arguments win."""
+    monkeypatch.setenv(f"{prefix}PRIVATE_KEY", KEY)
+    monkeypatch.setenv(f"{prefix}ON_ERROR", "passthrough")
+    monkeypatch.setenv(f"{prefix}REQUEST_MAX_AGE", "20")
+    app = Webhook()
+    settings = app.webhook.installation(app).settings
+    assert settings.keys and settings.on_error == "passthrough"
+    assert settings.request_max_age == 20
+
+    other = Webhook(request_max_age=None, on_error="problem")
+    settings = other.webhook.installation(other).settings
+    assert (settings.request_max_age, settings.on_error) == (None, "problem")
+
+
+def test_every_setting_is_a_keyword_argument() -> None:
+    """As for the extension; one that does not exist is refused."""
+    app = Webhook(private_key=KEY, dispatch="all", replay_store=None)
+    assert app.webhook.installation(app).settings.dispatch == "all"
+    with pytest.raises(TypeError, match="Did you mean 'replay_store'"):
+        Webhook(private_key=KEY, replay_stor=None)

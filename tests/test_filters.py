@@ -8,6 +8,7 @@ import operator
 import re
 import sys
 from collections import UserDict
+from collections.abc import Callable
 from functools import partial, reduce
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_clustaar import filters
-from flask_clustaar.errors import ConfigurationError
+from flask_clustaar.errors import ConfigurationError, InvalidJSON
 from flask_clustaar.filters import (
     And,
     BotID,
@@ -44,6 +45,7 @@ from flask_clustaar.filters import (
     Xor,
     as_filter,
 )
+from flask_clustaar.notifications import load_notification
 
 STEP = "5a8c317624acbe05b1a36feb"
 OTHER = "507f191e810c19729de860ea"
@@ -998,3 +1000,56 @@ def test_depth_beyond_reason() -> None:
     ):
         assert tested(document) is False
         assert tested.explain(document)
+
+
+# -- what people type ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["l'article", "L’ARTICLE", "  l‘article\n", "lʼarticle\u202f", "\u00a0L'Article"],
+)
+def test_texts_are_compared_as_people_mean_them(typed: str) -> None:
+    """Case, typographic apostrophes and white space at the ends do not matter."""
+    document = {"data": {"input": {"type": "message", "text": typed}}}
+    assert TextEquals("l'article")(document)
+    assert TextEquals("l’article")(document)
+    assert TextEquals("l'article", ignore_case=False)(document) == (
+        typed == "l'article"
+    )
+
+
+@pytest.mark.parametrize(
+    "typed", ['say "hi" now', "Say «hi»\u00a0now", "say “HI”\u202fnow"]
+)
+def test_quotation_marks_and_spaces_are_compared_as_people_mean_them(
+    typed: str,
+) -> None:
+    """Also in the step's userData."""
+    document = {"data": {"step": {"userData": f"... {typed} ..."}}}
+    assert UserDataContains('"hi" now')(document)
+
+
+@pytest.mark.parametrize(
+    ("make", "meant"),
+    [
+        (lambda: Channel("Facebook"), "facebook"),
+        (lambda: InputType("mesage"), "message"),
+    ],
+)
+def test_a_name_that_looks_misspelt_is_a_warning(
+    make: Callable[[], Filter], meant: str
+) -> None:
+    """The platform's lists grow, so it is not an error."""
+    with pytest.warns(UserWarning, match=f"Did you mean '{meant}'"):
+        make()
+
+
+def test_a_filter_parses_only_what_it_needs() -> None:
+    """A part that is nested too deeply does not matter to a filter on another one."""
+    deep = b"[" * 200 + b"]" * 200
+    body = b'{"topic":"x","data":{"channel":"facebook","session":{"values":{"a":%s}}}}'
+    notification = load_notification(body % deep)
+    assert Channel("facebook")(notification)
+    with pytest.raises(InvalidJSON):
+        SessionValue("a")(notification)

@@ -1622,3 +1622,184 @@ def test_an_attribute_s_name_as_a_key_is_told_its_key() -> None:
     card = {"type": "card", "title": "Red", "image_url": "https://example.com/a.png"}
     _, [violation] = dump(SendCardsAction(cards=[card]))  # type: ignore[list-item]
     assert violation.message == "Unknown field. Did you mean 'imageURL'?"
+
+
+# -- what arrived is kept ------------------------------------------------------------
+
+
+@each_action
+def test_replace_keeps_what_arrived(
+    model: type[Model], arguments: Any, document: Any
+) -> None:
+    """'dataclasses.replace' keeps unknown keys, and what does not change."""
+    notification = arrived(document | {"new": {"a": [1.0]}})
+    (action,) = notification.step.actions
+    copied: Any = dataclasses.replace(action)
+    assert (copied, copied.received) == (action, action.received)
+    assert sent(notification, copied)["actions"] == [document | {"new": {"a": [1.0]}}]
+
+
+def test_replace_changes_only_what_it_is_given() -> None:
+    """At any depth: the rest is sent back unchanged."""
+    came = {"type": "wait_action", "duration": 99, "new": 1}
+    notification = arrived(came)
+    action: Any = notification.step.actions[0]
+    changed = dataclasses.replace(action, duration=3)
+    assert sent(notification, changed)["actions"] == [came | {"duration": 3}]
+    interlocutor = dataclasses.replace(notification.interlocutor, email="a@e.co")
+    assert interlocutor.received == notification.interlocutor.received
+
+
+def test_a_button_in_a_simple_card_opens_its_url() -> None:
+    """The predecessor had one 'Button' for both kinds of cards (PROTOCOL 5)."""
+    button = Button(title="Open", action=OpenURLAction(url="https://e.co"))
+    card = SimpleCard(title="T", buttons=[button])
+    wire, violations = dump(SendSimpleCardsAction(cards=[card]))
+    assert violations == []
+    assert wire["cards"][0]["buttons"][0]["type"] == "open_url_button"
+    card.buttons = [Button(title="Go", action=GO)]
+    assert dump(card)[1]
+
+
+def test_a_text_action_always_has_a_text() -> None:
+    """The webchat reads nothing else (PROTOCOL 4)."""
+    wire, violations = dump(SendTextAction(alternatives=["a", "b"]))
+    assert (wire["text"], violations) == ("a", [])
+    as_dict = {"type": "send_text_action", "alternatives": ["c"]}
+    reply = StepReachedResponse()
+    reply.actions = [as_dict]  # type: ignore[list-item]
+    assert dump(reply)[0]["actions"] == [as_dict | {"text": "c"}]
+    _, found = dump(SendTextAction(alternatives=["x" * 1001]))
+    assert [violation.path for violation in found] == ["alternatives.0"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "https://e.co", "whatsapp://send?text=a", "mailto:a@e.co", "tel:+331",
+        "sms:+33100000000", "MAILTO:a@e.co", "{{@session.URL}}", "{{@user.Link}}/a?b",
+    ],
+)  # fmt: skip
+def test_urls_that_a_card_can_open(url: str) -> None:
+    """PROTOCOL 5."""
+    assert dump(Card(title="t", url=url))[1] == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)", "JaVaScRiPt:alert(1)", "java\tscript:alert(1)",
+        "&#106;avascript:alert(1)", "data:text/html,x", "javascript://e.co/%0aalert(1)",
+        "java\nscript://e.co", "vbscript:x", "mailto:", "tel:", "/relative", "e.co",
+        "{{@session.X}}javascript:alert(1)", "{{a}}java{{b}}script:alert(1)",
+        "{{a}} DATA:text/html,x", "{{a}}\x01j\ta\nvascript:alert(1)",
+    ],
+)  # fmt: skip
+def test_urls_that_no_card_can_open(url: str) -> None:
+    """Scripts are refused in each spelling that a browser understands."""
+    assert [found.path for found in dump(Card(title="t", url=url))[1]] == ["url"]
+    action = OpenURLAction(url=url)
+    assert dump(action)[1] or not url.lower().startswith(("javascript", "data"))
+
+
+def test_the_interlocutor_that_is_sent_keeps_the_limits() -> None:
+    """PROTOCOL 4: names and numbers, and the names of custom attributes."""
+    someone = Interlocutor(first_name="x" * 2001, custom_attributes={"a b": "c"})
+    someone.id = someone.remote_id = "1"
+    paths = {violation.path for violation in dump(someone)[1]}
+    assert paths == {"firstName", "customAttributes.a b"}
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r"])
+def test_no_line_break_in_an_address(line_break: str) -> None:
+    """It could add headers to the e-mail (PROTOCOL 5)."""
+    action = SendEmailAction(
+        recipient="a@e.co", subject="s", content="c", from_email=f"a{line_break}b@e.co"
+    )
+    assert [violation.path for violation in dump(action)[1]] == ["fromEmail"]
+
+
+@pytest.mark.parametrize(
+    "attachment",
+    [{"type": "sticker", "url": "https://x/s"}, {"url": "https://x/s"}],
+)
+def test_every_attachment_has_a_url(attachment: Any) -> None:
+    """Also of a type that is not known."""
+    message = load(Message, {"type": "message", "attachments": [attachment]})
+    assert [each.url for each in message.attachments] == ["https://x/s"]
+    odd = load(Message, {"type": "message", "attachments": [{"url": 5}, None]})
+    assert [each.url for each in odd.attachments] == ["", ""]
+
+
+class Lazy:
+    """A string that is made when it is needed, as flask_babel's."""
+
+    def __str__(self) -> str:
+        return "Bonjour"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(str(self), name)
+
+
+def test_lazy_strings_are_strings() -> None:
+    """Wherever a string is taken."""
+    lazy: Any = Lazy()
+    wire, violations = dump(Card(title=lazy, subtitle=lazy))
+    assert (wire["title"], wire["subtitle"], violations) == ("Bonjour", "Bonjour", [])
+    wire, violations = dump(SendTextAction(alternatives=[lazy]))
+    assert (wire["alternatives"], violations) == (["Bonjour"], [])
+
+
+# -- the session ---------------------------------------------------------------------
+
+
+def test_the_session_behaves_as_a_dict() -> None:
+    """But for 'values', which is the dict itself."""
+    session = ConversationSession(values={"a": 1, "b": 2})
+    assert session == {"a": 1, "b": 2} and session != {"a": 1}
+    assert session == ConversationSession(values={"a": 1, "b": 2})
+    assert (session | {"c": 3}, {"a": 0, "d": 4} | session) == (
+        {"a": 1, "b": 2, "c": 3},
+        {"a": 1, "d": 4, "b": 2},
+    )
+    session |= {"c": 3}
+    assert list(reversed(session)) == ["c", "b", "a"]
+    assert session.popitem() == ("c", 3)
+    assert (session.pop("a"), session.pop("a", None)) == (1, None)
+    with pytest.raises(KeyError):
+        session.pop("a")
+    assert session.copy() == {"b": 2} and session.copy() is not session.values
+    session.clear()
+    assert session.values == {}
+    with pytest.raises(KeyError):
+        session.popitem()
+
+
+def test_clicked_is_what_this_click_brought() -> None:
+    """Not the values of earlier clicks, which the session keeps."""
+    click = GO_JSON | {"sessionValues": {"kind": "hats"}}
+    session = {"values": {"kind": "shoes"}}
+    for received, clicked in (
+        (click, {"kind": "hats"}),
+        (GO_JSON, {}),
+        ({"type": "message", "text": "hats"}, {}),
+        (None, {}),
+    ):
+        document = {"topic": "t", "data": {"input": received, "session": session}}
+        assert load(Notification, document).clicked == clicked
+
+
+def test_short_forms() -> None:
+    """Of what bots write most."""
+    assert JumpToAction.step(ID) == JumpToAction(default_target=STEP)
+    assert JumpToAction.story(ID).default_target == StoryTarget(story_id=ID)
+    share = ShareAction()
+    assert SendQuickRepliesAction.ask("Which?", {"Red": ID, "Share": share}) == (
+        SendQuickRepliesAction(
+            message="Which?",
+            buttons=[
+                QuickReply(title="Red", action=GO),
+                QuickReply(title="Share", action=share),
+            ],
+        )
+    )

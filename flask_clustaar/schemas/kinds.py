@@ -27,7 +27,7 @@ from ..wire import (
     pattern_of,
 )
 from .attributes import KIND_NAMES, Shape
-from .limits import Compiles, Limit, OneOf
+from .limits import Compiles, KeysMatch, Limit, OneOf
 from .received import Received
 from .violations import DEEPEST_VALUE, json_violations, tree_of
 
@@ -334,6 +334,9 @@ class StringObject(JSONObject, name="strings"):
                 yield str(key), "Not a valid string."
             elif not isinstance(key, str):
                 yield str(key), "Not a valid key: it must be a string."
+        for limit in self.shape.limits:
+            if isinstance(limit, KeysMatch):
+                yield from limit.violations(value)
 
     @classmethod
     def msgspec_type(cls, shape: Shape, types: Types, *, received: bool) -> Any:

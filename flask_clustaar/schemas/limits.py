@@ -186,7 +186,7 @@ class URL(Pattern):
 
 
 class KeysMatch(Limit):
-    """The keys of an object match a pattern.
+    """The keys of an object match a pattern. The kind ``strings`` reports each key.
 
     :param pattern: the pattern.
     """
@@ -196,12 +196,16 @@ class KeysMatch(Limit):
         self._pattern = pattern
 
     def __call__(self, value: Any) -> Any:
-        wrong = [key for key in value if not self._pattern.accepts(key)]
-        if wrong:
-            raise ValidationError(
-                {str(key): [f"Not a valid key. {self.error}"] for key in wrong}
-            )
         return value
+
+    def accepts(self, value: Any) -> bool:
+        return not any(self.violations(value))
+
+    def violations(self, value: JSON) -> Iterator[tuple[str, str]]:
+        """Yield the keys that do not match, each with a sentence."""
+        for key in value:
+            if isinstance(key, str) and not self._pattern.accepts(key):
+                yield key, f"Not a valid key. {self.error}"
 
     def json_schema(self, kind: str) -> JSON:
         return {"propertyNames": self._pattern.json_schema(kind)}
