@@ -104,8 +104,10 @@ class Target:
     def send(self, build: Callable[[Captured], bytes]) -> None:
         """Send what is made of a delivery that was seen."""
         seen = self.captured()
-        answer = self.attack(build(seen))
-        if 200 in answer.statuses and b" /secure" in build(seen):
+        sent = build(seen)
+        answer = self.attack(sent)
+        # In debug mode GET is answered with a page.
+        if 200 in answer.statuses and b"POST /secure" in sent:
             # The same delivery again: it gets the answer that it had.
             assert seen.reply in answer.raw
 
@@ -438,7 +440,7 @@ ODD: dict[str, tuple[list[bytes], set[int]]] = {
                 method="GET",
             )
         ],
-        {405},
+        {405, 200},  # In debug mode with a page.
     ),
     "rubbish behind it": ([*sized(b"{}"), b"\xff" * 5000], {400}),
     "requests behind it": ([*sized(b"{}"), *sized(_DOCUMENT)], {400}),
