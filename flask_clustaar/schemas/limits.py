@@ -8,7 +8,7 @@ and its words. Patterns are written so that Python and JSON Schema read them ali
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
