@@ -170,8 +170,8 @@ class TestConsole(Look):
     def __init__(self) -> None:
         super().__init__()
 
-    def _look(self, received: Any) -> tuple[str, Any]:
-        return "usedToTest", super()._look(received)[1]
+    def _look(self, target: Any) -> tuple[str, Any]:
+        return "usedToTest", super()._look(target)[1]
 
     def _accepts(self, found: Any) -> bool:
         return found is True

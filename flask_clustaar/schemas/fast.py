@@ -527,7 +527,7 @@ def _member(shape: Shape, value: JSON) -> type[Model]:
     if shape.members is None:
         return cast("type[Model]", shape.model)
     tag = value.get("type")
-    member = shape.members.get(tag) if tag.__class__ is str else None
+    member = shape.members.get(tag) if isinstance(tag, str) else None
     if member is None:
         raise Unsure
     return member

@@ -44,9 +44,11 @@ class Types(Protocol):
 
     def of(self, model: type[Model]) -> Any:
         """Return the msgspec type of a model, or of a family."""
+        ...
 
     def write(self, shape: Shape) -> Write:
         """Return what writes an object of the shape's model or family."""
+        ...
 
 
 class Schemas(Protocol):
@@ -56,6 +58,7 @@ class Schemas(Protocol):
 
     def of(self, model: type[Model]) -> JSON:
         """Return a reference to the JSON Schema of a model, or of a family."""
+        ...
 
 
 #: The kinds by their names.
