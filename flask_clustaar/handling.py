@@ -41,6 +41,7 @@ from .replay import Claim, ReplayStore
 from .replies import Answer, answer_of
 from .routing import Around, Call, Handler, name_of
 from .security import check_credentials, check_freshness, check_signature
+from .settings import Settings
 from .wire import JSON
 
 #: For how many handlers the log explains why they did not match.
@@ -55,9 +56,9 @@ class Exchange:
 
     def __init__(self, installation: Installation, environ: JSON) -> None:
         self.installation = installation
-        self.settings = installation.settings
+        self.settings: Settings = installation.settings
         self.environ = environ
-        self.body = b""
+        self.body: bytes = b""
         #: The identity of the delivery, in hexadecimal, if there is a private key.
         self.delivery: str | None = None
         self.notification: Notification | None = None

@@ -35,7 +35,7 @@ class Installation:
             settings.replay_store, settings.replay_capacity
         )
         #: The signed date's key in a WSGI environment.
-        self.date_key = "HTTP_" + settings.date_header.upper().replace("-", "_")
+        self.date_key: str = "HTTP_" + settings.date_header.upper().replace("-", "_")
         self._app = weakref.ref(app)
         #: Records requests and replies; None unless ``CLUSTAAR_RECORD`` is set.
         self.recorder: Recorder | None = None

@@ -25,7 +25,7 @@ from .describe import describe
 from .store import Store
 from .trace import SOURCE, Body, Origin, Run, Trace
 
-logger = logging.getLogger("flask_clustaar.inspector")
+logger: logging.Logger = logging.getLogger("flask_clustaar.inspector")
 
 _TRACE: Final = "flask_clustaar.inspector.trace"
 

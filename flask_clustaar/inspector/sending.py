@@ -39,7 +39,7 @@ class Sender:
     def __init__(self, app: Flask, webhook: ClustaarWebhook, base_url: str) -> None:
         self.app = app
         self.webhook = webhook
-        self.signer = Signer(webhook.installation(app).settings)
+        self.signer: Signer = Signer(webhook.installation(app).settings)
         self._base_url = base_url
 
     @property

@@ -47,7 +47,7 @@ class Store:
         self._lock = threading.Lock()
         self._changed = threading.Condition()
         #: Raised with each change.
-        self.version = 0
+        self.version: int = 0
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._connection = sqlite3.connect(path, check_same_thread=False, timeout=5)
         self._connection.executescript(_SCHEMA)

@@ -36,7 +36,7 @@ class Body:
         self._stream = stream
         self._kept = bytearray()
         self._hash = hashlib.sha256()
-        self.size = 0
+        self.size: int = 0
 
     def read(self, *arguments: int) -> bytes:
         """Read as from the stream."""

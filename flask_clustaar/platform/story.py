@@ -59,7 +59,9 @@ class StoryError(ClustaarError, ValueError):
 
     def __init__(self, source: str, number: int, reason: str) -> None:
         super().__init__(f"{source}:{number}: {reason}")
-        self.source, self.number, self.reason = source, number, reason
+        self.source: str = source
+        self.number: int = number
+        self.reason: str = reason
 
 
 class StoryFailed(AssertionError):
@@ -70,7 +72,8 @@ class StoryFailed(AssertionError):
 
     def __init__(self, source: str, difference: Difference) -> None:
         super().__init__(f"{source}:{difference.number}: {difference.reason}")
-        self.source, self.difference = source, difference
+        self.source: str = source
+        self.difference: Difference = difference
 
 
 #: Does something in a conversation.
@@ -125,7 +128,8 @@ class Story:
     """
 
     def __init__(self, text: str, source: str) -> None:
-        self.text, self.source = text, source
+        self.text: str = text
+        self.source: str = source
         self.turns: list[Turn] = _Reader(text, source).read()
 
     @classmethod

@@ -29,7 +29,7 @@ class Day:
         self.number = number
         self.path: Path = directory / f"{date}.jsonl"
         self._file = _open(self.path)
-        self.key = _shared_key(directory / f"{date}.key")
+        self.key: bytes = _shared_key(directory / f"{date}.key")
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         # A thread may still write when another one begins the next day.

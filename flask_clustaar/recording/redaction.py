@@ -28,7 +28,7 @@ class Redactor:
     """
 
     def __init__(self, key: bytes) -> None:
-        self.pseudonyms = Pseudonyms(key)
+        self.pseudonyms: Pseudonyms = Pseudonyms(key)
         #: Users who were redacted: each sends several requests.
         self._users: dict[bytes, tuple[Raw, dict[str, Entry]]] = {}
 

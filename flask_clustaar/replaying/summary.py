@@ -64,9 +64,9 @@ class Summary:
         #: The file that is replayed.
         self.file = ""
         #: How many requests were replayed.
-        self.replayed = 0
+        self.replayed: int = 0
         #: How many had no reply to compare with.
-        self.without_reply = 0
+        self.without_reply: int = 0
         #: How many lines were not replayed, by the reason.
         self.skipped: Counter[str] = Counter()
         #: The first lines that are damaged, with their files.

@@ -137,7 +137,7 @@ class String(Kind, name="string"):
     words = "string"
     json_type = "string"
     wire_type = str
-    exact = str
+    exact: ClassVar[type | None] = str
 
     def _clean(self, value: str) -> str:
         clean = None if self.received else self.shape.clean
@@ -222,7 +222,7 @@ class Regexp(String, name="regexp"):
 class Number(Kind, name="number"):
     """A finite number. Strings and booleans are rejected."""
 
-    annotations = (float,)
+    annotations: ClassVar[tuple[Any, ...]] = (float,)
     words = "number"
     json_type = "number"
 
@@ -256,11 +256,11 @@ class Number(Kind, name="number"):
 class Integer(Kind, name="integer"):
     """A whole number. Strings and booleans are rejected."""
 
-    annotations = (int,)
+    annotations: ClassVar[tuple[Any, ...]] = (int,)
     words = "whole number"
     json_type = "integer"
     wire_type = int
-    exact = int
+    exact: ClassVar[type | None] = int
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -271,11 +271,11 @@ class Integer(Kind, name="integer"):
 class Boolean(Kind, name="boolean"):
     """True or false. Strings and numbers are rejected."""
 
-    annotations = (bool,)
+    annotations: ClassVar[tuple[Any, ...]] = (bool,)
     words = "boolean"
     json_type = "boolean"
     wire_type = bool
-    exact = bool
+    exact: ClassVar[type | None] = bool
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> bool:
         if not isinstance(value, bool):
@@ -286,7 +286,7 @@ class Boolean(Kind, name="boolean"):
 class Anything(Kind, name="any"):
     """Any JSON value."""
 
-    annotations = (Any,)
+    annotations: ClassVar[tuple[Any, ...]] = (Any,)
     words = "anything"
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
@@ -303,11 +303,11 @@ class Anything(Kind, name="any"):
 class JSONObject(Kind, name="json"):
     """An object whose members can be any JSON value."""
 
-    annotations = (dict[str, Any],)
+    annotations: ClassVar[tuple[Any, ...]] = (dict[str, Any],)
     words = "object"
     json_type = "object"
     wire_type = dict
-    exact = dict
+    exact: ClassVar[type | None] = dict
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> JSON:
         if not isinstance(value, dict):
@@ -328,7 +328,7 @@ class JSONObject(Kind, name="json"):
 class StringObject(JSONObject, name="strings"):
     """An object whose members are strings."""
 
-    annotations = (dict[str, str],)
+    annotations: ClassVar[tuple[Any, ...]] = (dict[str, str],)
     words = "object of strings"
 
     def _violations(self, value: JSON) -> Iterator[tuple[str, str]]:
@@ -358,12 +358,12 @@ class ListOf(Kind, name="list"):
 
     words = "list"
     json_type = "array"
-    exact = list
+    exact: ClassVar[type | None] = list
 
     def __init__(self, shape: Shape, *, received: bool = False) -> None:
         super().__init__(shape, received=received)
         assert shape.item is not None
-        self.inner = field_of(shape.item, received=received)
+        self.inner: Kind = field_of(shape.item, received=received)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, (list, tuple)):

@@ -192,7 +192,7 @@ class KeysMatch(Limit):
     """
 
     def __init__(self, pattern: Pattern) -> None:
-        self.error = pattern.error
+        self.error: str | None = pattern.error
         self._pattern = pattern
 
     def __call__(self, value: Any) -> Any:

@@ -43,9 +43,9 @@ class Received:
         keys: tuple[str | int, ...] = (),
         depth: int = 0,
     ) -> None:
-        self.raw = raw
-        self.view = view
-        self.depth = depth
+        self.raw: bytes | msgspec.Raw | None = raw
+        self.view: Any = view
+        self.depth: int = depth
         self._json = json
         self._holder = holder
         self._keys = keys

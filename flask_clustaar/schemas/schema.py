@@ -88,7 +88,7 @@ class ModelSchema(ma.Schema):
         register = False
         unknown = ma.RAISE
 
-    error_messages = {"type": "Not a valid object."}
+    error_messages: dict[str, str] = {"type": "Not a valid object."}
 
     model: ClassVar[type[Model]]
 
