@@ -168,11 +168,11 @@ def _serving(
 
 def children(process: int) -> list[int]:
     """Return the processes that a process has started."""
-    return [
-        int(child)
-        for task in Path(f"/proc/{process}/task").glob("*")
-        for child in (task / "children").read_text().split()
-    ]
+    found: list[int] = []
+    for task in Path(f"/proc/{process}/task").glob("*"):
+        with suppress(OSError):  # A thread that has ended meanwhile.
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 # -- the client ----------------------------------------------------------------------
