@@ -84,5 +84,5 @@ def test_the_tools_are_left_out(server: Server) -> None:
 
     assert "bot" in names
     assert "'flask_clustaar.extension'" in archive
-    for tool in ("testing", "pytest_plugin", "inspector", "recording"):
+    for tool in ("testing", "pytest_plugin", "inspector", "replaying"):
         assert f"'flask_clustaar.{tool}'" not in archive
