@@ -533,3 +533,78 @@ def test_answers_know_their_handler() -> None:
     """For messages."""
     answer = answer_of("a", "bot.greet")
     assert isinstance(answer, Answer) and answer.handler == "bot.greet"
+
+
+# -- a session that could not come back ----------------------------------------------
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_a_session_that_is_nested_too_deeply_is_refused() -> None:
+    """The next notification, which brings it back, would be rejected."""
+    came = notification()
+    came.session["history"] = nested(96)
+    assert reply_to(came, "a")["session"]["values"]["history"]
+    came.session["history"] = nested(97)
+    with pytest.raises(InvalidReply) as caught:
+        reply_to(came, "a")
+    assert [violation.path for violation in caught.value.violations] == [
+        "session.values.history"
+    ]
+
+
+def test_a_session_that_is_too_large_is_refused() -> None:
+    """At the largest of its values, with both sizes."""
+    came = notification()
+    came.session["history"] = "x" * 2000
+    answers = [answer_of("a", "bot")]
+    found = [answer for answer in answers if answer is not None]
+    reply = merge(found, came)
+    assert dumps(reply, found, received=300, limit=10_000)
+    with pytest.raises(InvalidReply, match="CLUSTAAR_MAX_CONTENT_LENGTH") as caught:
+        dumps(reply, found, received=300, limit=2_000)
+    (violation,) = caught.value.violations
+    assert violation.path == "session.values.history"
+
+
+def test_a_large_session_is_a_warning_once_a_minute(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From half of the limit on."""
+    now = [1e9]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    came = notification()
+    came.session["history"] = "x" * 2000
+    reply = merge([], came)
+    for _ in range(3):
+        dumps(reply, [], received=300, limit=3_900)
+    assert caplog.text.count("A session has") == 1
+    now[0] += 61
+    dumps(reply, [], received=300, limit=3_900)
+    assert caplog.text.count("A session has") == 2
+
+
+def test_a_reply_without_session_values_is_never_too_large() -> None:
+    """Its actions do not come back."""
+    came = notification(session={"values": {}})
+    texts = [answer_of("x" * 900, "bot")]
+    found = [answer for answer in texts if answer is not None]
+    assert dumps(merge(found, came), found, received=300, limit=500)
+
+
+def test_a_value_that_contains_itself_is_an_error_at_its_path() -> None:
+    """And nothing else is reported."""
+    loop: list[Any] = []
+    loop.append(loop)
+    came = notification()
+    came.session["a"] = {"b": loop}
+    with pytest.raises(InvalidReply) as caught:
+        reply_to(came, "x")
+    assert [str(each) for each in caught.value.violations] == [
+        "session.values.a.b.0: Not a JSON value: it contains itself."
+    ]
