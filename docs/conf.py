@@ -12,8 +12,16 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from flask_clustaar import models
 from flask_clustaar._version import __version__
 from flask_clustaar.wire import Model
+
+# The package names each model once, without a list that autodoc could read.
+models.__all__ = [  # type: ignore[attr-defined]
+    name
+    for name, value in vars(models).items()
+    if isinstance(value, type) and issubclass(value, Model)
+]
 
 project = "Flask-Clustaar"
 author = "The Flask-Clustaar authors"
@@ -117,9 +125,15 @@ def sign_model(
     """Show what a model takes, without what ``Annotated`` adds."""
     if not (isinstance(obj, type) and issubclass(obj, Model)):
         return None
-    hints = typing.get_type_hints(obj) | typing.get_type_hints(obj.__init__)
+    hints = typing.get_type_hints(obj)
     parameters = [
-        parameter.replace(annotation=Written(inspect.formatannotation(hints[each])))
+        parameter.replace(
+            annotation=Written(
+                inspect.formatannotation(hints[each])
+                if each in hints
+                else str(parameter.annotation)
+            )
+        )
         for each, parameter in inspect.signature(obj).parameters.items()
     ]
     text = str(inspect.Signature(parameters)).replace("flask_clustaar.models.", "~")
