@@ -230,9 +230,14 @@ def write(page: Page, name: str, source: str, example: Example) -> None:
         (words,) = re.findall(r"^CMD (\[.+\])$", source, re.M)
         check_gunicorn(page, json.loads(words)[1:])
     else:
-        assert path.suffix in (".conf", ".txt", ".http", ".story"), (
-            f"Nothing tries '{name}'."
-        )
+        assert path.suffix in (
+            ".conf",
+            ".txt",
+            ".http",
+            ".story",
+            ".service",
+            ".yaml",
+        ), f"Nothing tries '{name}'."
 
 
 def check_variable(name: str) -> None:
@@ -373,6 +378,7 @@ COMMANDS: dict[str, Callable[[Page, list[str], str], str | None]] = {
     "pip": pip,
     ".": not_here,
     "docker": not_here,
+    "uwsgi": not_here,
     "curl": not_here,
     "nginx": not_here,
     "pyinstaller": not_here,

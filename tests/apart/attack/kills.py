@@ -49,9 +49,10 @@ def _attack(server: Server) -> str:
     with senders(server, sent):
         while len(killed) < KILLS and time.monotonic() < deadline:
             time.sleep(random.uniform(0.05, 0.5))
-            busy = {run.process for run in server.runs[-20:]} - killed
-            if busy:
-                killed.add(process := random.choice([*busy]))
+            ready = {run.process for run in server.runs} - killed
+            # The others work on: on a slow machine it takes long to start one.
+            if len(ready) > 2:
+                killed.add(process := random.choice([*ready]))
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
     assert [] == sent.wrong, f"Not answered: {sent.wrong[:3]} {server.log[-900:]}"
