@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -26,6 +27,9 @@ set_hypothesis_home_dir(Path(tempfile.gettempdir(), f"hypothesis-{os.getuid()}")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare the process that runs the tests."""
+    # A shell that starts the suite in the background makes it ignore Ctrl-C, and with it
+    # each program that the tests end by Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         # Programs that tests start are run as users run them.
         os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
