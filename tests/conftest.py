@@ -27,8 +27,8 @@ set_hypothesis_home_dir(Path(tempfile.gettempdir(), f"hypothesis-{os.getuid()}")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare the process that runs the tests."""
-    # A shell that starts the suite in the background makes it ignore Ctrl-C, and with it
-    # each program that the tests end by Ctrl-C.
+    # A shell that starts the suite in the background makes it ignore Ctrl-C. Programs
+    # that the tests end by Ctrl-C would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         # Programs that tests start are run as users run them.
