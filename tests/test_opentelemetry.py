@@ -193,12 +193,12 @@ def test_nothing_is_recorded_without_an_sdk() -> None:
 
 def test_no_personal_data(bot: Bot) -> None:
     """No name, text or key of a session is in spans and metrics."""
-    bot.client.session = {"pin": "4711"}
+    bot.client.session = {"pin_of_the_user": "pin-4711-pin"}
     with instrumented(bot):
         for said in ("My secret", "fail", "invalid"):
             bot.client.say(said)
 
     exported = [span.to_json() for span in bot.spans]
     exported.append(bot.reader.get_metrics_data().to_json())  # type: ignore[union-attr]
-    for secret in ("My secret", "John", "Doe", "4711", "pin"):
+    for secret in ("My secret", "John", "Doe", "pin-4711-pin", "pin_of_the_user"):
         assert [] == [text for text in exported if secret in text]
