@@ -98,7 +98,7 @@ def read_all(notification: Notification) -> list[Action]:
 
 
 def watch(notification: Notification) -> None:
-    """Answer nothing: the step goes back as it came."""
+    """Return None: the step is sent back unchanged."""
 
 
 def say(notification: Notification) -> str:
@@ -167,7 +167,7 @@ PARTS = [
     ),
     _part(
         "only watching",
-        "Everything; the handler returns None, and the step goes back as it came.",
+        "Everything; the handler returns None, and the step is sent back unchanged.",
         lambda payload: build(payload, watch),
     ),
     _part(

@@ -103,7 +103,7 @@ def _words(attribute: Attribute) -> Iterator[str]:
     if cleaned:
         yield ", ".join(cleaned)
     if attribute.none == "blank":
-        yield 'sent as ``""`` if there is none'
+        yield 'sent as ``""`` if it is None'
 
 
 _CLEANED: Final = {

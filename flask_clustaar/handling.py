@@ -367,7 +367,7 @@ class Exchange:
         return error
 
     def _handle_error(self, problem: ProblemError) -> Response | None:
-        """Return the answer of the error handler; None if there is none."""
+        """Return the answer of the error handler; None without an error handler."""
         at_fault = self.answered if problem.handler is None else [problem.handler]
         raised = _raised(problem)
         found = self.installation.webhook._error_handler_for(at_fault, raised, problem)

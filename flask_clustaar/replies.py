@@ -254,7 +254,7 @@ def _with_unchanged(actions: list[Any], notification: Notification) -> list[Any]
 
 
 def _canonical(action: Any) -> bytes | None:
-    """Return a text that is equal for equal JSON values; None if there is none."""
+    """Return a text that is equal for equal JSON values; None if it is not JSON."""
     try:
         return msgspec.json.encode(plain_json(action), order="sorted")
     except UNCLEAR:

@@ -44,7 +44,7 @@ class Line(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What stands before the text: the speaker, or white space."""
+        """The text before the line: the speaker, or white space."""
         return "" if self.style in _AT_THE_MARGIN else f"{self.speaker:<5}"
 
     def __str__(self) -> str:
@@ -451,7 +451,7 @@ _INPUTS: Final[dict[str, Callable[[JSON], list[Line]]]] = {
 
 
 def _raw(value: Any) -> JSON:
-    """Return the JSON object that *value* is or leaves as; empty if it is none."""
+    """Return *value* as a JSON object; empty if it is not an object."""
     if isinstance(value, Model):
         value = schema_for(type(value)).dump(value)
     return value if isinstance(value, dict) else {}
@@ -474,7 +474,7 @@ def _objects(raw: JSON, key: str) -> list[JSON]:
 def _fill(raw: JSON, *sentences: str) -> str:
     """Return the first of the *sentences* for whose ``{path}``s *raw* has values.
 
-    If there is none it is the last one, with question marks.
+    Without such a sentence, return the last one, with question marks.
     """
     *better, last = sentences
     sentence = next((each for each in better if _fits(raw, each)), last)

@@ -132,7 +132,7 @@ def _size(request: ReceivedRequest, settings: Settings, clock: float) -> _Result
 def _content(request: ReceivedRequest, settings: Settings, clock: float) -> _Result:
     environ = request.environ()
     check_content(environ)
-    return "pass", environ.get("CONTENT_TYPE", "no type is as good as JSON")
+    return "pass", environ.get("CONTENT_TYPE", "no Content-Type (accepted)")
 
 
 def _credentials(request: ReceivedRequest, settings: Settings, clock: float) -> _Result:

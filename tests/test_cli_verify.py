@@ -105,7 +105,7 @@ def test_content_that_may_be_json() -> None:
     """No content type will do."""
     result = verify(saved(Content_Type=None))
     assert ok(result)
-    assert reason(result, "content") == "no type is as good as JSON"
+    assert reason(result, "content") == "no Content-Type (accepted)"
 
 
 # -- what is wrong -------------------------------------------------------------------

@@ -102,7 +102,7 @@ class Odd(Model):
             Card,
             "url",
             "string of at most 500 characters, a URL with a scheme and a host, "
-            'or ``""``; stripped; sent as ``""`` if there is none',
+            'or ``""``; stripped; sent as ``""`` if it is None',
         ),
         (
             SendEmailAction,

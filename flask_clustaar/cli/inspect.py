@@ -233,7 +233,7 @@ def _serving(guard: Guard, session: _Session) -> Iterator[None]:
 def _load(
     webhook: str | None, steps: str | None, *, is_first: bool
 ) -> tuple[Flask | None, Bot | None, BaseException | None]:
-    """Return the application and the bot, or why there are none."""
+    """Return the application and the bot, or the error that prevents it."""
     try:
         app = load_app()
         chosen(webhooks_of(app), webhook or next(iter(webhooks_of(app))))

@@ -236,7 +236,7 @@ def copy(id: int, kind: str) -> Response:
     """Return a delivery as text to paste."""
     found = _find(id)
     if kind not in COPIES:
-        raise NotFound(f"'{kind}' is none of {', '.join(COPIES)}.")
+        raise NotFound(f"Unknown copy '{kind}'. Choose one of: {', '.join(COPIES)}.")
     try:
         text = COPIES[kind](found, _sender(found["webhook"]))
     except ValueError as error:

@@ -252,7 +252,7 @@ class CustomerSatisfactionChoice(Model, type="customer_satisfaction_choice"):
 
     @property
     def matching_intent_id(self) -> str | None:
-        """The id of the intent; None if there is none."""
+        """The id of the intent; None without an intent."""
         return self.matching_intent.id if self.matching_intent else None
 
     @matching_intent_id.setter

@@ -99,7 +99,7 @@ class Offers:
         Of several turns the latest counts.
 
         :param index: which one, from 0, if several have the title.
-        :raises ConversationError: if there is none, or if one has to be chosen.
+        :raises ConversationError: if nothing matches, or if several things do.
         """
         __tracebackhide__ = True
         found = [

@@ -453,7 +453,7 @@ _DEEDS: Final[dict[str, Callable[[Conversation, str], object]]] = {
 
 
 def _content(line: str) -> str:
-    """Return what stands in an indented line."""
+    """Return the content of an indented line."""
     line = line.rstrip()
     return line[5:] if line[:5].isspace() and len(line) > 5 else line.strip()
 

@@ -78,7 +78,7 @@ class Pseudonyms:
 
 
 class Table:
-    """What stands for what, in one request and its reply."""
+    """The pseudonyms of one request and its reply."""
 
     def __init__(
         self, pseudonyms: Pseudonyms, entries: dict[str, Entry] | None = None
@@ -89,7 +89,7 @@ class Table:
         self._present: list[Entry] | None = None
 
     def add(self, value: str, pseudonym: str, *, anywhere: bool = False) -> str:
-        """Add a value, and return what stands for it: the first pseudonym counts.
+        """Add a value, and return its pseudonym. A value keeps its first pseudonym.
 
         :param anywhere: whether to replace it inside of words, as well.
         """
@@ -119,7 +119,7 @@ class Table:
         return bool(self._present) or _may_be_personal(document)
 
     def exactly(self, value: str) -> str:
-        """Return what stands for a value; the value itself if nothing does."""
+        """Return the pseudonym of a value; the value itself if it has no pseudonym."""
         entry = self.entries.get(value)
         return value if entry is None else entry.pseudonym
 
@@ -146,14 +146,14 @@ class Table:
         return _spliced(text, found) if found else text
 
     def _personal(self, text: str) -> str | None:
-        """Return what stands for an e-mail address or a long number."""
+        """Return the pseudonym of an e-mail address or a long number."""
         if "@" in text:
             return self.pseudonyms.email(text)
         return self.pseudonyms.shaped(text) if _is_long_number(text) else None
 
 
 class Entry(NamedTuple):
-    """What stands for a value that is written in one form."""
+    """The pseudonym of a value that is written in one form."""
 
     value: str
     #: The form in lower case, as text and in JSON.
@@ -176,7 +176,7 @@ def is_email(value: str) -> bool:
 def hide_patterns(text: str, known: str) -> str:
     """Replace e-mail addresses and long numbers by their kinds.
 
-    What stands for them in a recording does not depend on the user alone, so a text of
+    Their pseudonym in a recording does not depend on the user alone, so a text of
     a recording and a new one are compared without them.
 
     :param known: what occurs in here is kept.

@@ -239,7 +239,7 @@ def _execute(connection: sqlite3.Connection, statement: str, deadline: float) ->
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """Return what tells the file at a path from another one; None if there is none."""
+    """Return the identity of the file at a path; None if the file does not exist."""
     try:
         status = os.stat(path)
     except FileNotFoundError:

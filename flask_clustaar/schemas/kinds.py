@@ -522,7 +522,7 @@ def aliased(value: Model, shape: Shape) -> Model:
 
 
 def unknown_of(unknown: type[Unknown], value: Any) -> Unknown:
-    """Return what stands for a *value* that cannot be typed."""
+    """Return the unknown object for a *value* that cannot be typed."""
     instance = unknown(data=value)
     instance.__dict__[RECEIVED] = Received(json=value)
     return instance
