@@ -28,11 +28,12 @@ from .models import (
 )
 from .schemas import schema_for, validate_model
 from .schemas.attributes import attributes_of
-from .schemas.fast import UNCLEAR, changed_attributes, part_of
 from .schemas.kinds import plain_json, text_of
+from .schemas.reading import part_of
 from .schemas.received import Received, dump_json
 from .schemas.schema import Invalid
 from .schemas.violations import unknown_keys
+from .schemas.writing import UNCLEAR, changed_attributes
 from .wire import JSON, RECEIVED, Model
 
 #: What is left out of a reply is logged here.

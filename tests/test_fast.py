@@ -35,7 +35,7 @@ from flask_clustaar.models import (
 )
 from flask_clustaar.notifications import load_notification
 from flask_clustaar.replies import Answer, answer_of, dumps, merge
-from flask_clustaar.schemas import fast, schema_for, validate_model
+from flask_clustaar.schemas import schema_for, validate_model, writing
 from flask_clustaar.schemas.attributes import attributes_of
 from flask_clustaar.schemas.kinds import Unsure
 from flask_clustaar.schemas.received import Received, dump_json
@@ -223,13 +223,13 @@ def test_marshmallow_is_not_asked_about_valid_replies() -> None:
     actions: list[Any] = [text, pause, *arrived.actions]
     reply = StepReachedResponse(actions=actions, session=session)
 
-    assert json.loads(fast.dumps(reply, refuse)) == validate_model(reply)[0]
+    assert json.loads(writing.dumps(reply, refuse)) == validate_model(reply)[0]
     wrong: list[Any] = [
         SendTextAction(""), {"type": "x"}, 5, WaitAction(duration="2"),  # type: ignore[arg-type]
     ]  # fmt: skip
     for each in wrong:
-        with pytest.raises(fast.UNCLEAR):
-            fast.dumps(StepReachedResponse(actions=[each]), refuse)
+        with pytest.raises(writing.UNCLEAR):
+            writing.dumps(StepReachedResponse(actions=[each]), refuse)
 
 
 def test_attributes_that_were_deleted() -> None:

@@ -110,7 +110,7 @@ from flask_clustaar.models import (
 )
 from flask_clustaar.notifications import load_notification
 from flask_clustaar.replies import answer_of, dumps, merge
-from flask_clustaar.schemas import fast, schema_for, validate_model
+from flask_clustaar.schemas import schema_for, validate_model, writing
 from flask_clustaar.schemas.attributes import Attribute, Shape, attributes_of
 from flask_clustaar.schemas.kinds import Unsure
 from flask_clustaar.schemas.limits import Pattern
@@ -805,7 +805,7 @@ def test_dump_does_not_need_marshmallow(
     model: type[Model], arguments: Any, document: Any
 ) -> None:
     """A valid model takes the fast path."""
-    assert json.loads(fast.dumps(model(**arguments), refuse)) == document
+    assert json.loads(writing.dumps(model(**arguments), refuse)) == document
 
 
 @each_type

@@ -33,6 +33,8 @@ from .violations import DEEPEST_VALUE, json_violations, tree_of
 
 #: Takes a value of an attribute; returns it as JSON, cleaned.
 Write = Callable[[Any], Any]
+#: Takes the shape of an object; returns what writes objects of its model or family.
+OfModel = Callable[[Shape], Write]
 
 
 class Unsure(Exception):
@@ -44,10 +46,6 @@ class Types(Protocol):
 
     def of(self, model: type[Model]) -> Any:
         """Return the msgspec type of a model, or of a family."""
-        ...
-
-    def write(self, shape: Shape) -> Write:
-        """Return what writes an object of the shape's model or family."""
         ...
 
 
@@ -102,8 +100,11 @@ class Kind(ma.fields.Field[Any]):
         return cls.wire_type if received else _limited(cls.wire_type, shape)
 
     @classmethod
-    def write(cls, shape: Shape, types: Types) -> Write | None:
-        """Return what the fast path writes such a value with; None for unchanged."""
+    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
+        """Return what the fast path writes such a value with; None for unchanged.
+
+        :param of_model: returns what writes an object.
+        """
         questions = _questions(shape)
         return _asked(questions) if questions else None
 
@@ -154,8 +155,8 @@ class String(Kind, name="string"):
         return value if text is None else self._clean(text)
 
     @classmethod
-    def write(cls, shape: Shape, types: Types) -> Write | None:
-        clean, ask = shape.clean, super().write(shape, types)
+    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
+        clean, ask = shape.clean, super().write(shape, of_model)
         if clean is None:
             return ask
         if ask is None:
@@ -208,7 +209,7 @@ class Regexp(String, name="regexp"):
         return pattern_of(value)
 
     @classmethod
-    def write(cls, shape: Shape, types: Types) -> Write | None:
+    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
         checked = any(isinstance(limit, Compiles) for limit in shape.limits)
 
         def write(pattern: str) -> str:
@@ -240,8 +241,8 @@ class Number(Kind, name="number"):
         return _limited(int, shape) | _limited(float, shape)
 
     @classmethod
-    def write(cls, shape: Shape, types: Types) -> Write | None:
-        ask = super().write(shape, types)
+    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
+        ask = super().write(shape, of_model)
 
         def write(value: Any) -> Any:
             if type(value) is not int and not (
@@ -293,7 +294,7 @@ class Anything(Kind, name="any"):
         return value
 
     @classmethod
-    def write(cls, shape: Shape, types: Types) -> Write | None:
+    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
         return plain_json
 
 
@@ -321,7 +322,7 @@ class JSONObject(Kind, name="json"):
         return json_violations(value)
 
     @classmethod
-    def write(cls, shape: Shape, types: Types) -> Write | None:
+    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
         return plain_json
 
 
@@ -392,10 +393,13 @@ class ListOf(Kind, name="list"):
         return items if received else _limited(items, shape)
 
     @classmethod
-    def write(cls, shape: Shape, types: Types) -> Write | None:
+    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
         item = _item(shape)
-        exact, write_item = KINDS[item.kind].exact, KINDS[item.kind].write(item, types)
-        ask = super().write(shape, types)
+        exact, write_item = (
+            KINDS[item.kind].exact,
+            KINDS[item.kind].write(item, of_model),
+        )
+        ask = super().write(shape, of_model)
 
         def write(values: list[Any]) -> list[Any]:
             if exact is not None:
@@ -496,8 +500,8 @@ class One(Kind, name="model"):
         return types.of(shape.model)
 
     @classmethod
-    def write(cls, shape: Shape, types: Types) -> Write | None:
-        return types.write(shape)
+    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
+        return of_model(shape)
 
     @classmethod
     def json_schema(cls, shape: Shape, schemas: Schemas) -> JSON:

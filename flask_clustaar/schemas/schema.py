@@ -19,7 +19,7 @@ import marshmallow as ma
 
 from ..errors import Violation
 from ..wire import JSON, RECEIVED, Model, names_of, same
-from . import fast, kinds
+from . import kinds, reading, writing
 from .attributes import Attribute, Shape, attributes_of, untyped
 from .kinds import field_of
 from .received import Received, dump_json
@@ -101,8 +101,8 @@ class ModelSchema(ma.Schema):
         if many or self._has_options or type(obj) is not self.model:
             return super().dump(obj, many=many)
         try:
-            return fast.plain(obj)
-        except fast.UNCLEAR:
+            return writing.plain(obj)
+        except writing.UNCLEAR:
             return super().dump(obj)
 
     def dumps(
@@ -119,8 +119,8 @@ class ModelSchema(ma.Schema):
         if args or kwargs or many or self._has_options:
             return str(super().dumps(obj, *args, many=many, **kwargs))
         try:
-            return fast.dumps(obj, _slow).decode()
-        except fast.UNCLEAR:
+            return writing.dumps(obj, _slow).decode()
+        except writing.UNCLEAR:
             wire, violations = validate_model(obj)
         if violations:
             raise Invalid(violations)
@@ -181,17 +181,17 @@ class ReceivedSchema(ModelSchema):
             received = Received(json=data)
         if not (options or self._has_options):
             if model._envelope and self._opens(received):
-                return fast.envelope_of(model, received)
+                return reading.lazy(model, received)
             if received.raw is not None and not model._envelope:
                 try:
-                    return fast.read(model, received.raw)
-                except fast.UNCLEAR:
+                    return reading.read(model, received.raw)
+                except writing.UNCLEAR:
                     pass
         return super().load(received.json, **options)
 
     def _opens(self, received: Received) -> bool:
         """Tell if the attributes of an envelope can be loaded when they are used."""
-        if received.raw is not None and fast.open_document(self.model, received):
+        if received.raw is not None and reading.open_document(self.model, received):
             return True
         document = received.json
         return type(document) is dict and all(

@@ -1,0 +1,268 @@
+"""Reads what arrived with msgspec: nothing is loaded before it is used.
+
+A notification is decoded as a *view*, a struct in which parts that handlers may never
+use stay bytes. Nothing here reports errors: what is not what the models say raises
+:class:`~flask_clustaar.schemas.kinds.Unsure` or a msgspec error, or is read by
+marshmallow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import msgspec
+from marshmallow import ValidationError
+
+from ..wire import RECEIVED, Lazy, Model, copy_json, names_of
+from .attributes import Attribute, Shape, attributes_of, untyped
+from .kinds import KINDS, Kind, Unsure, field_of, msgspec_type
+from .received import Received, has_many_brackets, parse
+from .structs import NULL, Structs
+
+_RECEIVED: Final = Structs(received=True)
+#: A scalar of an envelope. Anything else is read by marshmallow.
+_SCALAR: Final = str | int | float | bool | None
+
+
+# -- whole objects -------------------------------------------------------------------
+
+
+def open_document(model: type[Model], document: Received) -> bool:
+    """Decode a document's bytes as the view of an envelope.
+
+    :return: False if they are not what the model says; then marshmallow has to look
+        at the document's JSON.
+    :raises InvalidJSON: when they are not JSON in UTF-8.
+    """
+    body = document.raw
+    assert isinstance(body, bytes)
+    try:
+        body.decode()
+        document.view = _view_decoder(model).decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        document.json  # noqa: B018 (it raises what is wrong with the syntax)
+        return False
+    return True
+
+
+def lazy(model: type[Model], received: Received) -> Model:
+    """Return an object whose attributes are loaded when they are first used."""
+    instance = model.__new__(model)
+    instance.__dict__[RECEIVED] = received
+    return instance
+
+
+def read(model: type[Model], raw: bytes | msgspec.Raw, depth: int = 0) -> Model:
+    """Load an object that arrived, of a model or of a family.
+
+    :param depth: how many levels of the notification are above it.
+    """
+    struct = _RECEIVED.decoder(model).decode(raw)
+    if has_many_brackets(raw, depth):
+        parse(bytes(raw), above=depth)  # It refuses what is nested too deeply.
+    return _build(struct, Received(raw, view=struct, depth=depth))
+
+
+def _build(struct: Any, received: Received) -> Model:
+    """Return the model of a struct; its attributes are loaded when they are used."""
+    model = _RECEIVED.models[struct.__class__]
+    instance = lazy(model, received)
+    if model.__post_init__ is not Model.__post_init__:
+        for name in names_of(model):
+            getattr(instance, name)
+        model.__post_init__(instance)
+    return instance
+
+
+def _build_value(
+    value: Any, shape: Shape, holder: Received, keys: tuple[str | int, ...]
+) -> Any:
+    if value.__class__ is msgspec.Raw:
+        model = cast("type[Model]", shape.model)
+        return _load_envelope(model, value, holder, "")
+    if shape.item is None:
+        return _build(value, Received(view=value, holder=holder, keys=keys))
+    return [
+        _build_value(item, shape.item, holder, (*keys, index))
+        for index, item in enumerate(value)
+    ]
+
+
+def holds_models(shape: Shape) -> bool:
+    return shape.kind == "model" or (
+        shape.item is not None and holds_models(shape.item)
+    )
+
+
+# -- envelopes -----------------------------------------------------------------------
+
+_view_decoders: dict[type[Model], msgspec.json.Decoder[Any]] = {}
+
+
+def _view_decoder(model: type[Model]) -> msgspec.json.Decoder[Any]:
+    found = _view_decoders.get(model)
+    if found is None:
+        found = _view_decoders[model] = msgspec.json.Decoder(_view(model))
+    return found
+
+
+def _view(model: type[Model]) -> Any:
+    rows = attributes_of(model)
+    return msgspec.defstruct(
+        f"{model.__name__}View",
+        [_view_field(row) for row in rows],
+        rename={row.name: row.key for row in rows},
+        kw_only=True,
+    )
+
+
+def _view_field(row: Attribute) -> Any:
+    shape = row.shape
+    if row.default is None:
+        return row.name, msgspec_type(shape, _RECEIVED, received=True)
+    if shape.kind in ("string", "number", "integer", "boolean"):
+        return row.name, _SCALAR, None
+    if _is_inline(shape):
+        return row.name, _view(cast("type[Model]", shape.model)) | None, None
+    return row.name, msgspec.Raw, NULL
+
+
+def _is_inline(shape: Shape) -> bool:
+    """Tell if a value is an envelope that cannot be sent back."""
+    return shape.kind == "model" and bool(
+        shape.model and shape.model._envelope and not shape.model._whole
+    )
+
+
+def part_of(envelope: Model, name: str) -> Received | None:
+    """Return what an attribute of a received envelope was loaded from, unparsed.
+
+    :return: None if it did not arrive, or is null.
+    """
+    model, received = type(envelope), envelope.__dict__.get(RECEIVED)
+    if received is None:
+        return None
+    row = next(row for row in attributes_of(model) if row.name == name)
+    value = _value(model, row, received)
+    if isinstance(value, msgspec.Raw):
+        return Received(value, depth=received.depth + 1)
+    return None if value is None else Received(json=value)
+
+
+def _value(model: type[Model], row: Attribute, received: Received) -> Any:
+    """Return what an envelope arrived with: a struct, bytes, or a JSON value."""
+    if received.view is None and received.raw is not None:
+        decoder = _view_decoder if model._envelope else _RECEIVED.decoder
+        try:
+            received.view = decoder(model).decode(received.raw)
+        except (msgspec.MsgspecError, Unsure, RecursionError):
+            received.view = False
+    if not received.view:
+        return received.json.get(row.key)
+    value = getattr(received.view, row.name)
+    if value.__class__ is msgspec.Raw and bytes(memoryview(value)[:4]) == b"null":
+        return None
+    return value
+
+
+def loader_of(model: type[Model], name: str) -> Callable[[Received], Any]:
+    """Return what loads one attribute of an envelope."""
+    found = _loaders.get((model, name))
+    if found is None:
+        row = next(row for row in attributes_of(model) if row.name == name)
+        found = _loaders[model, name] = _make_loader(model, row)
+    return found
+
+
+_loaders: dict[tuple[type[Model], str], Callable[[Received], Any]] = {}
+Lazy.loader = staticmethod(loader_of)
+
+
+def _make_loader(model: type[Model], row: Attribute) -> Callable[[Received], Any]:
+    return _envelope_loader(model, row) if model._envelope else _part_loader(model, row)
+
+
+def _part_loader(model: type[Model], row: Attribute) -> Callable[[Received], Any]:
+    """Return what loads one attribute of a model that is valid."""
+    shape = row.shape
+    default = None if row.nullable else row.default
+    nested = holds_models(shape)
+    field = field_of(shape, received=True)
+
+    def load(received: Received) -> Any:
+        value = _value(model, row, received)
+        if value is None:
+            return default() if default else None
+        if not received.view:
+            return field.deserialize(value)
+        if nested:
+            return _build_value(value, shape, received, (row.key,))
+        return copy_json(value)  # It can be loaded again, to see if it was changed.
+
+    return load
+
+
+def _envelope_loader(model: type[Model], row: Attribute) -> Callable[[Received], Any]:
+    shape, default = row.shape, row.default
+    inner = shape.model if shape.model and shape.model._envelope else None
+    exact = KINDS[shape.kind].exact if inner is None else None
+    field = field_of(shape, received=True)
+
+    def load(received: Received) -> Any:
+        value = _value(model, row, received)
+        if value is None:
+            return default() if default else None
+        if value.__class__ is exact and exact is str:
+            return value
+        depth = received.depth + 1
+        try:
+            if inner is not None:
+                return _load_envelope(inner, value, received, row.key)
+            if value.__class__ is msgspec.Raw:
+                return _read_value(shape, field, value, depth)
+            return field.deserialize(value)
+        except ValidationError:
+            if value.__class__ is msgspec.Raw:
+                value = parse(bytes(value), above=depth)
+            return untyped(row, value)
+
+    return load
+
+
+def _load_envelope(model: type[Model], value: Any, holder: Received, key: str) -> Model:
+    depth = holder.depth + 1
+    if isinstance(value, msgspec.Struct):
+        return lazy(
+            model, Received(view=value, holder=holder, keys=(key,), depth=depth)
+        )
+    if value.__class__ is msgspec.Raw and bytes(memoryview(value)[:1]) == b"{":
+        return lazy(model, Received(value, depth=depth))
+    if value.__class__ is dict:
+        return lazy(model, Received(json=value, depth=depth))
+    raise ValidationError("Not a valid object.")
+
+
+_PARTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _read_value(shape: Shape, field: Kind, raw: msgspec.Raw, depth: int) -> Any:
+    """Load a value that arrived as bytes.
+
+    :raises ValidationError: when it is not what the shape says.
+    """
+    if shape.item is not None and shape.item.kind == "model":
+        try:
+            parts = _PARTS.decode(raw)
+        except msgspec.MsgspecError:
+            raise ValidationError("Not a valid list.") from None
+        item, inner = shape.item, cast(Any, field).inner
+        return [_read_value(item, inner, part, depth + 1) for part in parts]
+    if shape.kind == "model":
+        try:
+            return read(cast("type[Model]", shape.model), raw, depth)
+        except (msgspec.MsgspecError, Unsure, RecursionError):
+            loaded = field.deserialize(parse(bytes(raw), above=depth))
+            loaded.__dict__[RECEIVED] = Received(raw, depth=depth)
+            return loaded
+    return field.deserialize(parse(bytes(raw), above=depth))
