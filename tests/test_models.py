@@ -112,7 +112,6 @@ from flask_clustaar.notifications import load_notification
 from flask_clustaar.replies import answer_of, dumps, merge
 from flask_clustaar.schemas import schema_for, validate_model, writing
 from flask_clustaar.schemas.attributes import Attribute, Shape, attributes_of
-from flask_clustaar.schemas.kinds import Unsure
 from flask_clustaar.schemas.limits import Pattern
 from flask_clustaar.wire import NORMALISED, SANITISED, STRIPPED, Model, Unknown
 
@@ -797,7 +796,7 @@ def test_dump(model: type[Model], arguments: Any, document: Any) -> None:
 
 
 def refuse(value: Any, shape: Any) -> bytes:
-    raise Unsure
+    raise AssertionError
 
 
 @each_type
@@ -1403,6 +1402,7 @@ def test_an_intent_may_be_given_by_its_id() -> None:
         kind="neutral", label="l", matching_intent_id=ID
     )
     assert choice.matching_intent == Intent(id=ID)
+    assert choice.matching_intent_id == ID
     choice.matching_intent_id = None
     assert dump(choice)[0]["matchingIntent"] is None
     choice.matching_intent = Intent(id=ID, name="Yes")
@@ -1708,6 +1708,19 @@ def test_the_interlocutor_that_is_sent_keeps_the_limits() -> None:
     someone.id = someone.remote_id = "1"
     paths = {violation.path for violation in dump(someone)[1]}
     assert paths == {"firstName", "customAttributes.a b"}
+    someone.first_name = "x"
+    assert [found.path for found in dump(someone)[1]] == ["customAttributes.a b"]
+
+
+def test_a_custom_attribute_that_a_handler_adds_keeps_the_limits() -> None:
+    """What arrived beside it is not checked."""
+    someone = INTERLOCUTOR_JSON | {"customAttributes": {"x y": "arrived"}}
+    notification = arrived({"type": "pause_bot_action"}, interlocutor=someone)
+    notification.interlocutor.custom_attributes["a"] = "b"
+    assert dump(notification.interlocutor)[1] == []
+    notification.interlocutor.custom_attributes["a b"] = "c"
+    paths = [found.path for found in dump(notification.interlocutor)[1]]
+    assert paths == ["customAttributes.a b"]
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r"])

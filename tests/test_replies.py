@@ -19,6 +19,7 @@ from flask_clustaar.models import (
     StepReachedResponse,
     StepTarget,
 )
+from flask_clustaar.notifications import load_notification
 from flask_clustaar.replies import Answer, answer_of, dumps, merge
 
 PERSON: dict[str, Any] = {
@@ -608,3 +609,30 @@ def test_a_value_that_contains_itself_is_an_error_at_its_path() -> None:
     assert [str(each) for each in caught.value.violations] == [
         "session.values.a.b.0: Not a JSON value: it contains itself."
     ]
+
+
+def test_a_session_that_is_wrong_while_no_handler_answers() -> None:
+    """It alone is reported: the step's actions are not checked."""
+    body = json.dumps(
+        {
+            "topic": "t",
+            "data": {
+                "session": {"values": {}},
+                "step": {"actions": [{"type": "new"}, {"type": "wait_action"}]},
+            },
+        }
+    )
+    came = load_notification(body.encode())
+    came.session["a"] = float("nan")
+    with pytest.raises(InvalidReply) as caught:
+        dumps(merge([], came), [])
+    assert [violation.path for violation in caught.value.violations] == [
+        "session.values.a"
+    ]
+
+
+def test_a_dict_is_new_where_no_actions_arrived() -> None:
+    """Also where something else stands in their place."""
+    came = notification(step={"id": "s", "actions": {"a": 1}})
+    pause = {"type": "pause_bot_action"}
+    assert reply_to(came, pause)["actions"] == [pause]

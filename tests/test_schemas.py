@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from typing import Any
 
 import marshmallow as ma
@@ -27,9 +28,14 @@ from flask_clustaar.models import (
     Action,
     Card,
     Choice,
+    ConnectionPredicate,
     ConversationSession,
+    FlowConnection,
     GoToAction,
     Interlocutor,
+    IsLessThanCondition,
+    JumpToAction,
+    MessageGetter,
     Notification,
     PauseBotAction,
     QuickReply,
@@ -42,9 +48,15 @@ from flask_clustaar.models import (
     ShareAction,
     Step,
     StepReachedResponse,
+    StepTarget,
+    WaitAction,
 )
+from flask_clustaar.notifications import load_notification
+from flask_clustaar.replies import answer_of, dumps
 from flask_clustaar.schemas import schema_for, validate_model, violations
 from flask_clustaar.schemas.attributes import Shape
+from flask_clustaar.schemas.paths import find
+from flask_clustaar.schemas.received import Received
 from flask_clustaar.schemas.violations import json_violations
 
 #: Documents are large, and only few are needed: the rest of the suite has tables.
@@ -362,3 +374,108 @@ def test_a_notification_without_a_topic(body: Any) -> None:
     """It is the one thing that the tolerant schema wants."""
     errors = schema_for(Notification, received=True).validate(body)
     assert list(errors) == ["topic"]
+
+
+# -- marshmallow's own options -------------------------------------------------------
+
+
+def test_options_do_what_marshmallow_does() -> None:
+    """'only', 'many' and 'partial', in both directions."""
+    schema: Any = type(schema_for(Card))
+    cards = [Card(title="a", subtitle="b"), Card(title="c")]
+    assert schema(only=("title",)).dump(cards[0]) == {"title": "a"}
+    assert schema_for(Card).dump(cards, many=True)[1]["imageURL"] == ""
+    assert json.loads(schema(only=("title",)).dumps(cards[0])) == {"title": "a"}
+    assert schema_for(Card).dumps(cards, many=True) == json.dumps(
+        schema_for(Card).dump(cards, many=True)
+    )
+    texts: Any = type(schema_for(SendTextAction))
+    text = SendTextAction(alternatives=["a"])
+    assert texts(only=("alternatives",)).dump(text) == {"alternatives": ["a"]}
+
+    received: Any = schema_for(Step, received=True)
+    document = {"id": "1", "actions": [{"type": "pause_bot_action"}]}
+    assert received.load([document], many=True) == [received.load(document)]
+    only: Any = type(received)(only=("id",))
+    assert only.load(document) == Step(id="1")
+    assert only.dump(Step(id="1", name="n")) == {"id": "1"}
+    assert type(received)(only=("actions",)).load({"actions": 5}) == Step()
+
+
+def test_bytes_that_are_not_of_a_model_are_refused() -> None:
+    """By marshmallow, which says what is wrong."""
+    schema = schema_for(Card, received=True)
+    with pytest.raises(ma.ValidationError, match="Missing data"):
+        schema.load(Received(b"{}"))
+    assert schema.load(Received(b'{"title": "a"}')) == Card(title="a")
+
+
+@pytest.mark.parametrize(
+    ("cards", "hint"),
+    [
+        (Card, "Write 'Card()'."),
+        ("a card", "Write a 'Card'."),
+    ],
+)
+def test_a_value_in_place_of_a_model_is_explained(cards: Any, hint: str) -> None:
+    """With the class that belongs there."""
+    (message,) = errors_of(SendCardsAction(cards=[cards])).values()
+    assert message.endswith(hint)
+
+
+def test_a_number_that_python_does_not_write() -> None:
+    """It is refused, although the platform sets no limit."""
+    condition = IsLessThanCondition(maximum=10**5000)
+    with pytest.raises(ValueError, match="digits"):
+        schema_for(IsLessThanCondition).dumps(condition)
+    dump(condition)
+    jump = JumpToAction(
+        connections=[
+            FlowConnection(
+                target=StepTarget(step_id="a" * 24),
+                predicates=[
+                    ConnectionPredicate(
+                        value_getter=MessageGetter(), condition=condition
+                    )
+                ],
+            )
+        ]
+    )
+    answer = answer_of(jump, "bot")
+    assert answer is not None
+    with pytest.raises(InvalidReply, match="Cannot be written as JSON: ValueError"):
+        dumps(answer.response, [answer])
+
+
+def test_lone_surrogates_are_written_escaped() -> None:
+    """UTF-8 does not have them."""
+    reply = StepReachedResponse(actions=[SendTextAction("a\ud800")])
+    sent = schema_for(StepReachedResponse).dumps(reply)
+    assert "\\ud800" in sent and sent.isascii()
+
+
+def test_what_was_loaded_is_pickled_with_what_it_was_loaded_from() -> None:
+    """From bytes, and from values."""
+    document = {"type": "wait_action", "duration": 9, "new": [1]}
+    schema = schema_for(WaitAction, received=True)
+    for source in (document, Received(json.dumps(document).encode())):
+        action: Any = pickle.loads(pickle.dumps(schema.load(source)))
+        assert (action.duration, action.received) == (9, document)
+        assert json.loads(schema_for(WaitAction).dumps(action)) == document
+
+
+def test_values_are_found_at_paths() -> None:
+    """In a view, in what it does not know, and behind a value that has no keys."""
+    body = b'{"topic": "t", "botID": null, "data": {"new": 1, "channel": "c"}}'
+    notification = load_notification(body)
+    for path, value in {
+        "topic": "t",
+        "botID": None,
+        "data": {"new": 1, "channel": "c"},
+        "data.new": 1,
+        "data.channel": "c",
+        "data.channel.x": "absent",
+        "data.step.id": "absent",
+        "new": "absent",
+    }.items():
+        assert find(notification, path.split("."), "absent") == value

@@ -10,9 +10,11 @@ from typing import Annotated, Any, ClassVar
 
 import pytest
 from both_ways import dump, load
+from marshmallow import ValidationError
 from marshmallow.validate import Email
 
 from flask_clustaar.errors import InvalidJSON, InvalidReply
+from flask_clustaar.json_schema import json_schema
 from flask_clustaar.models import (
     Action,
     Button,
@@ -38,9 +40,9 @@ from flask_clustaar.models import (
 )
 from flask_clustaar.notifications import load_notification
 from flask_clustaar.replies import answer_of, dumps
-from flask_clustaar.schemas import schema_for, validate_model
+from flask_clustaar.schemas import schema_for, validate_model, writing
 from flask_clustaar.schemas.attributes import Shape, attributes_of, untyped
-from flask_clustaar.schemas.limits import Length, Range
+from flask_clustaar.schemas.limits import URL, Length, Limit, Range
 from flask_clustaar.wire import (
     BLANK,
     NORMALISED,
@@ -461,13 +463,6 @@ def test_patterns(regexp: Any) -> None:
 # -- depth ---------------------------------------------------------------------------
 
 
-def nested(depth: int) -> Any:
-    value: Any = []
-    for _ in range(depth):
-        value = [value]
-    return value
-
-
 def test_what_a_program_adds_to_an_envelope() -> None:
     """Its attributes are loaded like ours; what it puts over one of ours stays."""
 
@@ -508,6 +503,82 @@ def test_what_is_nested_too_deeply() -> None:
     with pytest.raises(InvalidJSON, match="too deep"):
         session.values  # noqa: B018
     assert load_notification(body % deep[2:-2]).session.values
+
+
+def test_json_values_that_are_nested_beyond_recursion() -> None:
+    """The same for what a program loads itself."""
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    schema = schema_for(ConversationSession, received=True)
+    session: Any = schema.load({"values": {"a": deep}})
+    with pytest.raises(InvalidJSON, match="too deep"):
+        session.values  # noqa: B018
+
+
+class Tree(Model, type="tree"):
+    """A model that contains itself; the platform has none."""
+
+    name: Short
+    children: list[Tree] = dataclasses.field(default_factory=list)
+
+
+def test_a_model_that_contains_itself() -> None:
+    """It has no struct, so marshmallow reads and writes it."""
+    tree = Tree(name="a", children=[Tree(name="b"), Tree(name="c")])
+    leaf = {"type": "tree", "children": []}
+    document = {"type": "tree", "name": "a"} | {
+        "children": [leaf | {"name": "b"}, leaf | {"name": "c"}]
+    }
+    assert dump(tree) == (document, [])
+    assert load(Tree, document) == tree
+    tree.children[1].name = "long"
+    assert list(errors_of(tree)) == ["children.1.name"]
+
+
+class Polite(Limit):
+    """A limit of a program's own, which JSON Schema cannot say."""
+
+    error = "Must be polite."
+
+    def __call__(self, value: str) -> str:
+        if "please" not in value:
+            raise ValidationError(self.error)
+        return value
+
+
+class Demand(Model, type="demand"):
+    """Has limits that msgspec cannot check."""
+
+    text: Annotated[str, Polite(), Email()]
+    page: Annotated[str | None, STRIPPED, URL(http=True)] = None
+    few: Annotated[dict[str, str] | None, Length(max=1)] = None
+    anything: Any = None
+
+
+def test_limits_that_msgspec_cannot_check() -> None:
+    """The fast path asks them, and marshmallow says what is wrong."""
+    good = Demand(
+        text="please@e.co", page=" https://e.co ", few={"a": "b"}, anything=[1]
+    )
+    wire, violations = dump(good)
+    assert (wire["page"], wire["few"], violations) == ("https://e.co", {"a": "b"}, [])
+    assert json.loads(writing.dumps(good, refuse)) == wire
+
+    for wrong, key in (
+        (Demand(text="a@e.co"), "text"),
+        (Demand(text="please"), "text"),
+        (Demand(text="please@e.co", page="e.co"), "page"),
+        (Demand(text="please@e.co", few={"a": "", "b": ""}), "few"),
+    ):
+        assert list(errors_of(wrong)) == [key]
+    text = json_schema(Demand)["$defs"]["Demand"]["properties"]["text"]
+    assert text == {"type": "string"}
+
+
+def refuse(value: Any, shape: Any) -> bytes:
+    """Stands for marshmallow where it is not needed."""
+    raise AssertionError
 
 
 def test_a_cycle_in_what_leaves() -> None:

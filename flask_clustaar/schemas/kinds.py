@@ -323,7 +323,8 @@ class JSONObject(Kind, name="json"):
 
     @classmethod
     def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
-        return plain_json
+        ask = super().write(shape, of_model)
+        return plain_json if ask is None else lambda value: ask(plain_json(value))
 
 
 class StringObject(JSONObject, name="strings"):
@@ -344,7 +345,7 @@ class StringObject(JSONObject, name="strings"):
 
     @classmethod
     def msgspec_type(cls, shape: Shape, types: Types, *, received: bool) -> Any:
-        return dict if received else dict[str, str]
+        return dict if received else _limited(dict[str, str], shape)
 
     @classmethod
     def json_schema(cls, shape: Shape, schemas: Schemas) -> JSON:
@@ -475,8 +476,6 @@ class One(Kind, name="model"):
         return f" Write {article} {listed}." if len(names) < 8 else ""
 
     def _serialize(self, value: Any, attr: Any, obj: Any, **_: Any) -> Any:
-        if isinstance(value, Received):
-            return value.json
         if isinstance(value, Unknown):
             return value.data
         if isinstance(value, Model):

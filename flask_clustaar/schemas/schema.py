@@ -144,13 +144,13 @@ class ModelSchema(ma.Schema):
     @ma.post_dump(pass_original=True)
     def _finish(self, data: JSON, original: Any, **_: Any) -> JSON:
         for attribute in attributes_of(self.model):
-            if data.get(attribute.key) is not None:
+            if data.get(attribute.key, "") is not None:
                 continue
             if attribute.none == "blank":
                 data[attribute.key] = ""
             elif attribute.none == "omit":
-                data.pop(attribute.key, None)
-        if self.model._complete:
+                del data[attribute.key]
+        if self.model._complete and not self._has_options:
             self.model._complete(data)
         return _merged(original, data) if RECEIVED in original.__dict__ else data
 
