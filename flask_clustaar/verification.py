@@ -87,6 +87,8 @@ class ReceivedRequest(NamedTuple):
         for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             if f"HTTP_{name}" in environ:
                 environ[name] = environ.pop(f"HTTP_{name}")
+        # A saved request may lack its length.
+        environ.setdefault("CONTENT_LENGTH", str(len(self.body)))
         body = {"wsgi.input": io.BytesIO(self.body), "wsgi.input_terminated": True}
         return environ | body
 

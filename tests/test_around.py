@@ -264,20 +264,20 @@ def test_it_can_be_too_late(bot: Bot) -> None:
 
 
 def generator(notification: Any, handler: Any) -> Iterator[None]:
-    yield
+    yield pytest.fail("This is never called.")
 
 
 async def coroutine(notification: Any, handler: Any) -> NoReturn:
-    raise NotImplementedError
+    raise AssertionError("This is never called.")
 
 
 @asynccontextmanager
 async def async_manager(notification: Any, handler: Any) -> Any:
-    yield
+    yield pytest.fail("This is never called.")
 
 
 def one_argument(notification: Any) -> NoReturn:
-    raise NotImplementedError
+    raise AssertionError("This is never called.")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pty
+import readline
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -136,6 +139,19 @@ def test_wrong_user() -> None:
     assert "Did you mean 'first_name=Ada'?" in sentence(result, 2)
 
 
+def test_first_step_that_does_not_exist() -> None:
+    """A name in '--step' that no step has is an error of usage."""
+    error = sentence(run(small_bot(), "chat", "--step", "Nowhere"), 2)
+    assert error == "There is no step 'Nowhere' in the bot."
+
+
+def test_session_value_that_is_nested_too_deeply() -> None:
+    """What a notification cannot contain is a problem, and not a traceback."""
+    options = ("--session", f"a={'[' * 400}{']' * 400}")
+    shown = talk(small_bot(), "Hi", options=options)
+    assert shown[-1] == "     The body is nested too deeply."
+
+
 def test_handler_that_fails() -> None:
     """A handler's exception is a problem, and the conversation goes on."""
     shown = talk(small_bot(), f"/step {FAIL}", f"/step {ANSWER}")
@@ -260,7 +276,7 @@ def test_jump_in_a_circle() -> None:
 
 # -- a file of steps -----------------------------------------------------------------
 
-STEPS = [
+STEPS: list[dict[str, Any]] = [
     {"id": ASK, "name": "Ask"},
     {
         "id": FAIL,
@@ -487,6 +503,24 @@ def test_warning_of_what_users_do_not_see() -> None:
     assert "Warning" not in result.stdout
 
 
+def test_warning_of_what_the_bot_designer_built(tmp_path: Path) -> None:
+    """A step's own buttons are checked, also without a type, which the platform may
+    leave out."""
+    button = {"title": "<b>Red</b>", "action": {"type": "share_action"}}
+    asks = {"type": "send_quick_replies_action", "message": "?", "buttons": [button]}
+    file = tmp_path / "bot.json"
+    file.write_text(json.dumps([{"id": ASK, "actions": [asks], "webhook": False}]))
+    result = run(small_bot(), "chat", "--steps", file, input="Hi\n")
+    assert "Warning: actions.0.buttons.0.title: " in result.stderr
+
+
+def test_no_hints() -> None:
+    """A hint, such as on a limit of Messenger, is for 'check' only."""
+    result = run(bot("x" * 501), "chat", "--channel", "facebook", input="Hi\n")
+    assert "x" * 501 in ok(result)
+    assert "Messenger" not in result.output
+
+
 # -- stories -------------------------------------------------------------------------
 
 
@@ -570,6 +604,40 @@ def test_tab_completes(tmp_path: Path) -> None:
     shown = typed_at(tmp_path, "Hi\n", "bl\t\n", "/ses\t\n", "/qu\t\n")
     assert "Blue it is." in shown
     assert 'session {"colour": "Blue"}' in shown
+
+
+def test_completions(monkeypatch: pytest.MonkeyPatch, steps: Path) -> None:
+    """Commands, the names and ids of steps, and buttons are completed in any case."""
+    arguments = ("chat", "--steps", str(steps))
+    in_terminal(monkeypatch, small_bot(), *arguments, typed="Hi\n\x04")
+    complete = readline.get_completer()
+    readline.set_completer(None)
+    assert complete is not None
+
+    def completed(text: str) -> list[str]:
+        found = (complete(text, state) for state in itertools.count())
+        return [each for each in itertools.takewhile(bool, found) if each]
+
+    assert completed("/s") == [
+        *("/session", "/step", "/save"),
+        *("/step Ask", "/step Bye", "/step A step"),
+        *(f"/step {step['id']}" for step in STEPS),
+    ]
+    assert completed("/STEP b") == ["/step Bye"]
+    assert completed("/q") == ["/quit"]
+    assert completed("bl") == ["Blue"]
+    assert completed("x") == []
+
+
+def test_ctrl_c_while_the_bot_answers() -> None:
+    """Ctrl-C while the bot answers ends the conversation, and is not a problem."""
+    app = Flask("interrupted")
+    webhook = ClustaarWebhook(app, private_key=KEY)
+    webhook.fallback(lambda _: signal.raise_signal(signal.SIGINT))
+    assert ok(run(app, "chat", input="Hi\nagain\n")).splitlines()[1:] == [
+        "you  Hi",
+        "",
+    ]
 
 
 def test_ctrl_c_ends_the_conversation(tmp_path: Path) -> None:

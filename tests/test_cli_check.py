@@ -31,7 +31,7 @@ from flask_clustaar.filters import (
 )
 from flask_clustaar.models import Action, ButtonAction
 from flask_clustaar.replay import MemoryReplayStore
-from flask_clustaar.testing import make_notification
+from flask_clustaar.testing import ClustaarClient, make_notification
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +144,11 @@ def test_json() -> None:
         ({"request_max_age": None}, "warning: 'CLUSTAAR_REQUEST_MAX_AGE' is None"),
         ({"request_max_age": 61}, "warning: 'CLUSTAAR_REQUEST_MAX_AGE' is 61 sec"),
         ({"clock_skew": 90}, "warning: 'CLUSTAAR_CLOCK_SKEW' is 90 seconds"),
-        ({"signature_algorithms": "sha1, sha256"}, "hint: 'CLUSTAAR_SIGNATURE_ALGO"),
+        (
+            {"signature_algorithms": "sha1, sha256"},
+            "hint: 'CLUSTAAR_SIGNATURE_ALGORITHMS' lists more than one algorithm, so "
+            "security is that of the weakest ('sha1').",
+        ),
         ({"replay_store": None}, "warning: 'CLUSTAAR_REPLAY_STORE' is off"),
         ({"replay_store": "memory"}, "hint: The replay store is in memory"),
         (
@@ -164,6 +168,7 @@ def test_weak_setting(settings: dict[str, Any], finding: str) -> None:
     [
         {"request_max_age": 60, "clock_skew": 60},
         {"signature_algorithms": "sha256"},
+        {"signature_algorithms": "sha256, sha256"},
         {"auth_username": "me"},
         {"replay_store": "off", "private_key": None},
     ],
@@ -812,6 +817,14 @@ def test_two_handlers_that_both_answer(
             webhook.on(TOPIC, function, filter=condition)
         told = [each for each in found(app) if "both answer for the step" in each]
         assert bool(told) == (both and dispatch == "all")
+
+
+def test_both_answers_are_said() -> None:
+    """Under 'all' the bot says what each handler returns; None says nothing."""
+    app, webhook = webhook_of()
+    for function in (speaks, returns_nothing, speaks_too):
+        webhook.on(TOPIC, function, filter=A)
+    assert ClustaarClient(app).at(ASK).say("hi").texts == ["One.", "Two."]
 
 
 def test_handlers_that_both_answer_for_many_steps() -> None:

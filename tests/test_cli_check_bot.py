@@ -308,13 +308,12 @@ def test_value_that_the_program_writes(program: Any, line: str) -> None:
         "n.session['kolour']",
         "n.session.get('kolour', KEY)",
         "SessionValue('kolour', 1)",
-        "del n.session['x'], n.session['kolour'] + n.other['x']",
+        "del n.session['x']; n.session['kolour'] + n.other['x']",
         "n.session.get(n.text), n.session['kolour'], n.session.clear()",
     ],
 )
 def test_value_that_the_program_reads(program: Any, line: str) -> None:
     """What the program reads has to be written, too; the place is named."""
-    line = line.replace("del n.session['x'], ", "")
     app = program(f"{EVERYTHING}\ndef more(n): {line}; GoToAction(session_values=None)")
     (one,) = found(app, reads(STORE))
     assert one.startswith(
@@ -369,3 +368,11 @@ def test_group_that_is_never_included(program: Any) -> None:
             "handlers never run. Write 'webhook.include(forgotten)'.",
         )
     ]
+
+
+def test_group_of_two_webhooks(program: Any) -> None:
+    """A group that two webhooks include is included."""
+    app = program(GROUPS.replace("forgotten.on", "inner.on"))
+    other = ClustaarWebhook(app, name="other")
+    other.include(sys.modules["program_0"].outer)
+    assert json.loads(run(app, "check", "--json").stdout) == []

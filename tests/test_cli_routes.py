@@ -105,6 +105,17 @@ def test_no_handlers() -> None:
     ]
 
 
+@pytest.mark.parametrize("server_name", [None, "example.com"])
+def test_webhook_on_a_subdomain(server_name: str | None) -> None:
+    """The URL of a webhook on a subdomain has its host."""
+    app = Flask("sub", subdomain_matching=True)
+    app.config["SERVER_NAME"] = server_name
+    webhook = ClustaarWebhook(private_key=KEY)
+    app.register_blueprint(webhook.blueprint, subdomain="bots")
+    host = f"bots.{server_name or 'localhost'}"
+    assert f"clustaar: POST {host}/clustaar " in ok(run(app, "routes"))
+
+
 def test_several_webhooks_are_groups() -> None:
     """Each webhook has its own list, and '--webhook' shows one of them."""
     sales, support = ok(run(two_bots(), "routes")).split("\n\n")

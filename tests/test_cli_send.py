@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import logging
@@ -13,8 +14,9 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from cli_bots import (
@@ -35,6 +37,7 @@ from flask import Flask, jsonify, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.serving import make_server
+from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Response
 
 from flask_clustaar import ClustaarWebhook, Notification, events
@@ -138,6 +141,14 @@ def test_file_of_debug_output(wrap: Callable[[Any], Any]) -> None:
     assert [body.rstrip() for body in seen.bodies] == [NOTIFICATION.encode()]
 
 
+@pytest.mark.parametrize("content", ["5", '[{"request": 5}]', '{"webhookCalls": [0]}'])
+def test_file_without_a_request(content: str) -> None:
+    """JSON without a request in it is sent unchanged, and rejected."""
+    result = run(small_bot(), "send", "--file", "-", input=content)
+    assert result.exit_code == 1
+    assert "bot  400 invalid_notification: " in result.output
+
+
 def test_each_call_is_a_delivery_of_its_own() -> None:
     """Sent twice within a second, a notification runs twice."""
     seen = Seen()
@@ -184,6 +195,8 @@ def test_file_is_whole(option: str) -> None:
         ("--session", "age", "'age' is not 'key=value'."),
         ("--session", "=1", "'=1' is not 'key=value'."),
         ("--user", "firstName=Ada", "Did you mean 'first_name=Ada'?"),
+        ("--user", "is_logged=5", "isLogged: Not a valid boolean."),
+        ("--session", f"a={'[' * 400}{']' * 400}", "The body is nested too deeply."),
         ("--date", "tomorrow\n", "A header has printable ASCII characters only."),
         ("--date", "demain à midi", "A header has printable ASCII characters only."),
         ("--url", "example.com", "is not a URL such as"),
@@ -418,6 +431,33 @@ def test_handler_is_named_if_it_says_nothing() -> None:
     assert "handled by" in ok(run(app, "send", "--step", ASK))
 
 
+def test_reply_of_the_replay_store() -> None:
+    """If a reverse proxy sends the request twice, the reply is a repeated one."""
+    app = small_bot()
+    webhook = app.wsgi_app
+
+    def retry(environ: Any, start_response: Any) -> Any:
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        run_wsgi_app(webhook, environ | {"wsgi.input": io.BytesIO(body)})
+        return webhook(environ | {"wsgi.input": io.BytesIO(body)}, start_response)
+
+    app.wsgi_app = retry  # type: ignore[method-assign]
+    assert ok(run(app, "send")).splitlines()[2:] == [
+        "bot  Which colour, John?",
+        "     [Red] [Blue]",
+        "     · repeated: the reply is from the replay store, and no handler ran",
+    ]
+
+
+def test_handler_behind_a_url(
+    somebody: Callable[[int, str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an application the handler is not known, and not named."""
+    monkeypatch.chdir(tmp_path)
+    result = run(None, "send", "--url", somebody(200, '{"actions": []}'))
+    assert "handled by" not in ok(result)
+
+
 def test_handler_that_is_not_known() -> None:
     """A filter that fails only when it is asked again is not a failure."""
     app, asked = Flask("odd"), itertools.count()
@@ -435,7 +475,7 @@ def test_no_handler_is_explained_once() -> None:
     assert "did not match: data.step.id is" in result.output
 
 
-def test_log_that_is_not_about_the_answer() -> None:
+def test_log_that_is_not_about_the_answer(caplog: pytest.LogCaptureFixture) -> None:
     """Other warnings in the log are printed, and its other records are not."""
     app = Flask("logs")
     webhook = ClustaarWebhook(app, private_key=KEY)
@@ -446,6 +486,7 @@ def test_log_that_is_not_about_the_answer() -> None:
         logging.getLogger("flask_clustaar").info("not so important")
         return "Hi."
 
+    caplog.set_level(logging.INFO, "flask_clustaar")
     output = ok(run(app, "send"))
     assert "about\\u001b something else" in output
     assert "not so important" not in output
@@ -541,6 +582,35 @@ def test_repetition_that_is_interrupted() -> None:
     assert re.fullmatch(r"Interrupted after \d+ of 100000\.", first)
     assert re.fullmatch(r"\d+ x 200", count)
     assert latency.startswith("median ")
+
+
+def test_repetition_that_is_interrupted_at_once() -> None:
+    """Ctrl-C before the first answer prints only that."""
+    interrupted = threading.Event()
+
+    def interrupt(*_: object) -> NoReturn:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    def hang_up() -> None:
+        with listener.accept()[0]:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            interrupted.wait(20)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as listener,
+            ThreadPoolExecutor(1) as executor,
+        ):
+            executor.submit(hang_up)
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/clustaar"
+            result = run(small_bot(), "send", "--url", url, "--repeat", "2")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert result.exit_code == 1
+    assert result.output == "Interrupted after 0 of 2.\n"
 
 
 def test_repetition_of_one_delivery() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any
@@ -87,6 +88,26 @@ def test_now() -> None:
     assert re.match("it is dated [3-9] s ago; ", reason(result, "freshness"))
 
 
+def test_json() -> None:
+    """'--json' has the verdict and each check, for other programs."""
+    accepted = json.loads(ok(verify(saved(), "--at", THEN, "--json")))
+    assert (accepted["accepted"], accepted["status"]) == (True, 200)
+    assert accepted["code"] is None
+    assert accepted["checks"][0] == {
+        "check": "size",
+        "outcome": "pass",
+        "sentence": "37 bytes of at most 1048576",
+    }
+
+    result = verify(saved(key="wrong"), "--at", THEN, "--json")
+    assert result.exit_code == 1
+    rejected = json.loads(result.output)
+    assert (rejected["accepted"], rejected["status"]) == (False, 403)
+    assert rejected["code"] == "signature_invalid"
+    failed = [each["check"] for each in rejected["checks"] if each["outcome"] == "fail"]
+    assert failed == ["signature"]
+
+
 def test_no_secret() -> None:
     """Neither a secret nor what is in the request is shown."""
     for request in (saved(), saved(key="wrong"), saved(Authorization="Basic cHc=")):
@@ -99,6 +120,12 @@ def test_key_of_several() -> None:
     """With several keys it is told which one the sender has."""
     result = verify(saved(), private_key=["a newer private key", KEY])
     assert reason(result, "signature") == "it was made with key 2 of 2"
+
+
+def test_size_without_a_length() -> None:
+    """Without 'Content-Length' the body is the rest of the file."""
+    assert reason(verify(saved()), "size") == "37 bytes of at most 1048576"
+    assert outcomes(verify(saved(), max_content_length=36))["size"] == "FAIL"
 
 
 def test_content_that_may_be_json() -> None:

@@ -1252,7 +1252,7 @@ def test_async_handlers_need_a_thread_without_a_loop(
 
     class Later:
         def __await__(self) -> Iterator[None]:
-            raise NotImplementedError
+            raise AssertionError("Nothing awaits it without a loop.")
 
     for handler in (later, lambda notification: Later()):
         app = make_app(handler)

@@ -242,6 +242,19 @@ def test_all_answers_to_a_completion_are_lost(
     assert b"reply" == until(lambda: direct.claim(delivery, lease=60).reply)
 
 
+def test_redis_is_away_behind_a_proxy(delivery: str) -> None:
+    """A proxy that cannot reach Redis, and closes each connection, is an error of the
+    store until Redis is back."""
+    port = free_port()
+    with Proxy(("127.0.0.1", port)) as proxy:
+        store = opened(f"redis://127.0.0.1:{proxy.port}")
+        with pytest.raises(ReplayStoreError, match="ConnectionError"):
+            store.claim(delivery, lease=60)
+        assert proxy.connections == 0
+        with ValkeyServer(port=port):
+            assert "mine" == claim_when_free(store, delivery).state
+
+
 def test_redis_is_away_longer_than_a_lease(delivery: str) -> None:
     """What nobody can need any more is not repeated."""
     port = free_port()

@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -240,6 +241,31 @@ def test_waits_do_not_add_up(path: Path, impatient: float) -> None:
     assert 16 == len(seconds)
     assert max(seconds) < impatient + 1
     assert "mine" == store.claim("0", lease=60).state
+
+
+def test_waits_for_another_thread_no_longer(path: Path, impatient: float) -> None:
+    """A delivery fails after the timeout while another thread has not come to an end,
+    such as one whose log is stuck."""
+    store, stuck, go_on = SQLiteReplayStore(path), threading.Event(), threading.Event()
+    store.claim("recorded", lease=60)
+    path.unlink()
+
+    def log(record: logging.LogRecord) -> bool:
+        stuck.set()
+        return go_on.wait(20)
+
+    sqlite.logger.addFilter(log)
+    with ThreadPoolExecutor(1) as executor:
+        other = executor.submit(store.claim, "a", lease=60)
+        try:
+            assert stuck.wait(20)
+            with pytest.raises(ReplayStoreError, match="failed: database is locked"):
+                store.claim("b", lease=60)
+        finally:
+            go_on.set()
+            sqlite.logger.removeFilter(log)
+    assert "mine" == other.result().state
+    assert "mine" == store.claim("b", lease=60).state
 
 
 def test_stores_do_not_wait_for_each_other(path: Path, tmp_path: Path) -> None:

@@ -463,17 +463,14 @@ def test_unknown_topics_and_steps_leave_nothing_behind(router: Router) -> None:
     assert pickle.dumps(_sizes(router)) == before
 
 
-def _sizes(value: Any, seen: frozenset[int] = frozenset()) -> Any:
+def _sizes(value: Any) -> Any:
     """Return the sizes of all containers that a router holds, by where they are."""
-    if id(value) in seen:
-        return None
-    seen |= {id(value)}
     if isinstance(value, dict):
-        inner = [_sizes(each, seen) for each in value.values()]
+        inner = [_sizes(each) for each in value.values()]
     elif isinstance(value, (list, tuple, set, frozenset)):
-        inner = [_sizes(each, seen) for each in value]
+        inner = [_sizes(each) for each in value]
     elif type(value).__module__.startswith(("flask_clustaar.routing", "blinker")):
-        inner = [_sizes(vars(value), seen)] if hasattr(value, "__dict__") else []
+        inner = [_sizes(vars(value))] if hasattr(value, "__dict__") else []
     else:
         return None
     return len(inner), inner

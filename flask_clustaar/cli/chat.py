@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from ..errors import ProblemError
 from ..platform.bot import Bot
 from ..testing import STEP_ID, ClustaarClient
 from ..transcript import Line, as_json, info
@@ -226,6 +227,7 @@ class _Chat:
                     self._act(text)
             except (
                 click.ClickException,
+                ProblemError,
                 LookupError,
                 TypeError,
                 ValueError,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from ..transcript import Line, Style
+from ..wire import JSON
 from .application import warn
 from .checks.reply import check_actions
 from .terminal import PLAIN, Looks, echo
@@ -28,9 +29,8 @@ def say(lines: Iterable[Line]) -> None:
         echo(line.text, label=line.label, looks=_LOOKS.get(line.style, PLAIN))
 
 
-def warn_of_reply(reply: Any, channel: str | None) -> None:
+def warn_of_reply(reply: JSON, channel: str | None) -> None:
     """Print warnings of what users do not see as intended in a reply."""
-    if isinstance(reply, dict):
-        for found in check_actions(reply, channel):
-            if found.level != "hint":
-                warn(f"{found.where}: {found.message}")
+    for found in check_actions(reply, channel):
+        if found.level != "hint":
+            warn(f"{found.where}: {found.message}")

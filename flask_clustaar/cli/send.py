@@ -229,10 +229,10 @@ def _is_given(option: str) -> bool:
 def _build(given: JSON, step: str | None) -> bytes:
     first: JSON = {} if step is None else {"step": step}
     try:
-        notification = make_notification(**first | given)
-    except (TypeError, ValueError) as error:
+        received = make_notification(**first | given).received
+    except (ProblemError, TypeError, ValueError) as error:
         raise click.UsageError(" ".join(str(error).split("\n"))) from error
-    return json.dumps(notification.received).encode()
+    return json.dumps(received).encode()
 
 
 def _notification_in(content: bytes) -> bytes:

@@ -9,6 +9,7 @@ from typing import Final
 from ...errors import ReplayStoreError
 from ...installation import Installation
 from ...replay import check_store
+from ...security import ALGORITHMS as DIGEST_SIZES
 from ...settings import Settings, describe_unread_variables
 from ..findings import Finding, rule
 
@@ -97,10 +98,9 @@ def _check_signature(settings: Settings) -> Iterator[Finding]:
             f"'CLUSTAAR_CLOCK_SKEW' is {settings.clock_skew:g} seconds. The default, "
             "5, is enough if the clocks are synchronized."
         )
-    if len(settings.signature_algorithms) > 1:
-        weakest = settings.signature_algorithms[-1]
-        if "sha1" in settings.signature_algorithms:
-            weakest = "sha1"
+    algorithms = set(settings.signature_algorithms)
+    if len(algorithms) > 1:
+        weakest = min(algorithms, key=DIGEST_SIZES.__getitem__)
         yield ALGORITHMS(
             "'CLUSTAAR_SIGNATURE_ALGORITHMS' lists more than one algorithm, so "
             f"security is that of the weakest ('{weakest}'). Remove those that are not "
