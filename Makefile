@@ -62,7 +62,7 @@ neighbours:  ## Test the webhook beside other extensions
 apart/neighbours: $(VENV)/installed/neighbours
 	@$(DEV) -m pytest tests/apart/neighbours.py $(ARGS)
 
-attack:  ## Attack bots on many servers, and print the figures of docs/security.rst: 20 minutes
+attack:  ## Attack bots on many servers, and print the figures of docs/run/security.rst: 20 minutes
 	@$(MAKE) apart/attack VENV=.venv-attack
 
 attack-short:  ## Attack them for some minutes: all but the browser and the soak test

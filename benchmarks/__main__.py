@@ -47,7 +47,7 @@ def main(
     page: Path | None,
     answers_path: Path | None,
 ) -> None:
-    """Measure what a notification costs, and write docs/performance.rst."""
+    """Measure what a notification costs, and write docs/run/performance.rst."""
     if answers_path is not None:
         compare(answers_path)
         return

@@ -47,7 +47,8 @@ def write_page(found: JSON, docs: Path = DOCS) -> list[Path]:
     """Write the page and its plots; return the files."""
     static = docs / "_static"
     static.mkdir(parents=True, exist_ok=True)
-    files = [docs / "performance.rst"]
+    files = [docs / "run" / "performance.rst"]
+    files[0].parent.mkdir(exist_ok=True)
     files[0].write_text("\n".join(_page(found)), encoding="utf-8")
     for name, (file, title) in PLOTS.items():
         files.append(static / file)
@@ -291,7 +292,7 @@ def _rst_section(section: Section) -> Iterator[str]:
     yield from _wrapped(section.text)
     if section.plot:
         file, title = PLOTS[section.plot]
-        yield f".. image:: _static/{file}"
+        yield f".. image:: /_static/{file}"
         yield f"   :alt: {title}"
         yield ""
     yield from _table(section.header, section.rows)

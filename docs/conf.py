@@ -29,7 +29,7 @@ copyright = author
 version = release = __version__
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_sitemap"]
-exclude_patterns = ["_build", "models_table.rst"]
+exclude_patterns = ["_build", "reference/models_table.rst"]
 # A block says its language, so that each one can be tried (conftest.py).
 highlight_language = "none"
 default_role = "code"

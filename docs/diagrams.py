@@ -1,4 +1,4 @@
-"""Draws the pictures of ``internals.rst`` from the code: ``python docs/diagrams.py``.
+"""Draws the pictures of ``understand/how-it-works.rst`` from the code: ``python docs/diagrams.py``.
 
 The life of a notification is the calls of ``Exchange``, in the order in which the
 source has them. The ladder is the imports of the modules.
@@ -17,7 +17,7 @@ import flask_clustaar
 from flask_clustaar import handling
 from flask_clustaar.errors import PROBLEMS
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "_static"
 PACKAGE = Path(flask_clustaar.__file__).parent
 
 #: Where Flask comes in, and when.

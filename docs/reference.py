@@ -1,6 +1,6 @@
 """The reference of what travels, made from the models, for the documentation.
 
-``python docs/reference.py > docs/models_table.rst`` writes it anew.
+``python docs/reference.py > docs/reference/models_table.rst`` writes it anew.
 """
 
 from __future__ import annotations

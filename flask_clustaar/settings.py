@@ -666,7 +666,7 @@ SETTINGS: Final = (
         None,
         "None: nothing is recorded",
         "The directory in which requests and replies are recorded, one file a day; see "
-        ":doc:`recording`.",
+        ":doc:`/run/recording`.",
         _directory,
     ),
     Setting(

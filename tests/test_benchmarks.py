@@ -138,7 +138,7 @@ def test_page_and_plots(found: dict[str, Any], tmp_path: Path) -> None:
         assert f"* - {subject.name}\n" in text
     for file in plots:
         ElementTree.parse(file)
-        assert f".. image:: _static/{file.name}\n" in text
+        assert f".. image:: /_static/{file.name}\n" in text
 
 
 def test_library_that_changed_is_skipped_by_name() -> None:
@@ -213,4 +213,4 @@ def test_page_is_made_anew(
     file.write_text(json.dumps(found))
     result = CliRunner().invoke(main, ["--page", str(file)])
     assert result.exit_code == 0, result.output
-    assert (tmp_path / "performance.rst").exists()
+    assert (tmp_path / "run" / "performance.rst").exists()

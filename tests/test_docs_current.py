@@ -24,7 +24,7 @@ from flask_clustaar.settings import SETTINGS
 from flask_clustaar.testing import ClustaarClient, Reply, make_notification
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.glob("*.rst")}
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.rglob("*.rst")}
 WRITTEN = {name: text for name, text in PAGES.items() if name not in ("models_table",)}
 VERBS: dict[str, click.Command] = {
     name: clustaar.get_command(click.Context(clustaar), name)  # type: ignore[misc]
@@ -273,7 +273,7 @@ def test_pictures() -> None:
     spec.loader.exec_module(diagrams)
 
     for name, draw in diagrams.PICTURES.items():
-        assert draw() == (DOCS / name).read_text(encoding="utf-8"), name
+        assert draw() == (DOCS / "_static" / name).read_text(encoding="utf-8"), name
     called = [call for calls in diagrams.calls_in_order().values() for call in calls]
     assert [station.call for station in diagrams.STATIONS] == called
     codes = [code for station in diagrams.STATIONS for code in station.codes]
@@ -304,7 +304,7 @@ def test_reference() -> None:
 
 def test_modules() -> None:
     """The page about the inside says what each module is for."""
-    named = literals(PAGES["internals"])
+    named = literals(PAGES["how-it-works"])
 
     assert members() <= named
 

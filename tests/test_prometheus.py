@@ -23,7 +23,7 @@ from flask_clustaar.errors import PROBLEMS
 from flask_clustaar.testing import ClustaarClient
 
 STEP = events.CONVERSATION_STEP_REACHED
-PAGE = Path(__file__).parent.parent / "docs/observing.rst"
+PAGE = Path(__file__).parent.parent / "docs/run/observing.rst"
 Series = dict[tuple[str | None, ...], float]
 
 

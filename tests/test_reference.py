@@ -26,11 +26,11 @@ from flask_clustaar.models import (
 from flask_clustaar.schemas.limits import Length, Range
 from flask_clustaar.wire import Model
 
-TABLE = Path(__file__).parent.parent / "docs" / "models_table.rst"
+TABLE = Path(__file__).parent.parent / "docs" / "reference" / "models_table.rst"
 
 
 def test_the_table_in_the_documentation_is_current() -> None:
-    """To update it, run 'python docs/reference.py > docs/models_table.rst'."""
+    """To update it, run 'python docs/reference.py > docs/reference/models_table.rst'."""
     assert TABLE.read_text(encoding="utf-8") == table_rst()
 
 
@@ -38,7 +38,7 @@ def test_the_module_prints_the_table() -> None:
     """Run as a program, it writes what the documentation includes."""
     program = [sys.executable, "-X", "utf8", "docs/reference.py"]
     done = subprocess.run(
-        program, capture_output=True, check=True, cwd=TABLE.parents[1]
+        program, capture_output=True, check=True, cwd=TABLE.parents[2]
     )
     assert done.stdout.decode() == table_rst()
 

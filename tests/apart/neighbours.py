@@ -1,4 +1,4 @@
-"""A webhook beside other extensions: each row of docs/extensions.rst.
+"""A webhook beside other extensions: each row of docs/run/extensions.rst.
 
 ``make neighbours`` installs the extensions and runs these tests.
 """
@@ -36,7 +36,7 @@ from flask_clustaar import ClustaarWebhook, events
 from flask_clustaar.cli import clustaar
 from flask_clustaar.testing import ClustaarClient, make_notification
 
-PAGE = (Path(__file__).parents[2] / "docs/extensions.rst").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/run/extensions.rst").read_text(encoding="utf-8")
 
 
 class OutOfOrder(Exception):
