@@ -1,4 +1,4 @@
-"""Draws the pictures of ``understand/how-it-works.rst`` from the code: ``python docs/diagrams.py``.
+"""Draw the pictures of the page «How it works» from the code: ``make pictures``.
 
 The life of a notification is the calls of ``Exchange``, in the order in which the
 source has them. The ladder is the imports of the modules.

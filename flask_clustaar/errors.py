@@ -54,7 +54,9 @@ class Violation(NamedTuple):
 
 
 #: The page that explains each problem, in a section of its own.
-PROBLEM_PAGE: Final = "https://flask-clustaar.readthedocs.io/en/stable/reference/errors.html"
+PROBLEM_PAGE: Final = (
+    "https://flask-clustaar.readthedocs.io/en/stable/reference/errors.html"
+)
 
 #: A word in the name of a class: ``JSON`` and ``Invalid`` in ``InvalidJSON``.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")

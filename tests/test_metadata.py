@@ -88,7 +88,11 @@ def test_extras_are_for_users() -> None:
 
 def test_names_of_extras_are_quoted() -> None:
     """Zsh takes brackets that are not quoted for a pattern."""
-    files = [*ROOT.glob("docs/**/*.rst"), *ROOT.glob("*.rst"), *ROOT.rglob("README.rst")]
+    files = [
+        *ROOT.glob("docs/**/*.rst"),
+        *ROOT.glob("*.rst"),
+        *ROOT.rglob("README.rst"),
+    ]
     files += (ROOT / "flask_clustaar").rglob("*.py")
     unquoted = {
         str(file.relative_to(ROOT))

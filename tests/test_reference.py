@@ -30,7 +30,7 @@ TABLE = Path(__file__).parent.parent / "docs" / "reference" / "models_table.rst"
 
 
 def test_the_table_in_the_documentation_is_current() -> None:
-    """To update it, run 'python docs/reference.py > docs/reference/models_table.rst'."""
+    """To update it, run 'make pictures'."""
     assert TABLE.read_text(encoding="utf-8") == table_rst()
 
 

@@ -36,7 +36,9 @@ from flask_clustaar import ClustaarWebhook, events
 from flask_clustaar.cli import clustaar
 from flask_clustaar.testing import ClustaarClient, make_notification
 
-PAGE = (Path(__file__).parents[2] / "docs/run/extensions.rst").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/run/extensions.rst").read_text(
+    encoding="utf-8"
+)
 
 
 class OutOfOrder(Exception):
