@@ -13,7 +13,7 @@ from typing import Final
 from .models import Notification, StepReachedResponse
 from .schemas.attributes import Attribute, attributes_of
 from .schemas.kinds import KINDS
-from .wire import JSON, Model, Unknown
+from .wire import JSON, Model, Unknown, is_family, members_of
 
 
 def json_schema(model: type[Model]) -> JSON:
@@ -84,13 +84,13 @@ class Definitions:
                 name = f"{model.__module__}.{name}"
             self._names[model] = name
             self.found[name] = {}  # keeps the place, as definitions may be recursive
-            family = "_members" in vars(model)
-            self.found[name] = self._family(model) if family else self._object(model)
+            make = self._family if is_family(model) else self._object
+            self.found[name] = make(model)
         return {"$ref": self._refs + name}
 
     def _family(self, model: type[Model]) -> JSON:
-        members: dict[str, type[Model]] = vars(model)["_members"]
-        known = [self._member(tag, member) for tag, member in members.items()]
+        members = members_of(model).items()
+        known = [self._member(tag, member) for tag, member in members]
         schema = _about(model) | {"oneOf": known}
         if self.received and model._unknown is not None:
             return {"anyOf": [schema, ANYTHING_ELSE]}

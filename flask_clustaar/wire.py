@@ -250,6 +250,19 @@ def names_of(model: type[Model]) -> tuple[str, ...]:
 _names: dict[type[Model], tuple[str, ...]] = {}
 
 
+def is_family(model: type[Model]) -> bool:
+    """Tell if *model* is the base of a family."""
+    return "_members" in vars(model)
+
+
+def members_of(family: type[Model]) -> dict[str, type[Model]]:
+    """Return the models of a family by their ``type``.
+
+    The dict is the family's own, so it has members that are defined later.
+    """
+    return family._members
+
+
 class Unknown(Model):
     """Something the platform sent that has no type here; kept unchanged."""
 

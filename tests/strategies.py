@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from marshmallow import ValidationError
 from marshmallow.validate import Validator
 
+from flask_clustaar.json_schema import json_schema
 from flask_clustaar.models import Action, Notification, StepReachedResponse
 from flask_clustaar.schemas.attributes import Shape, attributes_of
 from flask_clustaar.schemas.limits import (
@@ -30,7 +32,7 @@ from flask_clustaar.schemas.limits import (
     Pattern,
     Range,
 )
-from flask_clustaar.wire import Model
+from flask_clustaar.wire import Model, is_family, members_of
 
 Strategy = st.SearchStrategy[Any]
 
@@ -53,13 +55,11 @@ json_values = st.recursive(
 def documents(model: type[Model]) -> Strategy:
     """Documents of *model*, or of a family's members, as they may leave."""
     if model not in _documents:
-        members: dict[str, type[Model]] | None = vars(model).get("_members")
-        if members is None:
-            _documents[model] = _objects(model)
+        if is_family(model):
+            members = st.sampled_from([*members_of(model).values()])
+            _documents[model] = members.flatmap(documents)
         else:
-            _documents[model] = st.sampled_from(list(members.values())).flatmap(
-                documents
-            )
+            _documents[model] = _objects(model)
     return _documents[model]
 
 
@@ -69,18 +69,34 @@ _documents: dict[type[Model], Strategy] = {}
 def _objects(model: type[Model]) -> Strategy:
     required: dict[str, Strategy] = {}
     optional: dict[str, Strategy] = {}
-    if model._tag:
-        holder = required if model._tag_required else optional
-        holder["type"] = st.just(model._tag)
+    tag, tag_required = tag_of(model)
+    if tag:
+        holder = required if tag_required else optional
+        holder["type"] = st.just(tag)
     for row in attributes_of(model):
         values = _values(row.shape)
         holder = required if row.required else optional
         holder[row.key] = st.none() | values if row.nullable else values
     objects = st.fixed_dictionaries(required, optional=optional)
-    rule = model._rule
-    if rule is None:
-        return objects
-    return objects.filter(lambda document: not list(rule.check(document)))
+    rules = Draft202012Validator({"allOf": definition(model).get("allOf", [])})
+    return objects.filter(rules.is_valid)
+
+
+def definition(model: type[Model]) -> dict[str, Any]:
+    """The JSON Schema of a single model."""
+    if model not in _definitions:
+        schema = json_schema(model)
+        _definitions[model] = schema["$defs"][schema["$ref"].rpartition("/")[2]]
+    return _definitions[model]
+
+
+_definitions: dict[type[Model], dict[str, Any]] = {}
+
+
+def tag_of(model: type[Model]) -> tuple[str, bool]:
+    """The ``type`` of a model, empty if it has none; and whether it is required."""
+    tag: str = definition(model)["properties"].get("type", {}).get("const", "")
+    return tag, "type" in definition(model)["required"]
 
 
 def _values(shape: Shape) -> Strategy:
@@ -356,9 +372,8 @@ def built(document: Any, shape: Shape) -> Any:
             raise NotBuilt
         return document
     given = dict(document)
-    if given.pop("type", "") != model._tag and (
-        model._tag_required or "type" in document
-    ):
+    tag, tag_required = tag_of(model)
+    if given.pop("type", "") != tag and (tag_required or "type" in document):
         raise NotBuilt
     arguments = {}
     for row in attributes_of(model):

@@ -32,6 +32,7 @@ from flask_clustaar.filters import (
 from flask_clustaar.models import Action, ButtonAction
 from flask_clustaar.replay import MemoryReplayStore
 from flask_clustaar.testing import ClustaarClient, make_notification
+from flask_clustaar.wire import members_of
 
 
 @pytest.fixture(autouse=True)
@@ -721,7 +722,7 @@ def test_table_of_channels() -> None:
     """The table has a mark for each channel, of actions that there are."""
     assert {len(row) for row in SUPPORT.values()} == {len(CHANNELS)}
     assert set("".join(SUPPORT.values())) == set("y-?")
-    assert set(SUPPORT) <= {*Action._members, *ButtonAction._members}
+    assert set(SUPPORT) <= {*members_of(Action), *members_of(ButtonAction)}
 
 
 def test_options_of_replies() -> None:

@@ -22,6 +22,7 @@ from flask_clustaar.models.buttons import ButtonAction
 from flask_clustaar.schemas.attributes import attributes_of
 from flask_clustaar.settings import SETTINGS
 from flask_clustaar.testing import ClustaarClient, Reply, make_notification
+from flask_clustaar.wire import members_of
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.rglob("*.rst")}
@@ -148,7 +149,7 @@ def test_cookbook(family: Any) -> None:
 
     missing = [
         model.__name__
-        for tag, model in family._members.items()
+        for tag, model in members_of(family).items()
         if f"\n   {model.__name__}(" not in page.replace(".step(", "(")
         or f'"type": "{tag}"' not in page
     ]
@@ -197,7 +198,7 @@ def test_inputs() -> None:
     """So are the inputs."""
     (table,) = (each for each in tables("protocol") if each[0][0] == "``type``")
 
-    assert set(models.Input._members) == {row[0].strip("`") for row in table[1:]}
+    assert set(members_of(models.Input)) == {row[0].strip("`") for row in table[1:]}
 
 
 def test_notification() -> None:

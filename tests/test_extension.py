@@ -328,6 +328,15 @@ def test_dispatch_first_stops_at_the_first_match() -> None:
     assert texts == ["one"]
 
 
+def test_dispatch_first_asks_no_filter_after_the_first_match() -> None:
+    """The filters of handlers that cannot run are not asked."""
+    app = make_app(hello, CLUSTAAR_DISPATCH="first")
+    asked: list[Notification] = []
+    webhook_of(app).on("conversation.step_reached", hello, filter=asked.append)
+    assert post(app).status_code == 200
+    assert asked == []
+
+
 def test_an_explanation_has_an_end(caplog: pytest.LogCaptureFixture) -> None:
     """A log line for fifty handlers is long enough."""
     app = make_app()
@@ -404,7 +413,27 @@ def test_in_debug_mode_the_answer_explains_too() -> None:
     webhook_of(app).on("conversation.step_reached", hello, filter=StepID("f" * 24))
     explanation = post(app).get_json()["explanation"]
     assert "did not match: data.step.id is" in explanation[0]
-    assert explanation[-1].startswith("This would handle it: @webhook.on(")
+    assert explanation[-1] == (
+        "This would handle it: @webhook.on('conversation.step_reached', "
+        f"filter=StepID('{STEP}'))"
+    )
+
+
+@pytest.mark.parametrize("step", [None, {}, {"id": None}, {"id": 0}, {"id": ["a"]}])
+def test_the_suggestion_names_no_step_without_an_id(step: Any) -> None:
+    """What nobody can register for is not suggested."""
+    app = make_app()
+    app.debug = True
+    explanation = post(app, document(step=step)).get_json()["explanation"]
+    assert explanation[-1].endswith(" @webhook.on('conversation.step_reached')")
+
+
+def test_the_suggestion_is_not_longer_than_a_line() -> None:
+    """An id of any length is shortened."""
+    app = make_app()
+    app.debug = True
+    reply = post(app, document(step={"id": "a" * 1000}))
+    assert len(reply.get_json()["explanation"][-1]) < 200
 
 
 # -- the door ------------------------------------------------------------------------

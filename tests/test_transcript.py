@@ -33,6 +33,7 @@ from flask_clustaar.transcript import (
     render_problem,
     render_reply,
 )
+from flask_clustaar.wire import members_of
 
 STEP = {"type": "step", "id": "507f191e810c19729de860ea"}
 STORY = {"type": "story", "id": "5a8c317624acbe05b1a36feb", "name": "Orders"}
@@ -239,10 +240,10 @@ def test_action_reads_as_a_person_sees_it(
 
 def test_each_action_there_is_can_be_read() -> None:
     """No type of action is missing in the table above."""
-    assert {kind for kind, _, _ in ACTIONS} == set(Action._members)
+    assert {kind for kind, _, _ in ACTIONS} == set(members_of(Action))
 
 
-@pytest.mark.parametrize("kind", Action._members)
+@pytest.mark.parametrize("kind", members_of(Action))
 def test_action_without_its_keys_reads_as_far_as_it_goes(kind: str) -> None:
     """What an action lacks is a question mark, and it is no unknown action."""
     assert "unknown" not in rows(render_action({"type": kind}))
@@ -330,7 +331,7 @@ def test_input_reads_as_what_the_user_did(input: Any, expected: str) -> None:
     assert rows(render_input(input)) == expected
 
 
-@pytest.mark.parametrize("kind", Input._members)
+@pytest.mark.parametrize("kind", members_of(Input))
 def test_each_input_there_is_can_be_read(kind: str) -> None:
     """No type of input is unknown."""
     assert "unknown" not in rows(render_input({"type": kind}))
@@ -386,7 +387,7 @@ OBJECTS = st.dictionaries(st.sampled_from(KEYS), ODD, max_size=3)
 
 @settings(max_examples=100)
 @given(
-    kind=st.sampled_from([*Action._members, *Input._members]) | ODD,
+    kind=st.sampled_from([*members_of(Action), *members_of(Input)]) | ODD,
     document=st.dictionaries(
         st.sampled_from(KEYS), ODD | OBJECTS | st.lists(OBJECTS, max_size=2)
     ),

@@ -23,7 +23,7 @@ from ..errors import ClustaarError, Violation
 from ..models import Action
 from ..schemas import schema_for, violations
 from ..schemas.limits import OBJECT_ID
-from ..wire import JSON, Model
+from ..wire import JSON, members_of
 
 #: What a bot file that is an object can have.
 KEYS: Final[Mapping[str, tuple[type, ...]]] = {
@@ -329,7 +329,7 @@ class _Reader:
         if not isinstance(action, dict) or not isinstance(action.get("type"), str):
             self._wrong(path, "Must be an object with a 'type'.")
             return
-        model: type[Model] | None = Action._members.get(action["type"])
+        model = members_of(Action).get(action["type"])
         if model is None:
             return
         try:

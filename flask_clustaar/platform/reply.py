@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from ..models import Action, Interlocutor, Notification, Step, StepReached
 from ..schemas import schema_for, violations
 from ..transcript import Line, bubble_of, render_problem, render_reply
-from ..wire import JSON
+from ..wire import JSON, members_of
 from .documents import from_json
 from .offers import Clickable, clickables
 
@@ -181,7 +181,7 @@ def _wrong_with(reply: JSON, step: JSON | None) -> list[tuple[str, str]]:
 
 def _wrong_action(action: Any, path: str, came: list[Any]) -> list[tuple[str, str]]:
     kind = action.get("type") if isinstance(action, dict) else None
-    model = Action._members.get(kind) if isinstance(kind, str) else None
+    model = members_of(Action).get(kind) if isinstance(kind, str) else None
     if model is None:
         return [(f"{path}.type", "Must be the type of an action.")]
     try:

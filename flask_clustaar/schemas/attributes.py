@@ -28,6 +28,8 @@ from ..wire import (
     Mark,
     Model,
     Unknown,
+    is_family,
+    members_of,
 )
 from .limits import Length, Limit, limit_of
 
@@ -68,12 +70,9 @@ class Shape(NamedTuple):
 
     @property
     def members(self) -> dict[str, type[Model]] | None:
-        """The models of the family by their ``type``; None if there is but one model.
-
-        The dict is the family's own, so it has members that are defined later.
-        """
-        found: dict[str, type[Model]] | None = vars(self.model).get("_members")
-        return found
+        """The models of the family by their ``type``; None for a single model."""
+        family = self.model
+        return members_of(family) if family and is_family(family) else None
 
     @property
     def unknown(self) -> type[Unknown] | None:

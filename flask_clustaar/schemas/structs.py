@@ -10,7 +10,7 @@ from typing import Any, Final, Union, cast
 
 import msgspec
 
-from ..wire import Model
+from ..wire import Model, is_family, members_of
 from .attributes import Attribute, attributes_of
 from .kinds import Unsure, msgspec_type
 
@@ -64,12 +64,11 @@ class Structs:
 
     def of(self, model: type[Model]) -> Any:
         """Return the struct of a model, or the union of a family's structs."""
-        members: dict[str, type[Model]] | None = vars(model).get("_members")
         if self._received and model._envelope:
             return msgspec.Raw
-        if members is None:
+        if not is_family(model):
             return self._struct(model)
-        structs = [self._struct(member) for member in members.values()]
+        structs = [self._struct(member) for member in members_of(model).values()]
         return Union[tuple(structs)]  # noqa: UP007 (their number is not known)
 
     def _struct(self, model: type[Model]) -> Any:

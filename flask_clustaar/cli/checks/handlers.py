@@ -20,6 +20,7 @@ from ...filters.ids import OneOf
 from ...models import Input
 from ...routing import Handler, HandlerGroup, HandlerRegistry
 from ...schemas.limits import OBJECT_ID
+from ...wire import members_of
 from ..findings import Finding, rule
 
 NO_HANDLERS = rule("no_handlers", "warning", "The webhook has no handlers.")
@@ -82,10 +83,10 @@ def _check_names(handler: Handler) -> Iterator[Finding]:
             )
     for each in _parts(handler.filter):
         if isinstance(each, InputType):
-            for name in sorted(each._names - set(Input._members)):
+            for name in sorted(each._names - set(members_of(Input))):
                 yield UNKNOWN_INPUT(
                     f"{_name(handler)} is for the input type '{name}', which does not "
-                    f"exist.{_hint(name, [*_INPUTS, *Input._members])}"
+                    f"exist.{_hint(name, [*_INPUTS, *members_of(Input)])}"
                 )
         if isinstance(each, Channel):
             for name in sorted(each._names - set(CHANNELS)):
