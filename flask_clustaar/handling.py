@@ -47,8 +47,9 @@ from .wire import JSON
 #: For how many handlers the log explains why they did not match.
 MOST_EXPLAINED = 50
 
-#: What a handler can fail with. SystemExit would end a thread of the server, or all.
-FAILURES = (Exception, SystemExit)
+#: What is not a failure of what raised it. All else is: SystemExit would end a thread
+#: of the server, and so would a cancelled task or a timeout of gevent.
+PASSED_ON = (ProblemError, KeyboardInterrupt)
 
 
 class Exchange:
@@ -113,7 +114,9 @@ class Exchange:
             return self._reply(body)
         except (RequestRejected, NoHandler) as error:
             return self._reject(error)
-        except FAILURES as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             return self._fail(error)
         finally:
             self._release()
@@ -152,7 +155,7 @@ class Exchange:
         try:
             claim = store.claim(delivery, lease=self.settings.replay_lease)
         except ReplayStoreError as error:
-            self._log(logging.ERROR, "The replay store failed: %s", error)
+            self._log_store_failure(error)
             if self.settings.replay_on_store_error == "allow":
                 return None
             raise ReplayStoreUnavailable from error
@@ -170,9 +173,11 @@ class Exchange:
         store = cast(ReplayStore, self.installation.store)
         try:
             store.complete(claim, reply, lifetime=self.settings.record_lifetime)
-        except ReplayStoreError as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             # The handlers ran, so the bot gets its answer all the same.
-            self._log(logging.ERROR, "The replay store failed: %s", error)
+            self._log_store_failure(error)
 
     def _release(self) -> None:
         """Let the delivery run again if no reply was recorded."""
@@ -180,8 +185,16 @@ class Exchange:
             return
         try:
             cast(ReplayStore, self.installation.store).release(self._claim)
-        except ReplayStoreError as error:
-            self._log(logging.ERROR, "The replay store failed: %s", error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self._log_store_failure(error)
+
+    def _log_store_failure(self, error: BaseException) -> None:
+        unexpected = None if isinstance(error, ReplayStoreError) else error
+        self._log(
+            logging.ERROR, "The replay store failed: %s", error, exc_info=unexpected
+        )
 
     # -- the handlers ------------------------------------------------------------------
 
@@ -212,9 +225,9 @@ class Exchange:
                 if fallback is None:
                     raise self._unhandled(notification)
                 results = [(fallback, self._call(fallback, notification))]
-        except ProblemError:
+        except PASSED_ON:
             raise
-        except FAILURES as error:
+        except BaseException as error:
             raise HandlerFailed("A filter of the webhook failed.") from error
         return [answer for _, answer in results if answer is not None]
 
@@ -235,7 +248,9 @@ class Exchange:
         except ProblemError as error:
             error.handler = handler
             raise
-        except FAILURES as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise HandlerFailed.by(handler, error) from error
         finally:
             if signals.handler_called.receivers:
@@ -348,11 +363,13 @@ class Exchange:
         try:
             if (response := self._handle_error(problem)) is not None:
                 return response
-        except FAILURES as failed:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as failed:
             problem = self._problem_of(failed)
         self._report(problem)
         if self.settings.on_error == "passthrough":
-            with suppress(*FAILURES):
+            with suppress(Exception):
                 return self._pass_through()
         return self._problem(problem)
 
@@ -382,10 +399,10 @@ class Exchange:
             answer = answer_of(returned, name)
             answers = [] if answer is None else [answer]
             reply = replies.merge(answers, notification)
-            body = replies.dumps(reply, answers, notification=notification)
-        except ProblemError:
+            body = self._dumps(reply, answers)
+        except PASSED_ON:
             raise
-        except FAILURES as error:
+        except BaseException as error:
             raise HandlerFailed(
                 f"The error handler '{name}' raised {type(error).__name__}."
             ) from error

@@ -32,7 +32,9 @@ class IndependentSignal(NamedSignal):
                     returned.close()
                     raise TypeError("A receiver of a signal cannot be async.")
                 results.append((receiver, returned))
-            except Exception:
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
                 logs.logger.exception(
                     "A receiver of the signal '%s' failed.",
                     self.name,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import sys
 from typing import Any, NoReturn
 
 import pytest
@@ -21,11 +21,13 @@ from flask_clustaar.errors import (
 from flask_clustaar.filters import StepID
 from flask_clustaar.models import (
     Card,
+    ConversationSession,
     Notification,
     SendCardsAction,
     SendTextAction,
     StepReachedResponse,
 )
+from flask_clustaar.replay import MemoryReplayStore
 from flask_clustaar.testing import ClustaarClient, Reply
 
 TOPIC = events.CONVERSATION_STEP_REACHED
@@ -51,7 +53,7 @@ def say(app: Flask, text: str = "hi", **values: Any) -> Reply:
 
 
 def raising(error: BaseException) -> Any:
-    def fail(notification: Notification) -> NoReturn:
+    def fail(*_: Any, **__: Any) -> NoReturn:
         raise error
 
     return fail
@@ -66,20 +68,73 @@ def code_of(reply: Reply) -> str:
 # -- problems ------------------------------------------------------------------------
 
 
-def test_a_handler_that_exits_is_a_failure() -> None:
-    """SystemExit would end the server."""
+class OutOfTime(BaseException):
+    """As ``gevent.Timeout``, which is not an ``Exception``."""
+
+
+#: What would end a server's thread, or all of the server, if it were not handled.
+ENDING = [SystemExit(3), asyncio.CancelledError(), GeneratorExit(), OutOfTime()]
+
+
+@pytest.mark.parametrize("error", ENDING, ids=repr)
+def test_a_handler_that_would_end_the_server_is_a_failure(error: BaseException) -> None:
+    """The client gets an answer, whatever a handler raises."""
     app, webhook = make()
-    webhook.on(TOPIC, lambda notification: sys.exit(3))
+    webhook.on(TOPIC, raising(error))
     reply = say(app)
     assert code_of(reply) == "handler_failed"
-    assert "raised SystemExit" in reply.json["detail"]
+    assert f"raised {type(error).__name__}" in reply.json["detail"]
 
 
-def test_a_filter_that_exits_is_a_failure() -> None:
+@pytest.mark.parametrize("error", ENDING, ids=repr)
+def test_a_filter_that_would_end_the_server_is_a_failure(error: BaseException) -> None:
     """As a handler that does."""
     app, webhook = make()
-    webhook.on(TOPIC, lambda n: "x", filter=lambda n: bool(sys.exit(3)))
+    webhook.on(TOPIC, lambda n: "x", filter=lambda n: bool(raising(error)(n)))
     assert code_of(say(app)) == "handler_failed"
+
+
+@pytest.mark.parametrize("error", ENDING, ids=repr)
+def test_an_error_handler_that_would_end_the_server_is_a_failure(
+    error: BaseException,
+) -> None:
+    """As a handler that does."""
+    app, webhook = make()
+    webhook.on(TOPIC, raising(OrderNotFound()))
+    webhook.errorhandler(OrderNotFound)(raising(error))
+    assert code_of(say(app)) == "handler_failed"
+
+
+@pytest.mark.parametrize("error", ENDING, ids=repr)
+def test_a_receiver_that_would_end_the_server_is_passed_over(
+    error: BaseException,
+) -> None:
+    """As one that raises an exception: it is logged."""
+    app, webhook = make()
+    webhook.on(TOPIC, lambda notification: "Hello")
+    receive: Any = raising(error)
+    with signals.reply_sent.connected_to(receive):
+        assert say(app).texts == ["Hello"]
+
+
+@pytest.mark.parametrize("error", [OSError("the disk is full"), *ENDING], ids=repr)
+@pytest.mark.parametrize("method", ["complete", "release"])
+def test_an_answer_is_sent_although_the_store_fails(
+    caplog: pytest.LogCaptureFixture, method: str, error: BaseException
+) -> None:
+    """Whatever a store of one's own raises after the handlers ran; it is logged."""
+    store = MemoryReplayStore()
+    setattr(store, method, raising(error))
+    app, webhook = make(replay_store=store)
+    webhook.on(TOPIC, lambda n: "Hello", filter=lambda n: method == "complete")
+    reply = say(app)
+    if method == "complete":
+        assert reply.texts == ["Hello"]
+    else:
+        assert code_of(reply) == "no_handler"
+    record = caplog.records[-1] if method == "release" else caplog.records[0]
+    assert record.getMessage().startswith("The replay store failed: ")
+    assert record.exc_info is not None
 
 
 def test_an_interrupt_is_not_a_failure() -> None:
@@ -90,6 +145,29 @@ def test_an_interrupt_is_not_a_failure() -> None:
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             client.say("hi")
+
+
+@pytest.mark.parametrize("place", ["filter", "error handler", "receiver", "store"])
+def test_an_interrupt_is_not_a_failure_anywhere(place: str) -> None:
+    """Ctrl-C ends the program, whatever it interrupts."""
+    interrupt: Any = raising(KeyboardInterrupt())
+    store = MemoryReplayStore()
+    if place == "store":
+        store.complete = interrupt  # type: ignore[method-assign]
+    app, webhook = make(replay_store=store)
+    webhook.on(TOPIC, interrupt, filter=lambda n: n.text == "interrupt")
+    webhook.on(TOPIC, raising(OrderNotFound()), filter=lambda n: n.text == "fail")
+    webhook.on(TOPIC, lambda notification: "Hello")
+    text = {"error handler": "fail"}.get(place, "hi")
+    if place == "filter":
+        webhook.on(TOPIC, lambda n: "x", filter=interrupt)
+    webhook.errorhandler(OrderNotFound)(interrupt)
+    client = ClustaarClient(app)
+    with signals.reply_sent.connected_to(
+        interrupt if place == "receiver" else lambda sender, **extra: None
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            client.say(text)
 
 
 @pytest.mark.parametrize("function", ["merge", "dumps"])
@@ -441,6 +519,17 @@ def test_an_error_handler_that_fails(
     assert vars(record)["clustaar_code"] == code
     if code == "handler_failed":
         assert "the first" in caplog.text
+
+
+def test_an_error_handler_cannot_send_a_session_that_cannot_come_back() -> None:
+    """Its reply has the limits of any other."""
+    app, webhook = make(max_content_length=4000)
+    webhook.on(TOPIC, raising(OrderNotFound()))
+    session = ConversationSession(values={"history": "x" * 4000})
+    webhook.errorhandler(OrderNotFound)(
+        lambda error: StepReachedResponse(actions=[], session=session)
+    )
+    assert code_of(say(app)) == "invalid_reply"
 
 
 def test_an_error_handler_that_fails_may_pass_through() -> None:
