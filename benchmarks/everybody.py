@@ -21,11 +21,11 @@ def measured() -> list[Subject]:
 @functools.cache
 def missing() -> dict[str, str]:
     """Return why subjects cannot be measured here, by their names."""
-    reasons = {subject.name: _why_not(subject) for subject in FIELD}
+    reasons = {subject.name: why_not(subject) for subject in FIELD}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def _why_not(subject: Subject) -> str | None:
+def why_not(subject: Subject) -> str | None:
     if not subject.is_installed():
         return "not installed"
     try:

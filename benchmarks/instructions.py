@@ -66,7 +66,7 @@ def count(
             assert valgrind.stdout is not None
             for line in valgrind.stdout:
                 payload, subject, idle, busy = json.loads(line)
-                spent = _total(Path(logs, str(busy))) - _total(Path(logs, str(idle)))
+                spent = total(Path(logs, str(busy))) - total(Path(logs, str(idle)))
                 found.setdefault(payload, {})[subject] = spent / COUNTS[payload]
                 tick()
         if valgrind.returncode:
@@ -74,7 +74,7 @@ def count(
     return found
 
 
-def _total(log: Path) -> int:
+def total(log: Path) -> int:
     match = re.search(r"I +refs: +([0-9,]+)", log.read_text())
     if match is None:
         raise RuntimeError(f"No count of instructions in {log}.")

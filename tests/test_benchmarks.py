@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from benchmarks import answers, harness, instructions, ours, parts, report, views
 from benchmarks.__main__ import main
-from benchmarks.everybody import SUBJECTS, _why_not, measured
+from benchmarks.everybody import SUBJECTS, measured, why_not
 from benchmarks.payloads import PAYLOADS, Payload, of_size, reply
 from benchmarks.plots import plot
 from benchmarks.subjects import Contender, Subject
@@ -148,9 +148,9 @@ def test_library_that_changed_is_skipped_by_name() -> None:
         raise ImportError
 
     changed = Subject("other", "", "field", build)
-    assert _why_not(changed) == "does not work as it did: ImportError"
-    assert _why_not(changed._replace(needs="no-such-thing")) == "not installed"
-    assert _why_not(changed._replace(build=ours.everything)) is None
+    assert why_not(changed) == "does not work as it did: ImportError"
+    assert why_not(changed._replace(needs="no-such-thing")) == "not installed"
+    assert why_not(changed._replace(build=ours.everything)) is None
 
 
 def test_plot_escapes_names() -> None:
@@ -171,10 +171,10 @@ def test_count_of_instructions_is_read(tmp_path: Path) -> None:
     """The count stands in Valgrind's log; a log without one is an error."""
     log = tmp_path / "log"
     log.write_text("==1== \n==1== I   refs:      1,234,567\n")
-    assert instructions._total(log) == 1_234_567
+    assert instructions.total(log) == 1_234_567
     log.write_text("==1== \n")
     with pytest.raises(RuntimeError, match="No count of instructions"):
-        instructions._total(log)
+        instructions.total(log)
 
 
 def test_answers_are_compared(tmp_path: Path) -> None:

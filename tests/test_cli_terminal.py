@@ -115,14 +115,14 @@ class Terminal:
     def run(self, app: Flask, *arguments: str) -> list[str]:
         """Run a command; return the lines that it shows, without colours."""
         with ThreadPoolExecutor(1) as executor:
-            shown = executor.submit(self._read)
+            shown = executor.submit(self.read)
             info = ScriptInfo(create_app=lambda: app)
             clustaar.main([*arguments], obj=info, standalone_mode=False)
             self.stdout.close()
         text = re.sub(r"\033\[[0-9;]*m", "", shown.result())
         return text.replace("\r\n", "\n").splitlines()
 
-    def _read(self) -> str:
+    def read(self) -> str:
         shown = b""
         try:
             while chunk := os.read(self.master, 4096):  # pragma: no branch
@@ -272,7 +272,7 @@ def test_colours_in_a_terminal(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with ThreadPoolExecutor(1) as executor:
-        shown = executor.submit(made._read)
+        shown = executor.submit(made.read)
         info = ScriptInfo(create_app=small_bot)
         clustaar.main(["check"], obj=info, standalone_mode=False)
         made.stdout.close()

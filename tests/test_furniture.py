@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_clustaar._version import __version__
+from flask_clustaar import __version__
 
 ROOT = Path(__file__).parent.parent
 GITHUB = ROOT / ".github"

@@ -176,19 +176,19 @@ class Streamed:
 
     def __init__(self, inspected: Inspected, **options: Any) -> None:
         response = inspected.api.get("/api/stream", **options, buffered=False)
-        self._parts = response.iter_encoded()
+        self.parts = response.iter_encoded()
         self.close = response.close
 
     def next(self) -> tuple[str, Any]:
         """Return the name and the data of the next event."""
-        part = next(self._parts).decode()
+        part = next(self.parts).decode()
         fields = dict(row.split(": ", 1) for row in part.strip().splitlines())
         return fields.get("event", ""), json.loads(fields.get("data", "null"))
 
 
 def first_id(stream: Streamed) -> int:
     """Return the id of the first request that a stream tells of, and close it."""
-    next(stream._parts)
+    next(stream.parts)
     name, _ = stream.next()
     assert name == "app"
     id: int = stream.next()[1]["id"]
@@ -201,7 +201,7 @@ def test_stream(inspected: Inspected, monkeypatch: pytest.MonkeyPatch) -> None:
     inspected.send()
     stream = Streamed(inspected)
 
-    assert next(stream._parts) == b"retry: 200\n\n"
+    assert next(stream.parts) == b"retry: 200\n\n"
     assert stream.next()[0] == "app"
     assert stream.next()[1]["id"] == 1
     assert stream.next() == ("kept", {"ids": [1], "pins": {}})
@@ -211,8 +211,8 @@ def test_stream(inspected: Inspected, monkeypatch: pytest.MonkeyPatch) -> None:
     inspected.store.pin(1, "first")
     assert stream.next() == ("kept", {"ids": [2, 1], "pins": {"1": "first"}})
     monkeypatch.setattr(server, "HEARTBEAT", 0)
-    assert next(stream._parts) == b": still here\n\n"
-    assert next(stream._parts) == b": still here\n\n"
+    assert next(stream.parts) == b": still here\n\n"
+    assert next(stream.parts) == b": still here\n\n"
     stream.close()
 
 

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import flask_clustaar
-from flask_clustaar._version import __version__
+from flask_clustaar import __version__
 
 ROOT = Path(__file__).parent.parent
 METADATA = metadata.metadata("Flask-Clustaar")

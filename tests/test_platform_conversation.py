@@ -37,7 +37,7 @@ from flask_clustaar.models import (
 )
 from flask_clustaar.platform.bot import Bot
 from flask_clustaar.platform.errors import ConversationError, JumpLoop, Unknowable
-from flask_clustaar.testing import ClustaarClient, make_notification
+from flask_clustaar.testing import Clickable, ClustaarClient, make_notification
 from flask_clustaar.transcript import Line
 
 A = "507f191e810c19729de860ea"
@@ -631,7 +631,9 @@ def test_repeated_reply_is_told() -> None:
 def test_target_of_a_model_is_checked() -> None:
     """What the platform would not take as a target is not gone to."""
     client = make_client("Hi.")
+    step = GoToAction(target=StepTarget(step_id="x"))
+    story = GoToAction(target=StoryTarget(story_id=STORY))
     with pytest.raises(ValueError, match="would not send this"):
-        client._target_id(StepTarget(step_id="x"))
+        client.press(Clickable("x", step))
     with pytest.raises(LookupError, match="client.stories"):
-        ClustaarClient(client.app)._target_id(StoryTarget(story_id=STORY))
+        ClustaarClient(client.app).press(Clickable("x", story))

@@ -7,17 +7,20 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import flask
 import pytest
 from flask import Blueprint, Flask
 from serving import exchange, gunicorn, notification, request, signed_headers
 
 from flask_clustaar import ClustaarWebhook, ConfigurationError, events
 from flask_clustaar.filters import StepID
-from flask_clustaar.recording.recorder import QUIET
+from flask_clustaar.recording import recorder
 from flask_clustaar.testing import ClustaarClient
 
 KEY = "the private key of the bot"
@@ -195,19 +198,23 @@ def test_without_a_key(directory: Path) -> None:
     assert rows(directory)[0]["key"] is None
 
 
+def sent_to(app: Flask) -> list[bytes]:
+    """Return a list that gets the body of each request."""
+    bodies: list[bytes] = []
+    app.before_request(lambda: bodies.append(flask.request.data))
+    return bodies
+
+
 def test_long_bodies(directory: Path) -> None:
     """Of a long body only the size and the SHA-256 are recorded."""
-    client = talk(bot(directory), LONG)
-    client.send(notification(text="y" * 70_000))
+    app = bot(directory)
+    sent = sent_to(app)
+    talk(app, LONG).send(notification(text="y" * 70_000))
 
     reply, request = rows(directory)
 
-    assert (None, len(client._last[0] if client._last else b"")) == (
-        request["request"],
-        request["size"],
-    )
-    assert client._last is not None
-    assert hashlib.sha256(client._last[0]).hexdigest() == request["sha256"]
+    assert (None, len(sent[-1])) == (request["request"], request["size"])
+    assert hashlib.sha256(sent[-1]).hexdigest() == request["sha256"]
     assert reply["request"] is not None
     assert (None, 64) == (reply["reply"], len(reply["reply_sha256"]))
     assert reply["reply_size"] > 65_536
@@ -269,10 +276,11 @@ def test_nobody_is_recorded(directory: Path) -> None:
 
 def test_none_records_all(directory: Path) -> None:
     """Without redaction the bytes are recorded as they were received."""
-    client = talk(bot(directory, record_redact="none"), GREET)
+    app = bot(directory, record_redact="none")
+    sent = sent_to(app)
+    talk(app, GREET)
 
-    assert client._last is not None
-    assert client._last[0].decode() == rows(directory)[0]["request"]
+    assert sent[0].decode() == rows(directory)[0]["request"]
 
 
 def test_texts(directory: Path) -> None:
@@ -370,14 +378,14 @@ def test_failure_to_record_is_no_failure(
 
 
 def test_failures_are_told_once_a_minute(
-    broken: Flask, caplog: pytest.LogCaptureFixture
+    broken: Flask, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that is full for an hour is told sixty times."""
-    recorder = ClustaarClient(broken).webhook.installation(broken).recorder
-    assert recorder is not None
     with caplog.at_level(logging.ERROR):
         talk(broken, GREET, GREET, GREET)
-        recorder._quiet_until -= QUIET
+        assert 1 == len(caplog.records)
+        later = {"monotonic": lambda: time.monotonic() + 60}
+        monkeypatch.setattr(recorder, "time", SimpleNamespace(**vars(time) | later))
         talk(broken, GREET)
 
     assert 2 == len(caplog.records)

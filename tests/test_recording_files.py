@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_clustaar.recording.files import Day, Files
+from flask_clustaar.recording.files import Files
 
 DAY = 86_400
 NOON = 20_782 * DAY + DAY / 2  # 2026-11-25
@@ -179,17 +179,26 @@ def test_full_disk_leaves_no_part_of_a_line(tmp_path: Path) -> None:
     assert ["a" * 79, "c" * 9] == day.path.read_text().splitlines()
 
 
-def test_part_of_a_line_is_ended_if_another_process_wrote(tmp_path: Path) -> None:
+def test_part_of_a_line_is_ended_if_another_process_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What another process wrote behind the part of a line is not removed."""
-    path = tmp_path / "2026-11-25.jsonl"
-    path.write_bytes(b"part of a li")
-    day = Day(tmp_path, 20_782)
-    day.append(b"another\n")
-    os.lseek(day._file, 12, os.SEEK_SET)
+    day = Files(tmp_path, 7, Clock()).today()
+    write = os.write
 
-    day._take_back(12)
+    def write_first(file: int, data: bytes) -> int:
+        monkeypatch.undo()
+        with room(12):
+            written = write(file, data)
+        with day.path.open("ab") as another:
+            another.write(b"another\n")
+        return written
 
-    assert b"part of a lianother\n\n" == path.read_bytes()
+    monkeypatch.setattr(os, "write", write_first)
+    with pytest.raises(OSError, match="12 of 15 bytes written"):
+        day.append(b"part of a line\n")
+
+    assert b"part of a lianother\n\n" == day.path.read_bytes()
 
 
 def test_full_disk_without_a_key(tmp_path: Path) -> None:

@@ -45,21 +45,25 @@ def test_repeated_until_it_succeeds() -> None:
     assert [0, 1, 2, 3, 4] == database.calls
 
 
+def threads() -> set[threading.Thread]:
+    return set(threading.enumerate())
+
+
 def test_no_thread_while_nothing_waits() -> None:
     """The thread ends with the last call, and the next call has a new one."""
-    database, calls = Database(), Later()
+    database, calls, before = Database(), Later(), threads()
     database.is_there.set()
     for number in (1, 2):
         calls.add(database.call, seconds=60)
-        until(lambda: calls._thread is None)
+        until(lambda: not threads() - before)
         assert number == len(database.calls)
 
 
 def test_given_up() -> None:
     """A call that has not succeeded in its time is forgotten."""
-    database, calls = Database(), Later()
+    database, calls, before = Database(), Later(), threads()
     calls.add(database.call, seconds=0.01)
-    until(lambda: calls._thread is None)
+    until(lambda: not threads() - before)
 
     assert [] == database.calls
 
@@ -67,10 +71,10 @@ def test_given_up() -> None:
 def test_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """While a database is away, only so many calls wait for it."""
     monkeypatch.setattr(later, "MOST", 3)
-    database, calls = Database(), Later()
+    database, calls, before = Database(), Later(), threads()
     for number in range(5):
         calls.add(partial(database.call, number), seconds=60)
     database.is_there.set()
-    until(lambda: calls._thread is None)
+    until(lambda: not threads() - before)
 
     assert [0, 1, 2] == database.calls

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -104,10 +105,20 @@ def test_odd_url(end: str) -> None:
         ("?socket_connect_timeout=0.5", 0.5, 2),
     ],
 )
-def test_timeouts(query: str, connect: float, command: float) -> None:
+def test_timeouts(
+    query: str, connect: float, command: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An attempt has two seconds unless the URL says otherwise."""
-    store = RedisReplayStore(f"redis://localhost{query}")
-    options = store._client.get_connection_kwargs()
+    clients: list[redis.Redis] = []
+
+    class Redis(redis.Redis):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            clients.append(self)
+
+    monkeypatch.setattr(redis, "Redis", Redis)
+    RedisReplayStore(f"redis://localhost{query}")
+    options = clients[0].get_connection_kwargs()
 
     assert connect == options["socket_connect_timeout"]
     assert command == options["socket_timeout"]
@@ -285,11 +296,17 @@ def test_idle_connections_died(
 def test_connections_are_kept_alive(store: RedisReplayStore, proxy: Proxy) -> None:
     """The system asks each minute if an idle connection lives, so that nothing on the
     way forgets it."""
-    [connection] = store._client.connection_pool._available_connections
-    sock = connection._sock
-
-    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-    assert 60 == sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+    with Path("/proc/net/tcp").open() as file:
+        next(file)
+        rows = [line.split() for line in file]
+    # A timer of kind 2 is that of a connection that is kept alive, in 1/100 s.
+    timers = [
+        row[5].split(":")
+        for row in rows
+        if (row[2], row[3]) == (f"0100007F:{proxy.port:04X}", "01")
+    ]
+    assert ["02"] == [kind for kind, _ in timers]
+    assert 50 < int(timers[0][1], 16) / 100 <= 60
 
 
 @pytest.mark.parametrize(

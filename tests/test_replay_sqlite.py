@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pwd
 import signal
 import sqlite3
 import stat
@@ -13,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,15 @@ from stores import opened, start
 
 from flask_clustaar.errors import ClustaarError, ConfigurationError, ReplayStoreError
 from flask_clustaar.replay import SQLiteReplayStore, sqlite
+
+
+def open_files() -> list[str]:
+    """Return the files that this process has open, each as often as it is."""
+    found = []
+    for file in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # The directory itself.
+            found.append(os.readlink(file))
+    return found
 
 
 def test_file_is_its_owners(tmp_path: Path) -> None:
@@ -154,7 +164,7 @@ def test_forks(tmp_path: Path) -> None:
 
     def in_child(name: str) -> None:  # pragma: no cover (nothing measures the child)
         signal.alarm(20)
-        assert store._connection is None
+        assert str(tmp_path / "replay.db") not in open_files()
         assert "running" == store.claim("parent's", lease=60).state
         store.complete(store.claim(name, lease=60), b"child's", lifetime=60)
 
@@ -277,7 +287,7 @@ def test_stores_do_not_wait_for_each_other(path: Path, tmp_path: Path) -> None:
     )
     with locked(path):
         thread.start()
-        until(held_up._lock.locked)
+        until(lambda: open_files().count(str(path)) > 1)
         assert "mine" == healthy.claim("a", lease=60).state
         assert [] == states
     thread.join()
@@ -389,15 +399,21 @@ def test_damaged_and_replaced(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that another worker has set aside is not the one to set aside."""
+
+    class Connection(sqlite3.Connection):
+        def close(self) -> None:
+            super().close()
+            path.rename(tmp_path / "replay.db.damaged")  # by another worker
+            path.write_bytes(b"new")
+
     damage(path)
     store = SQLiteReplayStore(path)
-    monkeypatch.setattr(sqlite, "_SET_UP", ())
-    store._connect(0)
-    path.rename(tmp_path / "replay.db.damaged")
-    path.touch()
-    store._set_aside()
+    connect = partial(sqlite3.connect, factory=Connection)
+    with monkeypatch.context() as patch, pytest.raises(ReplayStoreError):
+        patch.setattr(sqlite3, "connect", connect)
+        store.claim("a", lease=60)
 
-    assert path.exists()
+    assert path.read_bytes() == b"new"
 
 
 # When the user may not write
@@ -435,9 +451,16 @@ def test_directory_not_writable(readable: Path) -> None:
     assert f"may not write '{readable}', which belongs to" in str(caught.value)
 
 
-def test_user_without_a_name() -> None:
+def test_user_without_a_name(readable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A user whom the system does not know is told by the number."""
-    assert "4000000000" == sqlite._user_name(4_000_000_000)
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    number = (readable / "replay.db").stat().st_uid
+    with pytest.raises(ReplayStoreError, match=f"which belongs to '{number}'"):
+        SQLiteReplayStore(readable / "replay.db").claim("b", lease=60)
 
 
 def test_store_says_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
