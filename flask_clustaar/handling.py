@@ -208,7 +208,7 @@ class Exchange:
         return replies.dumps(
             reply,
             answers,
-            received=len(self.body),
+            received=self.body,
             limit=limit,
             notification=self.notification,
         )

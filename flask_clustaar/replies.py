@@ -30,7 +30,7 @@ from .schemas import schema_for, validate_model
 from .schemas.attributes import attributes_of
 from .schemas.kinds import plain_json, text_of
 from .schemas.reading import part_of
-from .schemas.received import Received, dump_json
+from .schemas.received import Received
 from .schemas.schema import Invalid
 from .schemas.violations import unknown_keys
 from .schemas.writing import UNCLEAR, changed_attributes
@@ -353,16 +353,16 @@ def dumps(
     reply: StepReachedResponse,
     answers: Sequence[Answer],
     *,
-    received: int = 0,
+    received: bytes = b"",
     limit: int | None = None,
     notification: Notification | None = None,
 ) -> bytes:
     """Return the reply as it is sent, cleaned and validated.
 
     :param answers: what *reply* was merged from; for messages.
-    :param received: the size of the notification's body, in bytes.
+    :param received: the body of the notification.
     :param limit: the most bytes that the next notification may have, which brings the
-        session back.
+        session and the user's attributes back.
     :param notification: what is replied to.
     :raises InvalidReply: when the reply breaks the platform's rules, or its session
         could not come back.
@@ -378,8 +378,8 @@ def dumps(
     body = text.encode()
     if translators and notification is not None:
         body = _translated(body, notification, answers)
-    if limit is not None and 2 * (received + len(body)) > limit:
-        _check_session(body, received, limit, answers)
+    if limit is not None and _GROWTH * (len(received) + len(body)) > limit:
+        _check_return(body, received, limit, answers)
     return body
 
 
@@ -394,24 +394,41 @@ def _translated(
     return body
 
 
-def _check_session(
-    body: bytes, received: int, limit: int, answers: Sequence[Answer]
+def _check_return(
+    body: bytes, received: bytes, limit: int, answers: Sequence[Answer]
 ) -> None:
-    """Refuse a session with which the next notification would be too large."""
-    session = json.loads(body).get("session")
-    values = session.get("values") if isinstance(session, dict) else None
-    if not isinstance(values, dict) or not values:
+    """Refuse what would make this user's next notification too large.
+
+    It is this notification with the session and the user of the reply, written in the
+    same way: the platform may escape characters, which makes three times as much.
+    """
+    reply = json.loads(body)
+    parts = _parts_of(received)
+    encode = json.JSONEncoder(
+        ensure_ascii=received.isascii(),
+        separators=(", ", ": ") if b": " in received[:40] else (",", ":"),
+    ).encode
+    changing = len(parts.step) + len(parts.input)
+    size = len(received) - changing + min(changing, _LEAST_CHANGING)
+    values = {}
+    for name, key, old in (
+        ("session", "values", parts.session),
+        ("interlocutor", "customAttributes", parts.interlocutor),
+    ):
+        if isinstance(new := reply.get(name), dict):
+            size += len(encode(new).encode(errors="surrogatepass")) - len(old)
+            for inner, value in (new.get(key) or {}).items():
+                values[f"{name}.{key}.{inner}"] = len(encode(value))
+    if not values:
         return
-    sizes = {name: len(dump_json(value)) for name, value in values.items()}
-    size, name = sum(sizes.values()), max(sizes, key=lambda name: sizes[name])
-    if size > limit - min(received, _ENVELOPE):
+    if size > limit:
         raise _invalid(
             [answer.handler for answer in answers],
             [
                 Violation(
-                    f"session.values.{name}",
-                    f"The session has {size} bytes. The next notification would exceed "
-                    f"'CLUSTAAR_MAX_CONTENT_LENGTH' ({limit} bytes).",
+                    max(values, key=lambda path: values[path]),
+                    f"Too large: the next notification would have {size} bytes, and "
+                    f"'CLUSTAAR_MAX_CONTENT_LENGTH' is {limit}.",
                 )
             ],
         )
@@ -419,15 +436,38 @@ def _check_session(
     if 2 * size > limit and now >= _next_warning[0]:
         _next_warning[0] = now + 60
         logger.warning(
-            "A session has %d bytes. The most that a notification may have is %d "
-            "(CLUSTAAR_MAX_CONTENT_LENGTH).",
+            "With its session, the next notification will have %d bytes. "
+            "'CLUSTAAR_MAX_CONTENT_LENGTH' is %d.",
             size,
             limit,
         )
 
 
-#: The least that a notification has without its session, in bytes.
-_ENVELOPE: Final = 1000
+class _Parts(msgspec.Struct):
+    """The parts of a notification, as the platform wrote them."""
+
+    session: msgspec.Raw = msgspec.Raw(b"")
+    interlocutor: msgspec.Raw = msgspec.Raw(b"")
+    step: msgspec.Raw = msgspec.Raw(b"")
+    input: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Whole(msgspec.Struct):
+    data: _Parts = msgspec.field(default_factory=_Parts)
+
+
+def _parts_of(received: bytes) -> _Parts:
+    try:
+        return msgspec.json.decode(received, type=_Whole).data
+    except msgspec.DecodeError:  # Nothing is in its place.
+        return _Parts()
+
+
+#: How much larger than a reply what comes back may be: characters are escaped, and from
+#: half of the limit on there is a warning.
+_GROWTH: Final = 6
+#: How many bytes of the next step and input are taken into account, since both change.
+_LEAST_CHANGING: Final = 1000
 #: When the log may warn of a large session again.
 _next_warning: list[float] = [0.0]
 

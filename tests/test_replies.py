@@ -559,45 +559,6 @@ def test_a_session_that_is_nested_too_deeply_is_refused() -> None:
     ]
 
 
-def test_a_session_that_is_too_large_is_refused() -> None:
-    """At the largest of its values, with both sizes."""
-    came = notification()
-    came.session["history"] = "x" * 2000
-    answers = [answer_of("a", "bot")]
-    found = [answer for answer in answers if answer is not None]
-    reply = merge(found, came)
-    assert dumps(reply, found, received=300, limit=10_000)
-    with pytest.raises(InvalidReply, match="CLUSTAAR_MAX_CONTENT_LENGTH") as caught:
-        dumps(reply, found, received=300, limit=2_000)
-    (violation,) = caught.value.violations
-    assert violation.path == "session.values.history"
-
-
-def test_a_large_session_is_a_warning_once_a_minute(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """From half of the limit on."""
-    now = [1e9]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    came = notification()
-    came.session["history"] = "x" * 2000
-    reply = merge([], came)
-    for _ in range(3):
-        dumps(reply, [], received=300, limit=3_900)
-    assert caplog.text.count("A session has") == 1
-    now[0] += 61
-    dumps(reply, [], received=300, limit=3_900)
-    assert caplog.text.count("A session has") == 2
-
-
-def test_a_reply_without_session_values_is_never_too_large() -> None:
-    """Its actions do not come back."""
-    came = notification(session={"values": {}})
-    texts = [answer_of("x" * 900, "bot")]
-    found = [answer for answer in texts if answer is not None]
-    assert dumps(merge(found, came), found, received=300, limit=500)
-
-
 def test_a_value_that_contains_itself_is_an_error_at_its_path() -> None:
     """And nothing else is reported."""
     loop: list[Any] = []
