@@ -1,4 +1,4 @@
-"""What each channel can show."""
+"""Names of the channels of the platform, and what each can show."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ TWILIO: Final = "twilio"
 #: Google Assistant.
 GOOGLE_ASSISTANT: Final = "google_assistant"
 
-#: The channels whose abilities are known, by their names in notifications. Only the
-#: first three names are documented; the platform can add others.
+#: The channels that are known, by their names in notifications. Only the first three
+#: names are documented; the platform can add others.
 CHANNELS: Final = {
     WEBCHAT: "the webchat",
     MESSENGER: "Messenger",
@@ -28,10 +28,12 @@ CHANNELS: Final = {
     IADVIZE: "iAdvize",
     TWILIO: "Twilio",
     GOOGLE_ASSISTANT: "Google Assistant",
+    ZENDESK: "Zendesk",
 }
 
 # For each action, in the order of CHANNELS: 'y' it is shown, or does its work unseen;
-# '-' it is not available; '?' no source tells. What is not here no source speaks of.
+# '-' it is not available; '?' no source tells. What is not here no source speaks of:
+# other actions, and Zendesk, which is last.
 SUPPORT: Final[dict[str, str]] = {
     "send_text_action": "yyyyyy",
     "send_image_action": "y?????",
@@ -71,5 +73,5 @@ def support(action_type: Any, channel: str) -> str:
     :param action_type: the type of an action or of a button's action.
     :param channel: one of :data:`CHANNELS`.
     """
-    row = SUPPORT.get(action_type) if isinstance(action_type, str) else None
-    return row[list(CHANNELS).index(channel)] if row else "y"
+    row = SUPPORT.get(action_type, "") if isinstance(action_type, str) else ""
+    return dict(zip(CHANNELS, row, strict=False)).get(channel, "y")

@@ -16,7 +16,8 @@
         return f"{len(claim.photos)} photos so far."
 
 Values are read and written through marshmallow, each under the name of its attribute.
-Session values that are not attributes of the dataclass stay.
+Only what changes is written. Session values that are not attributes of the dataclass
+stay, also inside of nested dataclasses.
 """
 
 from __future__ import annotations
@@ -67,9 +68,14 @@ def state(notification: Notification, kind: type[T]) -> Iterator[T]:
             ", ".join(unread),
         )
     current = kind(**found)
+    before = {name: rows[name].field.serialize(name, current) for name in found}
     yield current
     for name, value in dict(_written(rows, current)).items():
-        if name in values or value != _written_default(rows[name]):
+        if name in before:
+            changed = value != before[name]
+        else:
+            changed = name in values or value != _written_default(rows[name])
+        if changed:
             values[name] = value
 
 
@@ -85,7 +91,7 @@ _known: Final[dict[type, dict[str, _Row]]] = {}
 
 def _rows_of(kind: type) -> dict[str, _Row]:
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
-        raise TypeError(f"'state' takes a dataclass, not '{kind!r}'.")
+        raise TypeError(f"'state' takes a dataclass (the class itself), not {kind!r}.")
     rows = _known.get(kind)
     if rows is None:
         hints = typing.get_type_hints(kind)
@@ -148,12 +154,44 @@ def _written_default(row: _Row) -> Any:
 
 # -- types become fields -------------------------------------------------------------
 
+
+class _OfType(fields.Field[Any]):
+    """A field that stores no value of another type, which it would convert."""
+
+    kinds: tuple[type, ...]
+
+    def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if value is not None and not isinstance(value, self.kinds):
+            raise TypeError(f"'{type(value).__name__}' is another type.")
+        return super()._serialize(value, *args, **kwargs)
+
+
+class _String(_OfType, fields.String):
+    kinds = (str,)
+
+
+class _Integer(_OfType, fields.Integer):
+    kinds = (int,)
+
+
+class _Float(_OfType, fields.Float):
+    kinds = (int, float)
+
+
+class _Boolean(_OfType, fields.Boolean):
+    kinds = (bool,)
+
+
+class _Decimal(_OfType, fields.Decimal):
+    kinds = (int, decimal.Decimal)
+
+
 _FIELDS: Final[dict[Any, Callable[..., fields.Field[Any]]]] = {
-    str: fields.String,
-    int: lambda **about: fields.Integer(strict=True, **about),
-    float: fields.Float,
-    bool: lambda **about: fields.Boolean(truthy={True}, falsy={False}, **about),
-    decimal.Decimal: lambda **about: fields.Decimal(as_string=True, **about),
+    str: _String,
+    int: lambda **about: _Integer(strict=True, **about),
+    float: _Float,
+    bool: lambda **about: _Boolean(truthy={True}, falsy={False}, **about),
+    decimal.Decimal: lambda **about: _Decimal(as_string=True, **about),
     datetime.date: fields.Date,
     datetime.datetime: fields.DateTime,
     datetime.time: fields.Time,
@@ -161,6 +199,7 @@ _FIELDS: Final[dict[Any, Callable[..., fields.Field[Any]]]] = {
     uuid.UUID: fields.UUID,
     Any: lambda **about: fields.Raw(allow_none=True),
     dict: fields.Dict,
+    list: lambda **about: fields.List(fields.Raw(allow_none=True), **about),
 }
 
 
@@ -192,6 +231,10 @@ def _field(hint: Any, where: str, *, none: bool = False) -> fields.Field[Any]:
     return make(allow_none=none)
 
 
+#: The attribute of a nested object that keeps what its class does not have.
+_UNKNOWN: Final = "_unknown_session_values"
+
+
 class _Nested(fields.Field[Any]):
     """An object of another dataclass."""
 
@@ -202,12 +245,18 @@ class _Nested(fields.Field[Any]):
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if value is None:
             return None
-        return dict(_written(_rows_of(self._kind), value))
+        unknown = getattr(value, _UNKNOWN, {})
+        return unknown | dict(_written(_rows_of(self._kind), value))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(value, dict):
             raise ma.ValidationError("Not a valid object.")
-        found, unread = _read(_rows_of(self._kind), value)
+        rows = _rows_of(self._kind)
+        found, unread = _read(rows, value)
         if unread:
             raise ma.ValidationError(f"Cannot read {', '.join(unread)}.")
-        return self._kind(**found)
+        nested = self._kind(**found)
+        unknown = {name: value[name] for name in value if name not in rows}
+        if unknown and hasattr(nested, "__dict__"):
+            nested.__dict__[_UNKNOWN] = unknown
+        return nested

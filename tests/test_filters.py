@@ -502,7 +502,7 @@ def test_copies_match_the_same() -> None:
         (lambda: as_filter(AsyncCaller()), TypeError, "'AsyncCaller' is async"),
         (lambda: as_filter(lambda: 1), TypeError, "must take one argument"),  # type: ignore[arg-type,misc]
         (lambda: as_filter(lambda a, b: 1), TypeError, "must take one argument"),  # type: ignore[arg-type,misc]
-        (lambda: StepID(STEP) & "facebook", TypeError, "'facebook' is no filter"),  # type: ignore[operator]
+        (lambda: StepID(STEP) & "facebook", TypeError, "'facebook' is not a filter"),  # type: ignore[operator]
         (lambda: StepID | StepID(STEP), TypeError, r"Did you mean 'StepID\(...\)'"),
         (lambda: And(), ValueError, "And: pass at least one filter"),
         (lambda: bool(StepID(STEP)), TypeError, "with '&', '|' and '~'"),

@@ -1559,7 +1559,7 @@ def test_the_session_is_used_as_a_dict() -> None:
     assert list(session) == ["a", "b", "c"] and len(session) == 3
     assert "a" in session and "z" not in session
     assert session.values == {"a": 1, "b": 2, "c": 3}
-    assert bool(ConversationSession())
+    assert session and not ConversationSession()
 
 
 def test_shortcuts_of_the_notification() -> None:
@@ -1779,7 +1779,8 @@ def test_the_session_behaves_as_a_dict() -> None:
         {"a": 1, "b": 2, "c": 3},
         {"a": 1, "d": 4, "b": 2},
     )
-    session |= {"c": 3}
+    assert session | ConversationSession(values={"b": 3}) == {"a": 1, "b": 3}
+    session |= [("c", 3)]
     assert list(reversed(session)) == ["c", "b", "a"]
     assert session.popitem() == ("c", 3)
     assert (session.pop("a"), session.pop("a", None)) == (1, None)
@@ -1790,6 +1791,10 @@ def test_the_session_behaves_as_a_dict() -> None:
     assert session.values == {}
     with pytest.raises(KeyError):
         session.popitem()
+    number: Any = 1
+    for left, right in ((session, number), (number, session)):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            left | right
 
 
 def test_clicked_is_what_this_click_brought() -> None:

@@ -238,7 +238,7 @@ def test_wrong_events_of_fallbacks(router: Router) -> None:
     ],
 )
 def test_wrong_filters(router: Router, wrong: Any, message: str) -> None:
-    """What is no filter is an error when it is registered."""
+    """What is not a filter is an error when it is registered."""
     with pytest.raises(TypeError, match=message):
         router.on("x", greet, filter=wrong)
     if not isinstance(wrong, str):
@@ -576,6 +576,13 @@ def test_handlers_for_steps(router: Router) -> None:
         router.on_step(5)  # type: ignore[arg-type]
 
 
+def test_on_step_needs_a_step(router: Router) -> None:
+    """Also when it is written without parentheses."""
+    for wrong in ((), (greet,)):
+        with pytest.raises(TypeError, match=r"Write '@webhook.on_step\(\"507f"):
+            router.on_step(*wrong)
+
+
 # --- Fallbacks ----------------------------------------------------------------------
 
 
@@ -756,6 +763,8 @@ def test_who_answers_alone_is_explained() -> None:
     router.on("x", greet)
     explanations = router.explain(reached("b"))
     assert [each.matched for each in explanations] == [True, True] + [False] * 4
+    assert ", alone): " in str(explanations[1])
+    assert ", alone): " not in str(explanations[0])
     why = "did not match: 'test_routing.watch' before it answers alone"
     assert explanations[3].sentence == why
     assert explanations[4].sentence == why

@@ -50,6 +50,7 @@ class Claim:
     old: Place | None = None
     any: Any = None
     raw: dict = field(default_factory=dict)  # type: ignore[type-arg]
+    loose: list = field(default_factory=list)  # type: ignore[type-arg]
 
 
 def session_of(**values: Any) -> Notification:
@@ -79,6 +80,7 @@ def test_everything_is_stored_and_read_again() -> None:
         old=Place(),
         any=[1, {"a": None}],
         raw={"b": 1},
+        loose=[1, None, "a"],
     )
     with state(notification, Claim) as claim:
         assert claim == Claim()
@@ -101,6 +103,41 @@ def test_defaults_are_not_stored() -> None:
         claim.photos.append("a")
 
     assert notification.session.values == {"name": "", "number": 5, "photos": ["a"]}
+
+
+@dataclass(slots=True)
+class Slotted:
+    city: str = ""
+
+
+@dataclass
+class Trip:
+    when: datetime | None = None
+    places: list[Place] = field(default_factory=list)
+    slotted: Slotted = field(default_factory=Slotted)
+
+
+def test_what_does_not_change_is_not_written() -> None:
+    """An older version of the program can go on reading its values."""
+    stored = {"when": "2026-01-02 03:04", "slotted": {"city": "Rome", "zip": 1}}
+    notification = session_of(**stored)
+    with state(notification, Trip) as trip:
+        assert trip.when == datetime(2026, 1, 2, 3, 4)
+
+    assert notification.session.values == stored
+
+
+def test_unknown_values_of_nested_objects_are_kept() -> None:
+    """What another version of the nested class stores stays, where it is changed."""
+    notification = session_of(places=[{"city": "Rome", "zip": 1}, {"city": "Oslo"}])
+    with state(notification, Trip) as trip:
+        del trip.places[1]
+        trip.places[0].floor = 2
+        assert trip.places[0] == Place("Rome", 2)
+
+    assert notification.session.values == {
+        "places": [{"city": "Rome", "floor": 2, "zip": 1}]
+    }
 
 
 def test_lists_are_not_shared() -> None:
@@ -184,6 +221,12 @@ def test_nothing_is_stored_after_an_exception() -> None:
     ("name", "value"),
     [
         ("number", "x"),
+        ("number", 1.5),
+        ("name", 5),
+        ("amount", "1.5"),
+        ("urgent", "yes"),
+        ("price", 1.1),
+        ("photos", [1]),
         ("happened", "2026"),
         ("kind", "water"),
         ("colour", "green"),
@@ -219,8 +262,8 @@ class Torn:
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (int, "'state' takes a dataclass, not "),
-        (Claim(), "'state' takes a dataclass, not "),
+        (int, "'state' takes a dataclass .the class itself., not <class 'int'>."),
+        (Place(), "'state' takes a dataclass .the class itself., not Place.city='Paris'"),
         (Bare, "'Bare.name' needs a default: the session may not have it."),
         (Odd, "'Odd.what' has a type that a session cannot hold: <class 'bytes'>."),
         (Torn, "'Torn.what' has a type that a session cannot hold: int | str."),

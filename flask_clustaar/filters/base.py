@@ -275,7 +275,7 @@ class Custom(Filter):
 def _check_function(function: Any) -> None:
     if isinstance(function, str):
         raise TypeError(
-            f"{shorten(function)} is no filter. "
+            f"{shorten(function)} is not a filter. "
             f"Did you mean 'StepID({shorten(function)})'?"
         )
     if isinstance(function, type):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import ItemsView, Iterator, KeysView, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping
 from typing import Annotated, Any
 
 from ..schemas.limits import NAME, KeysMatch, Length
@@ -79,21 +79,25 @@ class ConversationSession(Model, envelope=True, whole=True):
     def __len__(self) -> int:
         return len(self.values)
 
-    def __bool__(self) -> bool:
-        return True
-
     def __eq__(self, other: object) -> bool:
         if isinstance(other, dict):
             return self.values == other
         return super().__eq__(other)
 
-    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+    def __or__(self, other: Mapping[str, Any] | ConversationSession) -> dict[str, Any]:
+        if not isinstance(other, (Mapping, ConversationSession)):
+            return NotImplemented
         return self.values | dict(other)
 
     def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        if not isinstance(other, Mapping):
+            return NotImplemented
         return dict(other) | self.values
 
-    def __ior__(self, other: Mapping[str, Any]) -> ConversationSession:
+    def __ior__(
+        self,
+        other: Mapping[str, Any] | ConversationSession | Iterable[tuple[str, Any]],
+    ) -> ConversationSession:
         self.values.update(other)
         return self
 

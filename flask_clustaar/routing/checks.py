@@ -24,6 +24,14 @@ def check_event(event: Any, method: str) -> None:
         )
 
 
+def check_step_ids(ids: tuple[Any, ...]) -> None:
+    if not ids or callable(ids[0]):
+        raise TypeError(
+            "'on_step' needs the id of a step. Write "
+            "'@webhook.on_step(\"507f191e810c19729de860ea\")'."
+        )
+
+
 def check_handler(function: Any) -> None:
     if isinstance(function, Filter):
         raise TypeError(

@@ -18,6 +18,7 @@ from .checks import (
     check_error_handler,
     check_event,
     check_handler,
+    check_step_ids,
     takes_call,
 )
 from .handlers import Around, ErrorHandler, Handler, name_of
@@ -101,6 +102,7 @@ class HandlerRegistry:
         :raises TypeError: if an argument has the wrong type.
         :raises ConfigurationError: if it is too late to register handlers.
         """
+        check_step_ids(ids)
         steps: Filter = StepID(*ids)
         both = steps if filter is None else steps & filter
         return self.on(CONVERSATION_STEP_REACHED, filter=both)

@@ -23,7 +23,8 @@ class Explanation(NamedTuple):
     sentence: str
 
     def __str__(self) -> str:
-        return f"{self.handler.name} ({self.handler.location}): {self.sentence}"
+        place = self.handler.location + (", alone" if self.handler.alone else "")
+        return f"{self.handler.name} ({place}): {self.sentence}"
 
 
 class Router(HandlerRegistry):
