@@ -283,10 +283,10 @@ def test_pictures() -> None:
 
 #: What a bot is not built on.
 INTERNAL = {
-    "_version", "address", "body", "channels", "cleaning", "cli", "contrib",
+    "_version", "address", "body", "cleaning", "cli", "contrib",
     "describe", "extension", "fast", "handling", "inspector",
     "limits", "logs", "notifications", "platform", "printable", "recording",
-    "reference", "replaying", "schemas", "verification",
+    "reference", "replaying", "replies", "schemas", "verification",
 }  # fmt: skip
 
 

@@ -263,7 +263,7 @@ class Torn:
     ("kind", "message"),
     [
         (int, "'state' takes a dataclass .the class itself., not <class 'int'>."),
-        (Place(), "'state' takes a dataclass .the class itself., not Place.city='Paris'"),
+        (Place(), "'state' takes a dataclass .the class itself., not Place.city='"),
         (Bare, "'Bare.name' needs a default: the session may not have it."),
         (Odd, "'Odd.what' has a type that a session cannot hold: <class 'bytes'>."),
         (Torn, "'Torn.what' has a type that a session cannot hold: int | str."),
