@@ -58,8 +58,8 @@ def test_secrets(bot: Path, tmp_path: Path) -> None:
     assert ".env" in (bot / ".gitignore").read_text().splitlines()
 
 
-def test_its_test(bot: Path) -> None:
-    """The test of the bot passes, with the fixtures that the package brings."""
+def test_its_tests(bot: Path) -> None:
+    """The tests of the bot pass, with the fixtures that the package brings."""
     path = os.pathsep.join(
         [str(Path(flask_clustaar.__file__).parent.parent), *sys.path]
     )
@@ -76,7 +76,7 @@ def test_its_test(bot: Path) -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stdout
-    assert "1 passed" in ended.stdout
+    assert "2 passed" in ended.stdout
 
 
 def test_it_runs(bot: Path, monkeypatch: pytest.MonkeyPatch) -> None:

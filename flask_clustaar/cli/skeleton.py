@@ -51,7 +51,8 @@ def welcome(notification):
 
 @webhook.on(events.CONVERSATION_STEP_REACHED, filter=StepID(COLOUR))
 def colour(notification):
-    return f"{notification.session.get('colour', 'No colour')} it is."
+    colour = notification.clicked.get("colour") or notification.text
+    return f"{colour} it is."
 
 
 @webhook.fallback
@@ -65,7 +66,7 @@ def leave_as_it_is(notification):
 import pytest
 
 from app import create_app
-from handlers import WELCOME
+from handlers import COLOUR, WELCOME
 
 
 @pytest.fixture
@@ -78,6 +79,12 @@ def test_colour_that_was_clicked_is_repeated(clustaar_client):
     reply = clustaar_client.click("Red")
     assert reply.texts == ["Red it is."]
     assert reply.session == {"colour": "Red"}
+
+
+def test_colour_that_was_typed_is_repeated(clustaar_client):
+    clustaar_client.at(WELCOME).say("Hi")
+    clustaar_client.click("Red")
+    assert clustaar_client.at(COLOUR).say("Green").texts == ["Green it is."]
 ''',
     "requirements.txt": """\
 Flask-Clustaar
@@ -101,6 +108,10 @@ A bot for the Clustaar platform.
 
 `handlers.py` has the handlers. `flask clustaar routes` lists them, and `flask clustaar
 check` finds mistakes.
+
+Every handler that matches a step adds to the reply. For a bot of variants, where several
+handlers match and one should answer, add `FLASK_CLUSTAAR_DISPATCH=first` to `.env`, and
+write the special handlers above the general one.
 
 `.env` has the private key and the password. Copy them into the bot's settings in the
 platform, next to the URL of this webhook. Do not share the file.
