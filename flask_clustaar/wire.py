@@ -160,7 +160,7 @@ class Model:
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        names = names_of(self.__class__)
+        names = [name for name in names_of(self.__class__) if hasattr(self, name)]
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"{self.__class__.__qualname__}({shown})"
 

@@ -402,6 +402,30 @@ def test_options_do_what_marshmallow_does() -> None:
     assert type(received)(only=("actions",)).load({"actions": 5}) == Step()
 
 
+@pytest.mark.parametrize("received", [False, True])
+def test_partial(received: bool) -> None:
+    """With 'partial' what is required may be missing, of a model also."""
+    schema: Any = schema_for(Choice, received=received)
+    [choice] = schema.load([{"type": "choice"}], many=True, partial=True)
+    assert isinstance(choice, Choice) and "Choice(" in repr(choice)
+    document = {"type": "choice", "title": "a"}
+    assert schema.load(document, partial=("title",)) == Choice(title="a")
+    assert type(schema)(exclude=("title",), partial=True).load({"type": "choice"})
+
+
+def test_unknown() -> None:
+    """With 'unknown' keys are refused, dropped, or set on the model."""
+    schema: Any = schema_for(Choice)
+    document = {"type": "choice", "title": "a", "colour": "red"}
+    assert list(schema.validate(document)) == ["colour"]
+    assert schema.load(document, unknown=ma.EXCLUDE) == Choice(title="a")
+    assert schema.load(document, unknown=ma.INCLUDE).colour == "red"
+    received = schema_for(Choice, received=True)
+    assert received.load(document) == Choice(title="a")
+    with pytest.raises(ma.ValidationError, match="colour"):
+        received.load(document, unknown=ma.RAISE)
+
+
 def test_bytes_that_are_not_of_a_model_are_refused() -> None:
     """By marshmallow, which says what is wrong."""
     schema = schema_for(Card, received=True)

@@ -128,8 +128,7 @@ class ModelSchema(ma.Schema):
 
     @ma.post_load
     def _make(self, data: JSON, **_: Any) -> Model:
-        data.pop("type", None)
-        model = self.model(**data)
+        model = _made(self.model, data)
         rule = self.model._rule
         if rule:
             found = list(rule.check(typing.cast(JSON, self.dump(model))))
@@ -202,16 +201,29 @@ class ReceivedSchema(ModelSchema):
 
     @ma.post_load(pass_original=True)
     def _make(self, data: JSON, original: Any = None, **_: Any) -> Model:
-        data.pop("type", None)
-        given = {
-            attribute.name: data[attribute.name]
-            for attribute in attributes_of(self.model)
-            if attribute.name in data
-            and (data[attribute.name] is not None or attribute.nullable)
-        }
-        model = self.model(**given)
+        for attribute in attributes_of(self.model):
+            if data.get(attribute.name, "") is None and not attribute.nullable:
+                del data[attribute.name]
+        model = _made(self.model, data)
         model.__dict__[RECEIVED] = Received(json=original)
         return model
+
+
+def _made(model: type[Model], data: JSON) -> Model:
+    """Return a model of loaded attributes.
+
+    With ``partial``, ``only`` or ``exclude``, required ones can be missing: the model
+    does not have them. With ``unknown=INCLUDE`` it has unknown ones.
+    """
+    data.pop("type", None)
+    rows = {row.name: row for row in attributes_of(model)}
+    missing = [name for name in rows.keys() - data.keys() if not rows[name].default]
+    if not missing and data.keys() <= rows.keys():
+        return model(**data)
+    made = model.__new__(model)
+    defaults = {name: row.default() for name, row in rows.items() if row.default}
+    made.__dict__.update(defaults | data)
+    return made
 
 
 # -- fields --------------------------------------------------------------------------
