@@ -6,14 +6,15 @@ import copy
 import functools
 import logging
 import re
+import traceback
 from collections.abc import Iterator
 from typing import Any, Final
 
 from .describe import cut, named_steps, shorten
 from .errors import InvalidReply, Violation
 from .models import Notification
-from .printable import printable
-from .schemas.attributes import attributes_of
+from .printable import printable, printable_traceback
+from .schemas.attributes import Attribute, attributes_of
 from .wire import Model
 
 #: Requests, failures and explanations are logged here.
@@ -33,6 +34,23 @@ FIELDS: Final = (
     "duration",
     "repeated",
 )
+
+
+def _with_printable_traceback(record: logging.LogRecord) -> bool:
+    """Let no text of a user begin a line of the log, through a handler's exception.
+
+    A formatter prefers the text of a record to the exception. An ordinary exception is
+    left to it.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None:
+        shown = printable_traceback(error)
+        if shown != "".join(traceback.format_exception(error)):
+            record.exc_text = shown.removesuffix("\n")
+    return True
+
+
+logger.addFilter(_with_printable_traceback)
 
 
 def extra(notification: Notification | None = None, **facts: Any) -> dict[str, Any]:
@@ -92,19 +110,31 @@ _INDEX: Final = re.compile(r"[0-9]{1,4}")
 
 
 def _without_keys(path: str) -> str:
-    return ".".join(
-        segment
-        if segment in _names() or _INDEX.fullmatch(segment)
-        else shorten(cut(segment, 4))
-        for segment in path.split(".")
-    )
+    """Return a path up to the first segment that a user may have typed.
+
+    A text with dots in it has several segments, so all that follows is shown as one.
+    """
+    segments = path.split(".")
+    names, before = _names(), ""
+    for position, segment in enumerate(segments):
+        is_index = names.get(before) and _INDEX.fullmatch(segment)
+        if segment not in names and not is_index:
+            typed = ".".join(segments[position:])
+            return ".".join([*segments[:position], shorten(cut(typed, 4))])
+        before = segment
+    return path
 
 
 @functools.cache
-def _names() -> frozenset[str]:
-    """Return the keys and the attributes of all models."""
+def _names() -> dict[str, bool]:
+    """Return the keys and the attributes of all models, and which of them are lists."""
     models = [Model]
     for model in models:
         models += model.__subclasses__()
     rows = [row for model in models[1:] for row in attributes_of(model)]
-    return frozenset(name for row in rows for name in (row.key, row.name))
+    lists = {name for row in rows if row.shape.kind == "list" for name in _spelt(row)}
+    return {name: name in lists for row in rows for name in _spelt(row)}
+
+
+def _spelt(row: Attribute) -> tuple[str, str]:
+    return row.key, row.name

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from traceback import TracebackException
 from typing import Final
 
 #: Control characters (with them all terminal escapes), line and paragraph separators,
 #: bidirectional controls, and halves of surrogate pairs, which have no encoding.
 _UNSAFE: Final = re.compile(
-    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u206f\ud800-\udfff]"
+    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
+    r"\ud800-\udfff]"
 )
 _SHORT: Final = {"\n": r"\n", "\r": r"\r"}
 
@@ -25,6 +27,35 @@ def printable(text: str, *, lines: bool = False) -> str:
         rows = text.replace("\r\n", "\n").split("\n")
         return "\n".join(_UNSAFE.sub(_escape, row) for row in rows)
     return _UNSAFE.sub(_escape, text)
+
+
+def printable_traceback(error: BaseException) -> str:
+    """Return the traceback of an exception, in which each message is one line.
+
+    A message may have a text of a user in it.
+    """
+    whole = TracebackException.from_exception(error)
+    pending = [whole]
+    for each in pending:
+        # Of a note, each line would be a part of its own.
+        notes = getattr(each, "__notes__", None)
+        each.__notes__ = notes and [printable(str(note)) for note in notes]
+        linked = (each.__cause__, each.__context__, *(each.exceptions or ()))
+        pending += [other for other in linked if other is not None]
+    return "".join(map(_printable_part, whole.format()))
+
+
+#: The parts of a traceback that are no messages: a place in the source, and what stands
+#: above the places.
+_PLACE: Final = re.compile(
+    r"[ |+-]*(?:File \"|\[Previous line|(?:Exception Group )?Traceback \()|\n"
+)
+
+
+def _printable_part(part: str) -> str:
+    if _PLACE.match(part):
+        return printable(part, lines=True)
+    return printable(part.removesuffix("\n")) + "\n"
 
 
 def _escape(match: re.Match[str]) -> str:

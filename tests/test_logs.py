@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -275,7 +276,9 @@ def test_long_names_are_shortened(records: list[logging.LogRecord]) -> None:
         ],
     ],
 )
-@pytest.mark.parametrize("text", [HOSTILE, "my name is Jane", "0612345678"])
+@pytest.mark.parametrize(
+    "text", [HOSTILE, "my name is Jane", "0612345678", "12.03.1987", "a.b@c.de"]
+)
 def test_keys_that_users_typed_are_not_logged(
     caplog: pytest.LogCaptureFixture, wrong: Any, text: str
 ) -> None:
@@ -291,6 +294,41 @@ def test_keys_that_users_typed_are_not_logged(
     assert text not in caplog.text
     assert "\x1b" not in caplog.text
     assert not any(line.startswith("ERROR forged") for line in caplog.text.split("\n"))
+
+
+def test_a_text_in_an_exception_cannot_forge_a_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A handler may raise what a user wrote: the log has it on one line."""
+    app, webhook = make()
+
+    @webhook.on(TOPIC)
+    def order(notification: Notification) -> NoReturn:
+        raise ValueError(f"no product {notification.text}")
+
+    ClustaarClient(app).say(HOSTILE)
+    assert "ValueError: no product evil\\r\\nERROR forged" in caplog.text
+    assert not set(caplog.text) & {"\x1b", "\r", "\u202e"}
+    assert not any(line.startswith("ERROR forged") for line in caplog.text.split("\n"))
+
+
+class OwnFormatter(logging.Formatter):
+    """Writes tracebacks in its own way."""
+
+    def formatException(self, ei: Any) -> str:
+        return f"only a {ei[0].__name__}"
+
+
+def test_an_ordinary_exception_is_left_to_the_formatter() -> None:
+    """One that writes tracebacks in its own way does so."""
+    handler = logging.StreamHandler(stream := io.StringIO())
+    handler.setFormatter(OwnFormatter())
+    logs.logger.addHandler(handler)
+    app, webhook = make()
+    webhook.on(TOPIC, fail)
+    ClustaarClient(app).say("hi")
+    logs.logger.removeHandler(handler)
+    assert stream.getvalue().endswith("raised KeyError.\nonly a KeyError\n")
 
 
 def test_names_of_the_protocol_are_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,7 +10,6 @@ import socket
 import sys
 import tempfile
 import threading
-import traceback
 import webbrowser
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -34,6 +33,7 @@ from ..inspector.recorder import Recorder
 from ..inspector.server import create_inspector
 from ..inspector.store import Store
 from ..platform.bot import Bot
+from ..printable import printable_traceback
 from .application import chosen, load_app, webhooks_of
 from .files import name_of, read, read_bot
 from .options import FILE, webhook_option
@@ -246,7 +246,7 @@ def _load(
         if is_first and (cause is None or isinstance(error, NoAppException)):
             raise
         shown = cause or error
-        for line in "".join(traceback.format_exception(shown)).splitlines():
+        for line in printable_traceback(shown).split("\n")[:-1]:
             echo(line, err=True)
         return None, None, shown
 

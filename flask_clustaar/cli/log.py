@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ..logs import logger
+from ..printable import printable_traceback
 from .terminal import echo
 
 
@@ -36,12 +36,12 @@ def print_log(records: Sequence[logging.LogRecord], problem: Any) -> None:
     problem = problem if isinstance(problem, dict) else {}
     code = problem.get("code")
     for record in records:
-        lines = record.getMessage().splitlines()
+        lines = record.getMessage().split("\n")
         if code is not None and getattr(record, "clustaar_code", None) == code:
             lines = [] if "explanation" in problem else lines[1:]
         elif record.levelno < logging.WARNING:
             continue
-        if record.exc_info:
-            lines += "".join(traceback.format_exception(*record.exc_info)).splitlines()
+        if record.exc_info and record.exc_info[1]:
+            lines += printable_traceback(record.exc_info[1]).split("\n")[:-1]
         for line in lines:
             echo(line, looks={"dim": True}, err=True)
