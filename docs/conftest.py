@@ -232,6 +232,8 @@ def write(page: Page, name: str, source: str, example: Example) -> None:
     else:
         assert path.suffix in (
             ".conf",
+            ".ftl",
+            ".po",
             ".txt",
             ".http",
             ".story",
@@ -334,6 +336,10 @@ def python_itself(page: Page, arguments: list[str], given: str) -> str | None:
     ).stdout
 
 
+def pybabel(page: Page, arguments: list[str], given: str) -> str | None:
+    return python_itself(page, ["-m", "babel.messages.frontend", *arguments], given)
+
+
 def export(page: Page, arguments: list[str], given: str) -> str:
     for argument in arguments:
         name, _, value = argument.partition("=")
@@ -372,6 +378,7 @@ COMMANDS: dict[str, Callable[[Page, list[str], str], str | None]] = {
     "gunicorn": gunicorn,
     "pytest": pytest,
     "python": python_itself,
+    "pybabel": pybabel,
     "export": export,
     "cd": cd,
     "mkdir": make_directory,

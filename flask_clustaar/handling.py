@@ -38,7 +38,7 @@ from .installation import Installation
 from .models import Notification, StepReachedResponse
 from .notifications import load_notification
 from .replay import Claim, ReplayStore
-from .replies import Answer, answer_of
+from .replies import Answer, answer_of, evaluated
 from .routing import Around, Call, Handler, name_of
 from .security import check_credentials, check_freshness, check_signature
 from .settings import Settings
@@ -267,9 +267,11 @@ class Exchange:
         returned = handler.function(notification)
         if hasattr(type(returned), "__await__"):
             returned = self._awaited(returned)
-        if call is not None:
-            call.returned = returned
-        return answer_of(returned, handler.name)
+        if call is None:
+            return answer_of(returned, handler.name)
+        call.returned = returned
+        answer = answer_of(returned, handler.name)
+        return None if answer is None else evaluated(answer)
 
     def _answer_inside(
         self,

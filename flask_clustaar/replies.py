@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import operator
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -73,6 +74,39 @@ def answer_of(value: Any, handler: str) -> Answer | None:
         for item in values
     ]
     return Answer(handler, StepReachedResponse(actions=actions))
+
+
+def evaluated(answer: Answer) -> Answer:
+    """Return an answer with strings in place of the lazy strings in its actions.
+
+    What they become depends on what is around the handler, as the user's language does.
+    """
+    actions = _evaluated(answer.response.actions)
+    if actions is answer.response.actions:
+        return answer
+    response = copy.copy(answer.response)
+    response.actions = actions
+    return answer._replace(response=response)
+
+
+def _evaluated(value: Any) -> Any:
+    """Return *value* itself, or a copy if there are lazy strings in it."""
+    if isinstance(value, Model):
+        parts = vars(value)
+        new = {k: _evaluated(parts[k]) for k in parts if k != RECEIVED}
+        if all(new[k] is parts[k] for k in new):
+            return value
+        copied = copy.copy(value)
+        vars(copied).update(new)
+        return copied
+    if isinstance(value, dict):
+        new = {key: _evaluated(item) for key, item in value.items()}
+        return value if all(new[key] is value[key] for key in new) else new
+    if isinstance(value, list):
+        items = [_evaluated(item) for item in value]
+        return value if all(map(operator.is_, items, value)) else items
+    text = text_of(value)
+    return value if text is None else text
 
 
 def _with_texts(response: StepReachedResponse) -> StepReachedResponse:

@@ -10,11 +10,17 @@ from typing import Any, NoReturn
 
 import pytest
 from flask import Flask
+from flask_babel import Babel, force_locale, get_locale
+from flask_babel.speaklater import LazyString
 
-from flask_clustaar import ClustaarWebhook, HandlerGroup, events
+from flask_clustaar import Answer, ClustaarWebhook, HandlerGroup, events
 from flask_clustaar.errors import ConfigurationError
 from flask_clustaar.filters import StepID, TextMatches
-from flask_clustaar.models import Notification
+from flask_clustaar.models import (
+    Notification,
+    OpenURLAction,
+    SendQuickRepliesAction,
+)
 from flask_clustaar.routing import Call, Handler
 from flask_clustaar.testing import ClustaarClient
 
@@ -181,6 +187,34 @@ def test_async_handlers_run_inside(bot: Bot) -> None:
         return language.get()
 
     assert bot.say().texts == ["fr"]
+
+
+def test_lazy_texts_are_translated_inside(bot: Bot) -> None:
+    """Wherever they are in an answer, which the next user gets in another language."""
+    Babel(bot.app)
+    lazy = LazyString(lambda: str(get_locale()))
+    hats = SendQuickRepliesAction.ask(lazy, {"x": OpenURLAction(url="https://e.co")})
+    hats.buttons[0].title = lazy
+    text = {"type": "send_text_action", "alternatives": [lazy]}
+
+    @bot.webhook.around
+    @contextmanager
+    def in_language(notification: Notification, handler: Handler) -> Iterator[None]:
+        with force_locale(notification.text):
+            yield
+
+    @bot.webhook.fallback
+    def ask(notification: Notification) -> Answer:
+        return [lazy, hats, text, *notification.step.actions]
+
+    made = {"type": "odd_action", "message": "unchanged"}
+    for language in ("fr", "de"):
+        client = ClustaarClient(bot.app).at("507f191e810c19729de860ea", actions=[made])
+        spoken, asked, dumped, passed_on = client.say(language).json["actions"]
+        assert spoken["text"] == asked["message"] == language
+        assert asked["buttons"][0]["title"] == language
+        assert dumped["alternatives"] == [language]
+        assert passed_on == made
 
 
 def test_a_handler_that_fails_is_seen(bot: Bot) -> None:

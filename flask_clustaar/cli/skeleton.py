@@ -109,9 +109,9 @@ A bot for the Clustaar platform.
 `handlers.py` has the handlers. `flask clustaar routes` lists them, and `flask clustaar
 check` finds mistakes.
 
-Every handler that matches a step adds to the reply. For a bot of variants, where several
-handlers match and one should answer, add `FLASK_CLUSTAAR_DISPATCH=first` to `.env`, and
-write the special handlers above the general one.
+Every handler that matches a step adds to the reply. For a bot of variants, where
+several handlers match and one should answer, add `FLASK_CLUSTAAR_DISPATCH=first` to
+`.env`, and write the special handlers above the general one.
 
 `.env` has the private key and the password. Copy them into the bot's settings in the
 platform, next to the URL of this webhook. Do not share the file.
