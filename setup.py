@@ -45,7 +45,7 @@ setup(
     author="The Flask-Clustaar authors",
     project_urls={
         "Documentation": "https://flask-clustaar.readthedocs.io/",
-        "Changelog": "https://flask-clustaar.readthedocs.io/en/stable/changelog.html",
+        "Changelog": "https://flask-clustaar.readthedocs.io/en/stable/project/changelog.html",
         "Source": URL,
         "Issues": f"{URL}/issues",
     },

@@ -6,7 +6,9 @@ import html
 import inspect
 import os
 import re
+import sys
 import typing
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -16,11 +18,16 @@ from flask_clustaar import models
 from flask_clustaar._version import __version__
 from flask_clustaar.wire import Model
 
-# The package names each model once, without a list that autodoc could read.
+# The page of the module has the models that no other page describes.
+DESCRIBED = {
+    name
+    for page in Path(__file__).parent.rglob("*.rst")
+    for name in re.findall(r"^\.\. model:: (\w+)$", page.read_text("utf-8"), re.M)
+}
 models.__all__ = [  # type: ignore[attr-defined]
     name
     for name, value in vars(models).items()
-    if isinstance(value, type) and issubclass(value, Model)
+    if isinstance(value, type) and issubclass(value, Model) and name not in DESCRIBED
 ]
 
 project = "Flask-Clustaar"
@@ -28,8 +35,15 @@ author = "The Flask-Clustaar authors"
 copyright = author
 version = release = __version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_sitemap"]
-exclude_patterns = ["_build", "reference/models_table.rst"]
+sys.path.insert(0, str(Path(__file__).parent))
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    "sphinx_sitemap",
+    "directives",
+]
+exclude_patterns = ["_build"]
 # A block says its language, so that each one can be tried (conftest.py).
 highlight_language = "none"
 default_role = "code"
@@ -94,7 +108,8 @@ nitpick_ignore_regex = [
         "py:.*",
         r"(Flask|WSGIEnvironment|deque|Style|Path|JSON|Kind|Turn|flask_clustaar\.state\.T)",
     ),
-    ("py:.*", r"(CustomerSatisfactionChoice|flask_clustaar\.replaying\..*)"),
+    ("py:.*", r"(.*\.Annotated|Key|CustomerSatisfactionChoice)"),
+    ("py:.*", r"flask_clustaar\.replaying\..*"),
     # Type variables, and what only the package itself uses of its routing.
     (
         "py:.*",

@@ -442,7 +442,14 @@ class Reading(Item):
             client = ClustaarClient(app)
             document.namespace.update(app=app, webhook=webhook, client=client)
 
-        document.namespace.update(__name__="bot", page=page, start=start)
+        def as_on(name: str) -> None:
+            """Begin with what another page has made."""
+            other = SYBIL.parse(HERE / f"{name}.rst")
+            other.namespace = document.namespace
+            for example in other.examples():
+                example.evaluate()
+
+        document.namespace.update(__name__="bot", page=page, start=start, as_on=as_on)
         try:
             for example in document.examples():
                 self.line = example.line

@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 import pytest
+from test_models import everything_public
 
 import flask_clustaar
-from flask_clustaar import errors, events, filters, models, signals
-from flask_clustaar.channels import CHANNELS, SUPPORT
+from flask_clustaar import errors, events, filters, models
 from flask_clustaar.cli import clustaar
 from flask_clustaar.errors import PROBLEMS, RequestRejected
 from flask_clustaar.models import Action, Interlocutor, Notification
@@ -25,8 +25,12 @@ from flask_clustaar.testing import ClustaarClient, Reply, make_notification
 from flask_clustaar.wire import members_of
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.rglob("*.rst")}
-WRITTEN = {name: text for name, text in PAGES.items() if name not in ("models_table",)}
+PAGES = {
+    path.relative_to(DOCS).with_suffix("").as_posix(): path.read_text(encoding="utf-8")
+    for path in DOCS.rglob("*.rst")
+}
+FILTERS, SESSION = "reference/filters", "reference/session"
+TESTING, PROTOCOL = "guides/testing", "understand/protocol"
 VERBS: dict[str, click.Command] = {
     name: clustaar.get_command(click.Context(clustaar), name)  # type: ignore[misc]
     for name in clustaar.list_commands(click.Context(clustaar))
@@ -49,41 +53,26 @@ def _rows(block: str) -> list[list[str]]:
     ]
 
 
+def named(directive: str) -> list[str]:
+    """Return what a directive describes, on all pages."""
+    pattern = rf"^\.\. {directive}:: (\w+)$"
+    return [name for text in PAGES.values() for name in re.findall(pattern, text, re.M)]
+
+
 def literals(text: str) -> set[str]:
     return set(re.findall(r"``([^`]+)``", text))
 
 
 def test_settings() -> None:
-    """The table has each setting, what it may be, its unit and its default."""
-    (table, *_) = tables("settings")
-
-    expected = [[f"``{row.key}``", row.type, row.unit, row.default] for row in SETTINGS]
-    assert expected == table[1:]
-
-
-@pytest.mark.parametrize("row", SETTINGS, ids=lambda row: row.name)
-def test_setting_is_explained(row: Any) -> None:
-    """Below the table each setting has a paragraph, which says what the code says."""
-    paragraph = re.search(
-        rf"^``[^\n]*{row.key}``[^\n]*\n((?:   [^\n]*\n)+)", PAGES["settings"], re.M
-    )
-
-    assert paragraph
-    if not row.name.startswith("auth_"):  # Two of them share one.
-        assert row.description in " ".join(paragraph[1].split())
+    """The page has each setting once, in its section."""
+    assert sorted(row.key for row in SETTINGS) == sorted(named("setting"))
 
 
 def test_problems() -> None:
-    """The page about errors has each code, with its status."""
-    rows = [row for table in tables("errors") for row in table[1:]]
-    for row in rows:
-        anchor, code = row[0].split(" ``")
-        row[0] = code
-        assert anchor == f".. _problem-{code.strip('`').replace('_', '-')}:"
-
-    assert {code: str(problem().status) for code, problem in PROBLEMS.items()} == {
-        code.strip("`"): status for code, status, _, _ in rows
-    }
+    """The page about errors has each code once, which is where its ``type`` leads."""
+    assert sorted(PROBLEMS) == sorted(named("problem"))
+    assert errors.PROBLEM_PAGE.endswith("/reference/errors.html")
+    assert "\n.. problem:: invalid_json\n" in PAGES["reference/errors"]
 
 
 def test_checks() -> None:
@@ -94,26 +83,14 @@ def test_checks() -> None:
         if issubclass(problem, RequestRejected)
     }
 
-    rows = tables("security")[0][1:]
+    rows = tables("run/security")[0][1:]
 
     assert door == {code.strip("`"): status for _, status, code, _ in rows}
 
 
 def test_signals() -> None:
-    """The page about signals has each signal, with its arguments."""
-    (table,) = (each for each in tables("signals") if each[0][0] == "Signal")
-    source = inspect.getsource(signals)
-    comments = dict(
-        (name, comment)
-        for comment, name in re.findall(
-            r"((?:#:[^\n]*\n)+)(\w+): NamedSignal = ", source
-        )
-    )
-
-    assert set(comments) == {row[0].strip("`") for row in table[1:]}
-    for name, _, arguments in table[1:]:
-        documented = set(re.findall(r"\*(\w+)\*", comments[name.strip("`")]))
-        assert documented == set(re.findall(r"\*(\w+)\*", arguments))
+    """The page about signals has each signal, from its module."""
+    assert ".. automodule:: flask_clustaar.signals\n" in PAGES["reference/signals"]
 
 
 def test_events() -> None:
@@ -121,7 +98,7 @@ def test_events() -> None:
     names = [name for name in vars(events) if name.isupper()]
 
     assert names
-    assert all(f"events.{name}" in PAGES["handlers"] for name in names)
+    assert all(f"events.{name}" in PAGES["reference/handlers"] for name in names)
 
 
 def test_filters() -> None:
@@ -135,17 +112,27 @@ def test_filters() -> None:
         and not name.startswith("_")
     }
 
-    shown = {row[0].strip("`").partition("(")[0] for row in tables("filters")[0][1:]}
+    shown = {row[0].strip("`").partition("(")[0] for row in tables(FILTERS)[0][1:]}
 
     assert public - compositions == shown
     for name in shown:
-        assert PAGES["filters"].count(f"{name}(") > 1, f"'{name}' has no example."
+        assert PAGES[FILTERS].count(f"{name}(") > 1, f"'{name}' has no example."
+
+
+def test_models() -> None:
+    """Each model is described once, on the page of its family."""
+    described = named("model")
+
+    names = {model.__name__ for model in everything_public()}
+    assert sorted(names) == sorted(described)
 
 
 @pytest.mark.parametrize("family", [Action, ButtonAction])
 def test_cookbook(family: Any) -> None:
     """Each action has an example, in Python and in JSON."""
-    page = PAGES["replies"]
+    page = "".join(
+        text for name, text in PAGES.items() if name.startswith("reference/actions/")
+    )
 
     missing = [
         model.__name__
@@ -158,45 +145,22 @@ def test_cookbook(family: Any) -> None:
 
 
 def test_verbs() -> None:
-    """The command line has a section for each command."""
-    sections = re.findall(r"^\.\. _cli-(\w+):\n\n(\w+)\n-+$", PAGES["cli"], re.M)
-
-    assert [(name, name) for name in VERBS] == sections
-
-
-def test_options() -> None:
-    """Each option is told where its command is, and no other is."""
-    sections = re.split(r"^\.\. _cli-(\w+):$", PAGES["cli"], flags=re.M)
-    told = dict(zip(sections[1::2], sections[2::2], strict=True))
-    for name, command in VERBS.items():
-        options = {
-            option
-            for parameter in command.params
-            if isinstance(parameter, click.Option) and not parameter.hidden
-            for option in [*parameter.opts, *parameter.secondary_opts]
-        }
-        mentioned = set(re.findall(r"(--[a-z][a-z-]*)", told[name]))
-        assert options - {"--webhook"} <= mentioned, name
-        assert mentioned <= options | {"--help"}, name
-
-
-def test_channels() -> None:
-    """The page about the wire has the table that ``check`` uses."""
-    (table,) = (each for each in tables("protocol") if each[0][0] == "Action")
-    letters = {"yes": "y", "no": "-", "?": "?"}
-
-    shown = {
-        row[0].strip("`"): "".join(letters[cell] for cell in row[1:])
-        for row in table[1:]
+    """The command line has a page for each command, with its usage and its options."""
+    pages = {
+        name.removeprefix("reference/cli/"): text
+        for name, text in PAGES.items()
+        if name.startswith("reference/cli/")
     }
+    del pages["index"]
 
-    assert shown == SUPPORT
-    assert all(f"``{name}``" in PAGES["protocol"] for name in CHANNELS)
+    assert set(VERBS) == set(pages)
+    for name, text in pages.items():
+        assert re.search(rf"^\.\. command:: {name}\b", text, re.M)
 
 
 def test_inputs() -> None:
     """So are the inputs."""
-    (table,) = (each for each in tables("protocol") if each[0][0] == "``type``")
+    (table,) = (each for each in tables(PROTOCOL) if each[0][0] == "``type``")
 
     assert set(members_of(models.Input)) == {row[0].strip("`") for row in table[1:]}
 
@@ -210,7 +174,7 @@ def test_notification() -> None:
     }
     attributes = {attribute.name for attribute in attributes_of(Notification)}
 
-    shown = {row[0].strip("`") for row in tables("handlers")[0]}
+    shown = {row[0].strip("`") for row in tables("reference/handlers")[0]}
 
     assert properties | attributes | {"received"} == {
         name.removeprefix("notification.") for name in shown
@@ -219,14 +183,14 @@ def test_notification() -> None:
 
 def test_person() -> None:
     """The page about the person has each attribute."""
-    shown = {name for row in tables("session")[0] for name in literals(row[0])}
+    shown = {name for row in tables(SESSION)[0] for name in literals(row[0])}
 
     assert {attribute.name for attribute in attributes_of(Interlocutor)} == shown
 
 
 def test_client() -> None:
     """What the client can do is told, with its arguments."""
-    rows = tables("testing")[0]
+    rows = tables(TESTING)[0]
     methods = {
         name
         for name, _ in inspect.getmembers(ClustaarClient, inspect.isfunction)
@@ -251,7 +215,7 @@ def test_reply() -> None:
     """What can be asked of a reply is there."""
     reply = inspect.getsource(Reply)
 
-    for row in tables("testing")[1]:
+    for row in tables(TESTING)[1]:
         for name in literals(row[0]):
             attribute = name.removeprefix("reply.")
             assert hasattr(Reply, attribute) or f"self.{attribute}" in reply
@@ -259,7 +223,9 @@ def test_reply() -> None:
 
 def test_make_notification() -> None:
     """All arguments of ``make_notification`` are told."""
-    (sentence,) = re.findall(r"It takes ((?:.|\n)+?)\. There is a", PAGES["testing"])
+    (sentence,) = re.findall(
+        r"It takes ((?:.|\n)+?)\. There is a", PAGES["guides/testing"]
+    )
 
     assert list(inspect.signature(make_notification).parameters) == re.findall(
         r"``(\w+)``", sentence
@@ -297,15 +263,19 @@ def members() -> set[str]:
 
 
 def test_reference() -> None:
-    """The page about the API has each module that is no affair of the package's own."""
-    documented = re.findall(r"module:: flask_clustaar\.(\w+)", PAGES["api"])
+    """The API has a page for each module that is not internal."""
+    documented = {
+        module
+        for text in PAGES.values()
+        for module in re.findall(r"module:: flask_clustaar\.(\w+)", text)
+    }
 
-    assert members() - INTERNAL == set(documented)
+    assert members() - INTERNAL == documented
 
 
 def test_modules() -> None:
     """The page about the inside says what each module is for."""
-    named = literals(PAGES["how-it-works"])
+    named = literals(PAGES["understand/how-it-works"])
 
     assert members() <= named
 
@@ -323,16 +293,16 @@ def test_errors_are_problems() -> None:
     assert leaves - {"error", "request_rejected"} == set(PROBLEMS)
 
 
-@pytest.mark.parametrize("page", WRITTEN)
+@pytest.mark.parametrize("page", PAGES)
 def test_blocks_can_be_tried(page: str) -> None:
     """A block says its language: one without is not tried."""
-    text = WRITTEN[page]
+    text = PAGES[page]
 
     assert not re.search(r"^(?!\.\. )[^\n]*::$", text, re.M)
     assert not re.search(r"code-block::$", text, re.M)
 
 
-@pytest.mark.parametrize("page", WRITTEN)
+@pytest.mark.parametrize("page", PAGES)
 def test_pages_speak_of_no_machine(page: str) -> None:
     """A page has no path of the machine that it was written on."""
-    assert not re.search(r"/(work|home|root|Users)/", WRITTEN[page])
+    assert not re.search(r"/(work|home|root|Users)/", PAGES[page])

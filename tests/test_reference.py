@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from marshmallow.validate import Email, Validator
-from test_models import everything_public
 
-from docs.reference import FAMILIES, Row, models_of, rows, table_rst
+from docs.rows import Row, rows
 from flask_clustaar import models
 from flask_clustaar.models import (
     Card,
@@ -21,37 +17,9 @@ from flask_clustaar.models import (
     SendEmailAction,
     SendTextAction,
     ShareAction,
-    UnknownAction,
 )
 from flask_clustaar.schemas.limits import Length, Range
 from flask_clustaar.wire import Model
-
-TABLE = Path(__file__).parent.parent / "docs" / "reference" / "models_table.rst"
-
-
-def test_the_table_in_the_documentation_is_current() -> None:
-    """To update it, run 'make pictures'."""
-    assert TABLE.read_text(encoding="utf-8") == table_rst()
-
-
-def test_the_module_prints_the_table() -> None:
-    """Run as a program, it writes what the documentation includes."""
-    program = [sys.executable, "-X", "utf8", "docs/reference.py"]
-    done = subprocess.run(
-        program, capture_output=True, check=True, cwd=TABLE.parents[2]
-    )
-    assert done.stdout.decode() == table_rst()
-
-
-def test_every_model_is_in_the_table() -> None:
-    """And no base of a family, nor what stands for unknown values."""
-    found = [model for family in FAMILIES for model in models_of(family)]
-    assert set(everything_public()) <= set(found)
-    assert len(found) == len(set(found))
-    assert UnknownAction not in found
-    assert models.Action not in found
-    for model in found:
-        assert f"``{model.__name__}``" in table_rst()
 
 
 def test_rows() -> None:
