@@ -192,10 +192,11 @@ class ModelDirective(SphinxDirective):
 _ANSWERS = {"y": "Shown on", "-": "Not available on", "?": "Not documented for"}
 
 
-def _channels(support: str) -> Iterator[str]:
+def _channels(known: str) -> Iterator[str]:
     """Say which channels show an action."""
     names = [name[:1].upper() + name[1:] for name in CHANNELS.values()]
     names[0] = "webchat"
+    support = known.ljust(len(names), "?")
     parts = []
     for answer, words in _ANSWERS.items():
         found = [
