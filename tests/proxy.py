@@ -31,6 +31,8 @@ class Proxy:
         self._listener: Final = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
         self._silent: set[int] = set()
+        self._held: set[int] = set()
+        self._go: Final = threading.Event()
         self._stopped: Final = threading.Event()
 
     @property
@@ -42,12 +44,23 @@ class Proxy:
         """Let each present connection die without a word to either side."""
         self._silent |= {id(end) for end in self._open}
 
+    def hold(self) -> None:
+        """Let what is sent on present connections arrive later, as on a bad network."""
+        self._go.clear()
+        self._held |= {id(end) for end in self._open}
+
+    def let_go(self) -> None:
+        """Let it arrive, although the sender has given up."""
+        self._held.clear()
+        self._go.set()
+
     def __enter__(self) -> Proxy:
         _start(self._accept)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
+        self.let_go()
         for each in (self._listener, *self._open):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -73,6 +86,8 @@ class Proxy:
         with suppress(OSError):
             while data := source.recv(65536):
                 fault = self._next_fault() if answers else None
+                if not answers and id(source) in self._held:
+                    self._go.wait()
                 if fault == "close":
                     break
                 if isinstance(fault, float):

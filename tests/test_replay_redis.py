@@ -253,6 +253,40 @@ def test_all_answers_to_a_completion_are_lost(
     assert b"reply" == until(lambda: direct.claim(delivery, lease=60).reply)
 
 
+def test_claim_that_arrives_after_its_release(
+    store: RedisReplayStore, proxy: Proxy, server: ValkeyServer, delivery: str
+) -> None:
+    """A network that is slow may deliver a claim when its request is long answered:
+    it claims nothing, however long the next request takes to come."""
+    direct = redis.Redis(server.host, server.port)
+    with direct:
+        proxy.hold()
+        proxy.faults.append("swallow")  # The second attempt cannot connect.
+        with pytest.raises(ReplayStoreError):
+            store.claim(delivery, lease=60)
+        until(lambda: direct.keys(f"*{delivery}"))
+        commands = direct.info("commandstats")["cmdstat_set"]["calls"]
+        proxy.let_go()
+        until(lambda: direct.info("commandstats")["cmdstat_set"]["calls"] > commands)
+
+        assert "mine" == store.claim(delivery, lease=60).state
+        assert "running" == store.claim(delivery, lease=60).state
+
+
+def test_claim_that_arrives_after_its_handler_failed(
+    store: RedisReplayStore, proxy: Proxy, server: ValkeyServer, delivery: str
+) -> None:
+    """The first attempt arrives when the second one has claimed and released."""
+    with redis.Redis(server.host, server.port) as direct:
+        proxy.hold()
+        store.release(store.claim(delivery, lease=60))
+        commands = direct.info("commandstats")["cmdstat_set"]["calls"]
+        proxy.let_go()
+        until(lambda: direct.info("commandstats")["cmdstat_set"]["calls"] > commands)
+
+        assert "mine" == store.claim(delivery, lease=60).state
+
+
 def test_redis_is_away_behind_a_proxy(delivery: str) -> None:
     """A proxy that cannot reach Redis, and closes each connection, is an error of the
     store until Redis is back."""

@@ -24,12 +24,17 @@ class RedisReplayStore:
     effect twice as once. What fails then is repeated in the background for a minute,
     so that no delivery stays claimed by a request that was answered with an error.
 
+    A record says that a delivery is running, done or free. A released delivery is
+    recorded as free, so that a claim that reaches Redis after its release, since the
+    network held it up, finds a record and does nothing.
+
     :param url: a URL as redis-py reads it: ``redis://``, ``rediss://``, ``unix://``.
     :raises ConfigurationError: if redis-py is not installed or refuses the URL.
     """
 
     _RUNNING: Final = b"running:"
     _DONE: Final = b"done:"
+    _FREE: Final = b"free:"
 
     def __init__(self, url: str) -> None:
         self._client = _client(url)
@@ -44,16 +49,20 @@ class RedisReplayStore:
 
     def claim(self, delivery: str, *, lease: float) -> Claim:
         token = secrets.token_hex(16)
+        mine = Claim(delivery, token, "mine")
         key, running = self._key(delivery), self._RUNNING + token.encode()
+        milliseconds = _milliseconds(lease)
 
         def attempt() -> Claim:
-            mine = Claim(delivery, token, "mine")
-            if self._client.set(key, running, nx=True, px=_milliseconds(lease)):
+            if self._client.set(key, running, nx=True, px=milliseconds):
                 return mine
             # None if the record ended in between; the next request can claim it.
             value = self._client.get(key) or self._RUNNING
             if value == running:  # The answer to the first attempt was lost.
                 return mine
+            if value.startswith(self._FREE):
+                taken = self._run(_TAKE, key, value, running, milliseconds)
+                return mine if taken else Claim.of_another(delivery, None)
             done = value.startswith(self._DONE)
             reply = value.removeprefix(self._DONE) if done else None
             return Claim.of_another(delivery, reply)
@@ -61,41 +70,43 @@ class RedisReplayStore:
         try:
             return self._twice(attempt)
         except ReplayStoreError:
-            # Redis may have recorded a claim that nobody knows of.
-            self._later.add(
-                lambda: self._twice(lambda: self._run(_RELEASE, key, running)),
-                seconds=lease,
-            )
+            # Redis may have recorded a claim that nobody knows of, or may yet do so.
+            release = self._ending(mine, self._FREE + token.encode(), _KEEP_FREE)
+            self._later.add(lambda: self._twice(release), seconds=lease)
             raise
 
     def complete(self, claim: Claim, reply: bytes, *, lifetime: float) -> None:
         if claim.state == "mine":
-            arguments = self._DONE + reply, _milliseconds(lifetime)
-            self._finish(_COMPLETE, claim, *arguments)
+            self._end(claim, self._DONE + reply, lifetime)
 
     def release(self, claim: Claim) -> None:
-        self._finish(_RELEASE, claim)
+        if claim.state == "mine":
+            self._end(claim, self._FREE + claim.token.encode(), _KEEP_FREE)
 
-    def _finish(self, script: str, claim: Claim, *arguments: bytes | int) -> None:
-        key, running = self._key(claim.delivery), self._RUNNING + claim.token.encode()
-
-        def attempt() -> None:
-            self._run(script, key, running, *arguments)
-
+    def _end(self, claim: Claim, record: bytes, seconds: float) -> None:
+        attempt = self._ending(claim, record, seconds)
         try:
             self._twice(attempt)
         except ReplayStoreError:
             self._later.add(lambda: self._twice(attempt), seconds=_FINISH_WITHIN)
             raise
 
+    def _ending(
+        self, claim: Claim, record: bytes, seconds: float
+    ) -> Callable[[], object]:
+        """Return what replaces the record of a claim."""
+        key, running = self._key(claim.delivery), self._RUNNING + claim.token.encode()
+        arguments = running, record, _milliseconds(seconds), self._FREE
+        return lambda: self._run(_END, key, *arguments)
+
     @staticmethod
     def _key(delivery: str) -> str:
         return f"clustaar:delivery:{delivery}"
 
-    def _run(self, script: str, key: str, *arguments: bytes | int) -> None:
+    def _run(self, script: str, key: str, *arguments: bytes | int) -> object:
         # Not by the script's digest: that would need a second answer if Redis has
         # forgotten it.
-        self._client.eval(script, 1, key, *arguments)
+        return self._client.eval(script, 1, key, *arguments)
 
     def _twice(self, attempt: Callable[[], T]) -> T:
         """Return what an attempt gives, or the second one if the first fails.
@@ -152,6 +163,9 @@ def _milliseconds(seconds: float) -> int:
 
 #: For how many seconds to try to record how a delivery ended.
 _FINISH_WITHIN: Final = 60
+#: For how many seconds a delivery is recorded as free. A claim that was held up longer
+#: claims a delivery that is no longer fresh.
+_KEEP_FREE: Final = 60
 
 #: Balancers and NAT forget an idle connection after some minutes, without a word. The
 #: system asks each minute, and closes a connection that gives no answer three times.
@@ -169,16 +183,21 @@ _KEEP_ALIVE: Final = {
 }
 
 # Each of these can be run twice, with the same result as once.
-# KEYS: the delivery; ARGV: the record of its claim, the reply, its lifetime.
-_COMPLETE: Final = """
+# KEYS: the delivery; ARGV: the record of the claim, the one that replaces it, its
+# lifetime, how free records begin. A free one is replaced as well, so that a claim
+# that saw it, and is late, finds another one.
+_END: Final = """
 local held = redis.call('GET', KEYS[1])
-if not held or held == ARGV[1] then
+if not held or held == ARGV[1] or held:sub(1, #ARGV[4]) == ARGV[4] then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 end
 """
 
-_RELEASE: Final = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  redis.call('DEL', KEYS[1])
+# ARGV: the free record that was seen, the record of the claim, its lease.
+_TAKE: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 0
 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
 """

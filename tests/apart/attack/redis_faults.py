@@ -87,6 +87,11 @@ def _faults(valkey: ValkeyServer, proxy: Proxy) -> dict[str, Callable[[], None]]
         proxy.silence()
         time.sleep(3)
 
+    def held_up() -> None:
+        proxy.hold()
+        time.sleep(5)
+        proxy.let_go()
+
     def paused() -> None:
         with admin() as client:
             process = client.info("server")["process_id"]
@@ -119,6 +124,7 @@ def _faults(valkey: ValkeyServer, proxy: Proxy) -> dict[str, Callable[[], None]]
         "too late": late,
         "without an answer": swallowed,
         "cut off": cut_off,
+        "held up": held_up,
         "paused": paused,
         "full": full,
         "read-only": read_only,
