@@ -613,7 +613,6 @@ def test_violations() -> None:
     reply = {"actions": [text(1001), {"type": "wait_action", "duration": 9}], "x": 1}
     assert [line.split(": ")[:2] for line in lines(reply)] == [
         ["error", "actions.0.alternatives.0"],
-        ["error", "actions.0.text"],
         ["error", "actions.1.duration"],
         ["error", "x"],
         ["hint", "actions.0.text"],

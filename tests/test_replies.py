@@ -12,12 +12,14 @@ from both_ways import load
 from flask_clustaar.errors import InvalidReply
 from flask_clustaar.models import (
     ConversationSession,
+    CreateZendeskTicketAction,
     Interlocutor,
     Notification,
     PauseBotAction,
     SendTextAction,
     StepReachedResponse,
     StepTarget,
+    ZendeskUser,
 )
 from flask_clustaar.notifications import load_notification
 from flask_clustaar.replies import Answer, answer_of, dumps, merge
@@ -528,6 +530,34 @@ def test_a_changed_place_is_a_change() -> None:
     came.interlocutor.location.lat = 3.5
     sent = reply_to(came, "a")["interlocutor"]
     assert sent["location"] == {"lat": 3.5, "long": 2}
+
+
+def test_a_text_that_is_too_long_is_reported_once() -> None:
+    """Although it is sent in two places. The message says how long it is."""
+    for answer in (
+        "x" * 1200,
+        SendTextAction("x" * 1200),
+        SendTextAction(alternatives=["x" * 1200]),
+    ):
+        with pytest.raises(InvalidReply) as caught:
+            reply_to(notification(), answer)
+        assert [str(each) for each in caught.value.violations] == [
+            "actions.0.alternatives.0: Length must be between 1 and 1000, but is 1200."
+        ]
+
+
+def test_choices_are_shown_as_they_are_written() -> None:
+    """Also the empty one."""
+    user = ZendeskUser(email="jane@example.com")
+    ticket = CreateZendeskTicketAction(user=user, description="d")
+    ticket.ticket_priority = "hihg"  # type: ignore[assignment]
+    with pytest.raises(InvalidReply) as caught:
+        reply_to(notification(), ticket)
+    (violation,) = caught.value.violations
+    assert violation.path == "actions.0.ticketPriority"
+    assert violation.message == (
+        "Must be one of: 'urgent', 'high', 'normal', 'low', ''."
+    )
 
 
 def test_answers_know_their_handler() -> None:

@@ -50,10 +50,15 @@ ButtonAction._unknown = UnknownAction
 
 def _add_text(action: JSON) -> None:
     alternatives = action.get("alternatives")
-    if "text" not in action and isinstance(alternatives, list) and alternatives:
-        text = alternatives[0]
-        if isinstance(text, str) and len(text) <= 1000:  # It is reported once.
-            action["text"] = text
+    if not isinstance(alternatives, list) or not alternatives:
+        return
+    text = alternatives[0]
+    if not isinstance(text, str) or action.get("text", text) != text:
+        return
+    if len(text) <= 1000:
+        action["text"] = text
+    else:  # It is reported once.
+        action.pop("text", None)
 
 
 class SendTextAction(Action, type="send_text_action", complete=_add_text):

@@ -8,7 +8,7 @@ and its words. Patterns are written so that Python and JSON Schema read them ali
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -106,6 +106,10 @@ class Range(Limit, validate.Range):
 
 class OneOf(Limit, validate.OneOf):
     """One of some values."""
+
+    def __init__(self, choices: Iterable[Any], **about: Any) -> None:
+        super().__init__(choices, **about)
+        self.choices_text = ", ".join(map(repr, self.choices))
 
     def json_schema(self, kind: str) -> JSON:
         return {"enum": list(self.choices)}
