@@ -32,7 +32,7 @@ class Address(NamedTuple):
 
 
 def rules_of(app: Flask, webhook: ClustaarWebhook) -> list[Rule]:
-    """Return the URL rules of a webhook in an application, the usual one first."""
+    """Return the URL rules of a webhook in an application, shortest first."""
     endpoints = {
         f"{name}.receive"
         for name, blueprint in app.blueprints.items()
@@ -47,11 +47,11 @@ def address_of(
 ) -> Address:
     """Return the URL of a webhook in an application.
 
-    The host is that of the route, ``SERVER_NAME`` if the application trusts it, the
-    first one of ``TRUSTED_HOSTS``, or else ``localhost``.
+    The host is the first of these that exists: the host of the route, ``SERVER_NAME``
+    if it is a trusted host, the first of ``TRUSTED_HOSTS``, ``localhost``.
 
     :param base_url: scheme, host and root to use instead.
-    :raises LookupError: if the path has variables, so that it is not known.
+    :raises LookupError: if the path has variables.
     :raises ValueError: if *base_url* is not an http or https URL.
     """
     rule = rules_of(app, webhook)[0]
@@ -79,6 +79,6 @@ def _check(base_url: str) -> None:
     parts = urlsplit(str(base_url))
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
         raise ValueError(
-            f"'{base_url}' is not a base URL. Write scheme, host and root, such as "
+            f"'{base_url}' is not a base URL. Pass scheme, host and root, such as "
             "'https://bot.example.com/'."
         )

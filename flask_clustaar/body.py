@@ -1,4 +1,4 @@
-"""The body of a request: its size, its type, its bytes."""
+"""Read and check the body of a request: its size, type and encoding."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import IO, Any
 
 from .errors import BodyIncomplete, BodyTooLarge, LengthRequired, UnsupportedContent
 
-#: Content types that say nothing. The predecessor's own client sends no type at all.
+#: Content types that are treated as missing. clustaar.webhook's client sends no type.
 _GENERIC = ("", "application/octet-stream", "text/plain")
 
 _DIGITS = re.compile("[0-9]{1,18}").fullmatch
 
 
 def read_body(environ: dict[str, Any], limit: int) -> bytes:
-    """Read the body of a WSGI request, at most *limit* bytes and one.
+    """Read and return the body of a WSGI request.
 
-    Of a body that is too large, as much again may be read and forgotten: a proxy that
-    cannot send a body to its end does not pass on the answer.
+    If the body is too large, up to *limit* more bytes are read and discarded. Otherwise
+    some proxies, which cannot finish sending the body, would not forward the response.
 
     :param environ: the WSGI environment.
-    :param limit: the maximum length of the body in bytes, announced or chunked.
-    :raises BodyTooLarge: when the body is longer.
-    :raises LengthRequired: when neither the request nor the server says where it ends.
-    :raises BodyIncomplete: when it ends before its announced length, or in a chunk.
+    :param limit: the maximum size of the body, in bytes.
+    :raises BodyTooLarge: if the body is larger.
+    :raises LengthRequired: if neither the request nor the server says where it ends.
+    :raises BodyIncomplete: if it is shorter than announced, or ends within a chunk.
     """
     length = _length(environ)
     if length is not None and length > limit:
@@ -36,7 +36,7 @@ def read_body(environ: dict[str, Any], limit: int) -> bytes:
     wanted = limit + 1 if length is None else length
     try:
         body = _read(environ["wsgi.input"], wanted)
-    except Exception as error:  # Each server has its own for what breaks off.
+    except Exception as error:  # Each server raises its own exceptions.
         raise BodyIncomplete from error
     if len(body) > limit:
         _discard(environ["wsgi.input"], limit)
@@ -47,11 +47,11 @@ def read_body(environ: dict[str, Any], limit: int) -> bytes:
 
 
 def _length(environ: dict[str, Any]) -> int | None:
-    """Return the length of the body; None if it has to be read to its end.
+    """Return the length of the body; None to read until it ends.
 
-    A server that decodes chunks says so with ``wsgi.input_terminated``, and the length
-    of a chunked request means nothing. A server that does not say so may still have
-    been given both: nginx sends the length of what it has decoded to uWSGI.
+    A server that decodes chunks sets ``wsgi.input_terminated``; then the length of a
+    chunked request is ignored. Other servers may get both headers: nginx sends uWSGI
+    the length of the decoded body.
     """
     chunked = "HTTP_TRANSFER_ENCODING" in environ
     digits = environ.get("CONTENT_LENGTH") or ""
@@ -59,13 +59,13 @@ def _length(environ: dict[str, Any]) -> int | None:
         return None
     if _DIGITS(digits):
         return int(digits)
-    # Only HTTP/1 says that a request without these two headers has no body.
+    # Only in HTTP/1 does a request without both headers have no body.
     first = environ.get("SERVER_PROTOCOL", "HTTP/1.1").startswith("HTTP/1")
     return 0 if first and not chunked else None
 
 
 def _read(stream: IO[bytes], wanted: int) -> bytes:
-    """Read *wanted* bytes, or all there are; a stream may give less at a time."""
+    """Read *wanted* bytes, or fewer at the end; one read may return only a part."""
     body = stream.read(wanted)
     while len(body) < wanted:
         more = stream.read(wanted - len(body))
@@ -76,8 +76,8 @@ def _read(stream: IO[bytes], wanted: int) -> bytes:
 
 
 def _discard(stream: IO[bytes], amount: int) -> None:
-    """Read up to *amount* bytes and forget them."""
-    with suppress(Exception):  # Each server has its own for what breaks off.
+    """Read and discard up to *amount* bytes."""
+    with suppress(Exception):  # Each server raises its own exceptions.
         while amount > 0 and (data := stream.read(min(amount, 65_536))):
             amount -= len(data)
 
@@ -85,7 +85,7 @@ def _discard(stream: IO[bytes], amount: int) -> None:
 def check_content(environ: dict[str, Any]) -> None:
     """Check that the headers allow JSON, and that the body is not compressed.
 
-    :raises UnsupportedContent: when they say something else.
+    :raises UnsupportedContent: if the type is not JSON, or the body is compressed.
     """
     if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise UnsupportedContent("Send the body without compression.")

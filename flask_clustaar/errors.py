@@ -1,8 +1,8 @@
-"""Everything that can go wrong, as exceptions.
+"""All exceptions and warnings of this package.
 
-:class:`ClustaarError` is the base. What becomes an HTTP answer is a
-:class:`ProblemError`: a Werkzeug exception too, so that
-``@app.errorhandler(SignatureInvalid)`` works as for any other.
+:class:`ClustaarError` is the base class of the exceptions. Exceptions that become HTTP
+responses derive from :class:`ProblemError`, which is also a Werkzeug exception. So
+``@app.errorhandler(SignatureInvalid)`` works.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from werkzeug.wrappers import Response
 
 
 class ClustaarError(Exception):
-    """The base of all errors of this package."""
+    """Base class of all exceptions of this package."""
 
 
 class ConfigurationError(ClustaarError, RuntimeError):
-    """A setting, a handler or a filter is wrong; raised when the program starts."""
+    """A setting, a handler or a filter is invalid. Raised when the program starts."""
 
 
 class InsecureWebhookWarning(UserWarning):
@@ -29,31 +29,31 @@ class InsecureWebhookWarning(UserWarning):
 
 
 class ConfigurationWarning(UserWarning):
-    """A setting is probably wrong, such as a misspelt one."""
+    """A setting is probably wrong, for example misspelt."""
 
 
 class AsyncHandlerWarning(UserWarning):
-    """A handler is ``async def`` where the server cannot run it."""
+    """A handler is ``async def``, and the server cannot run it."""
 
 
 class ReplayStoreError(ClustaarError):
-    """A replay store is full, or cannot be reached."""
+    """A replay store is full or cannot be reached."""
 
 
 class Violation(NamedTuple):
-    """One thing that is wrong with a document, and where."""
+    """One mistake in a document, and its place."""
 
     #: Dotted path into the document, such as ``actions.0.buttons.1.title``; empty for
     #: the document itself.
     path: str
-    #: A sentence.
+    #: A sentence that says what is wrong.
     message: str
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
-#: The page that explains each problem, in a section of its own.
+#: The page of the documentation that has a section for each problem.
 PROBLEM_PAGE: Final = (
     "https://flask-clustaar.readthedocs.io/en/stable/reference/errors.html"
 )
@@ -63,24 +63,24 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
 
 
 class ProblemError(ClustaarError, HTTPException):
-    """An error that answers the request, as ``application/problem+json`` (RFC 9457).
+    """An error that becomes the response, as ``application/problem+json`` (RFC 9457).
 
-    :param detail: a sentence for the person who reads the answer. Never what would
-        have been right, a secret, or a part of the request's body.
-    :param violations: what is wrong with the document at which path.
-    :param headers: HTTP headers to send along.
+    :param detail: a sentence that explains the problem to the developer. It must not
+        contain secrets, expected values, or parts of the request's body.
+    :param violations: the mistakes in the document, with their paths.
+    :param headers: HTTP headers to add to the response.
     """
 
-    #: The HTTP status.
+    #: The HTTP status of the response.
     code: int | None = 500
-    #: The stable name of the problem, ``code`` in the body of the answer: the name of
-    #: the class in snake case.
+    #: The stable name of the problem: the name of the class in snake case. It is
+    #: ``code`` in the response body.
     error_code: ClassVar[str] = "error"
-    #: What happened, in a few words that never change. Default: the name of the class.
+    #: A short, stable description. Default: the name of the class as words.
     title: ClassVar[str] = "Error"
     #: The default of *detail*.
     description: str | None = None
-    #: What follows the detail in the answer, but not in the log.
+    #: Added to the detail in the response, but not in the log.
     _hint: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
@@ -99,14 +99,14 @@ class ProblemError(ClustaarError, HTTPException):
         super().__init__(detail)
         self.violations: tuple[Violation, ...] = tuple(violations)
         self.headers: dict[str, str] = headers or {}
-        #: More members of the problem's body, for people who develop.
+        #: More members of the problem body, for development.
         self.extra: dict[str, Any] = {}
-        #: The handler at fault, if it is one.
+        #: The handler that caused the error, if one did.
         self.handler: Any = None
 
     @property
     def status(self) -> int:
-        """The HTTP status of the answer."""
+        """The HTTP status of the response."""
         return self.code or 500
 
     def __str__(self) -> str:
@@ -114,13 +114,13 @@ class ProblemError(ClustaarError, HTTPException):
 
     @property
     def shown_violations(self) -> list[Violation]:
-        """The first hundred of the violations, and how many more there are."""
+        """The first hundred violations, and a note of how many more there are."""
         more = len(self.violations) - 100
         shown = list(self.violations[:100])
         return [*shown, Violation("", f"And {more} more.")] if more > 0 else shown
 
     def problem(self) -> dict[str, Any]:
-        """Return the body of the answer."""
+        """Return the body of the response, as a dict."""
         body: dict[str, Any] = {
             "type": f"{PROBLEM_PAGE}#problem-{self.error_code.replace('_', '-')}",
             "title": self.title,
@@ -148,14 +148,14 @@ class RequestRejected(ProblemError):
 
 
 class BodyTooLarge(RequestRejected):
-    """The body is longer than ``CLUSTAAR_MAX_CONTENT_LENGTH`` bytes."""
+    """The body is larger than ``CLUSTAAR_MAX_CONTENT_LENGTH`` bytes."""
 
     code: int | None = 413
-    description: str | None = "The body is longer than this endpoint reads."
+    description: str | None = "The body is larger than this webhook accepts."
 
 
 class LengthRequired(RequestRejected):
-    """Neither the request nor the server says where the body ends."""
+    """Neither the request nor the WSGI server says where the body ends."""
 
     code: int | None = 411
     description: str | None = (
@@ -166,22 +166,22 @@ class LengthRequired(RequestRejected):
 
 
 class BodyIncomplete(RequestRejected):
-    """The connection ended before the announced body had arrived."""
+    """The connection ended before the whole body arrived."""
 
-    description: str | None = "The body ended before its announced length."
+    description: str | None = "The body is shorter than its 'Content-Length'."
 
 
 class UnsupportedContent(RequestRejected):
-    """The body is not JSON by its ``Content-Type``, or it is compressed."""
+    """The ``Content-Type`` is not JSON, or the body is compressed."""
 
     code: int | None = 415
     description: str | None = (
-        "Send the notification as 'application/json', not compressed."
+        "Send the notification as 'application/json', without compression."
     )
 
 
 class CredentialsMissing(RequestRejected):
-    """The webhook has a user name and a password, and the request has none."""
+    """The webhook requires a user name and a password, but the request has none."""
 
     code: int | None = 401
     description: str | None = (
@@ -201,7 +201,7 @@ class CredentialsInvalid(CredentialsMissing):
 
 
 class SignatureMissing(RequestRejected):
-    """The webhook has a private key, and the request has no ``X-Hub-Signature``."""
+    """The webhook requires a signature, but ``X-Hub-Signature`` is missing."""
 
     description: str | None = (
         "Sign the request with the bot's private key: "
@@ -210,11 +210,11 @@ class SignatureMissing(RequestRejected):
 
 
 class SignatureMalformed(RequestRejected):
-    """``X-Hub-Signature`` is not one ``ALGORITHM=HEX`` of the right length."""
+    """``X-Hub-Signature`` is malformed, or occurs more than once."""
 
     description: str | None = (
-        "The header 'X-Hub-Signature' must be there once, in the form "
-        "'sha1=' and 40 hexadecimal digits."
+        "The request must have exactly one header 'X-Hub-Signature': 'sha1=' and 40 "
+        "hexadecimal digits."
     )
 
 
@@ -225,7 +225,7 @@ class SignatureAlgorithmRefused(RequestRejected):
 
 
 class SignatureInvalid(RequestRejected):
-    """The signature was not made of this Date and this body with the private key."""
+    """The signature does not match the date, the body and any private key."""
 
     code: int | None = 403
     description: str | None = (
@@ -235,16 +235,16 @@ class SignatureInvalid(RequestRejected):
 
 
 class DateMissing(RequestRejected):
-    """The webhook has a private key, and the request has no ``Date``."""
+    """The webhook requires a signature, but ``Date`` is missing."""
 
     description: str | None = "The signed header 'Date' is missing."
 
 
 class DateMalformed(RequestRejected):
-    """``Date`` is not one HTTP date."""
+    """``Date`` is not an HTTP date, or occurs more than once."""
 
     description: str | None = (
-        "The header 'Date' must be there once, in the form "
+        "The request must have exactly one header 'Date', such as "
         "'Thu, 13 Sep 2018 11:48:23 GMT'."
     )
 
@@ -252,26 +252,26 @@ class DateMalformed(RequestRejected):
 class RequestTooOld(RequestRejected):
     """``Date`` is more than ``CLUSTAAR_REQUEST_MAX_AGE`` seconds ago."""
 
-    #: By how many seconds the sender's clock is ahead; negative, as it is behind.
+    #: The sender's clock minus this server's clock, in seconds; negative.
     skew: float | None = None
 
     description: str | None = "The request was signed too long ago. Check the clocks."
 
 
 class RequestFromFuture(RequestRejected):
-    """``Date`` is more than ``CLUSTAAR_CLOCK_SKEW`` seconds ahead."""
+    """``Date`` is more than ``CLUSTAAR_CLOCK_SKEW`` seconds in the future."""
 
-    #: By how many seconds the sender's clock is ahead.
+    #: The sender's clock minus this server's clock, in seconds.
     skew: float | None = None
 
     title: ClassVar[str] = "Request from the future"
     description: str | None = (
-        "The request is dated ahead of this server's clock. Check the clocks."
+        "The date of the request is in the future. Check the clocks."
     )
 
 
 class DeliveryInProgress(RequestRejected):
-    """The same delivery is being handled at this moment."""
+    """The same delivery is being handled right now."""
 
     code: int | None = 409
     description: str | None = (
@@ -283,7 +283,7 @@ class DeliveryInProgress(RequestRejected):
 
 
 class ReplayStoreUnavailable(RequestRejected):
-    """The replay store cannot be reached or is full, so running once is not certain."""
+    """The replay store is full or cannot be reached, so handlers might run twice."""
 
     code: int | None = 503
     description: str | None = (
@@ -295,7 +295,7 @@ class ReplayStoreUnavailable(RequestRejected):
 
 
 class InvalidJSON(RequestRejected):
-    """The body is not JSON in UTF-8, or has numbers or a depth beyond reason."""
+    """The body is not UTF-8 JSON, is nested too deeply, or has too large a number."""
 
     description: str | None = "The body is not valid JSON."
 
@@ -311,21 +311,21 @@ class NoHandler(ProblemError):
 
     code: int | None = 404
     description: str | None = "No handler matches this notification."
-    #: Why each handler did not match, for the log.
+    #: Why each handler did not match, as lines for the log.
     explanation: Sequence[str] = ()
 
 
 class HandlerFailed(ProblemError):
     """A handler raised an exception."""
 
-    description: str | None = "A handler of the webhook failed."
+    description: str | None = "A handler of the webhook raised an exception."
     _hint: ClassVar[str] = " The webhook's log has the traceback."
 
     @classmethod
     def by(cls, handler: Any, exception: BaseException) -> HandlerFailed:
-        """Return the problem that *exception* in *handler* is.
+        """Return the problem for an exception that a handler raised.
 
-        What a handler aborts with, ``abort(503)``, is the status of the answer.
+        If it is an HTTP exception, as after ``abort(503)``, its status is used.
         """
         name = type(exception).__name__
         error = cls(f"The handler '{handler.name}' raised {name}.")
@@ -336,9 +336,9 @@ class HandlerFailed(ProblemError):
 
 
 class InternalError(ProblemError):
-    """Something failed between authentication and the reply, outside of a handler."""
+    """Code outside handlers raised an exception, between authentication and reply."""
 
-    description: str | None = "The webhook failed, outside of a handler."
+    description: str | None = "The webhook raised an exception outside of handlers."
     _hint: ClassVar[str] = " The webhook's log has the traceback."
 
 
@@ -349,7 +349,7 @@ class InvalidReply(ProblemError):
 
     @property
     def tree(self) -> dict[str, Any]:
-        """The violations as a mirror of the reply, as marshmallow gives them."""
+        """The violations in the structure of the reply, as marshmallow reports them."""
         root: dict[str, Any] = {}
         for path, message in self.violations:
             node = root
@@ -374,7 +374,7 @@ def _leaves(base: type[ProblemError]) -> list[type[ProblemError]]:
     return children + [leaf for kind in base.__subclasses__() for leaf in _leaves(kind)]
 
 
-#: Each problem there is, by its ``code``.
+#: All problems, by ``code``.
 PROBLEMS: dict[str, type[ProblemError]] = {
     problem.error_code: problem for problem in _leaves(ProblemError)[1:]
 }

@@ -1,4 +1,4 @@
-"""A webhook in one application: its settings and its replay store."""
+"""A webhook in one application: its settings, replay store and recorder."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ class Installation:
         self.name = name
         #: The settings of the webhook in this application.
         self.settings = settings
-        #: Where deliveries are recorded; None if they are not.
+        #: The replay store; None if it is off.
         self.store: ReplayStore | None = open_store(
             settings.replay_store, settings.replay_capacity
         )
-        #: The signed date's key in a WSGI environment.
+        #: The key of the signed date in the WSGI environment.
         self.date_key: str = "HTTP_" + settings.date_header.upper().replace("-", "_")
         self._app = weakref.ref(app)
         #: Records requests and replies; None unless ``CLUSTAAR_RECORD`` is set.
         self.recorder: Recorder | None = None
         if settings.record is not None:
             _check_not_served(settings.record, app)
-            # Only imported by those who record.
+            # Imported only when recording is on.
             from .recording.recorder import Recorder
 
             self.recorder = Recorder(webhook, name, app, settings, settings.record)
-        #: What the settings were read from; None from the first request on.
+        #: The configuration that was read; None after the first request.
         self._config: JSON | None = _clustaar_items(app)
 
     @property
@@ -56,11 +56,12 @@ class Installation:
         return app
 
     def is_ready(self, timeout: float = 1.0) -> bool:
-        """Return whether requests would be answered, for a readiness check.
+        """Return whether the webhook can answer requests, for a readiness check.
 
-        It is False while the replay store fails, unless deliveries run without it.
+        It cannot while the replay store fails, unless
+        ``CLUSTAAR_REPLAY_ON_STORE_ERROR`` is ``allow``.
 
-        :param timeout: how many seconds the store may take.
+        :param timeout: how long to wait for the store, in seconds.
         """
         if self.store is None or self.settings.replay_on_store_error == "allow":
             return True
@@ -71,16 +72,16 @@ class Installation:
         return True
 
     def begin(self) -> None:
-        """Close at the first request what is open until then."""
+        """Finish the set-up on the first request: fix the handlers and settings."""
         if self._config is None:
             return
         self.webhook._freeze(
-            "A request was handled already. Register handlers when the program starts"
+            "The webhook has already handled a request. Register handlers at start-up"
         )
         if self._config != _clustaar_items(self.app):
             logs.logger.warning(
-                "The CLUSTAAR_... settings were changed after the webhook '%s' had "
-                "read them, and are not in force. Call 'init_app' after the "
+                "The CLUSTAAR_... settings were changed after the webhook '%s' read "
+                "them; the changes have no effect. Call 'init_app' after the "
                 "configuration is complete.",
                 self.name,
                 extra=logs.extra(webhook=self.name),
@@ -93,8 +94,8 @@ def _check_not_served(directory: Path, app: Flask) -> None:
         static = scaffold.static_folder
         if static and directory.resolve().is_relative_to(Path(static).resolve()):
             raise ConfigurationError(
-                f"'CLUSTAAR_RECORD' is '{directory}', which Flask serves to everybody "
-                "as static files. Choose a directory outside of it."
+                f"'CLUSTAAR_RECORD' is '{directory}', whose files Flask serves as "
+                "public static files. Choose another directory."
             )
 
 

@@ -1,4 +1,4 @@
-"""What the log says of requests, and the fields of its records."""
+"""The logger of the package, and the fields of its records."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .printable import printable, printable_traceback
 from .schemas.attributes import Attribute, attributes_of
 from .wire import Model
 
-#: Requests, failures and explanations are logged here.
+#: Logs requests, failures and explanations.
 logger: logging.Logger = logging.getLogger("flask_clustaar")
 
-#: The fields of each record, below the prefix ``clustaar_``.
+#: The fields of each record, without the prefix ``clustaar_``.
 FIELDS: Final = (
     "webhook",
     "topic",
@@ -64,21 +64,21 @@ def extra(notification: Notification | None = None, **facts: Any) -> dict[str, A
 
 
 def place(notification: Notification | None) -> str:
-    """Return what a notification is about, for a message."""
+    """Return the place of a notification for a message, such as ``the step …``."""
     facts = dict(_facts_of(notification))
     if facts.get("step") is None:
         return shorten(facts.get("topic"))
     name = facts["step_name"]
-    # A step of flask_clustaar.steps is shown with its name there.
+    # For steps of flask_clustaar.steps, 'shorten' adds the name.
     is_named = isinstance(facts["step"], str) and facts["step"] in named_steps
     shown = "" if name is None or is_named else f" ({shorten(name)})"
     return f"the step {shorten(facts['step'])}{shown}"
 
 
 def without_keys(error: BaseException) -> BaseException:
-    """Return an error whose violations show no whole keys that users may have typed.
+    """Return an error whose violations do not contain keys that users may have typed.
 
-    A key of a session value can be a text of a user, with line breaks in it.
+    The key of a session value can be a user's text, with line breaks.
     """
     if not isinstance(error, InvalidReply):
         return error
@@ -100,7 +100,7 @@ def _facts_of(notification: Notification | None) -> Iterator[tuple[str, Any]]:
 
 
 def _shown(value: Any) -> Any:
-    """Return a value for a record: a text becomes a single line that is not long."""
+    """Return a value for a record; texts become one short line."""
     if isinstance(value, (bool, int, float)) or value is None:
         return value
     return printable(cut(str(value), 80))

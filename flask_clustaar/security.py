@@ -1,6 +1,6 @@
 """Request authentication: credentials, signature and freshness.
 
-Each check takes what was received, and raises an exception if it fails.
+Each check takes values as received, and raises an exception if it fails.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from .errors import (
     SignatureMissing,
 )
 
-#: The schemes a signature can have, and how many bytes a digest of each has.
+#: The algorithms of signatures, and the length of their digests in bytes.
 ALGORITHMS: Final = {"sha1": 20, "sha256": 32}
 
 
 class Secret:
-    """Bytes that stay out of logs, reprs and tracebacks.
+    """Bytes that are hidden in logs, reprs and tracebacks.
 
-    Two secrets are equal only if they are the same object, so that a comparison tells
-    nothing about what is in them.
+    Two secrets are equal only if they are the same object. So comparing them reveals
+    nothing about the bytes.
 
-    :param value: what is to be kept.
+    :param value: the bytes to hide.
     """
 
     __slots__ = ("_value",)
@@ -57,7 +57,7 @@ class Secret:
 
 
 class Credentials(NamedTuple):
-    """A user name and its password, as HTTP Basic carries them."""
+    """A user name and a password for HTTP Basic authentication."""
 
     username: Secret
     password: Secret
@@ -69,10 +69,11 @@ def sign(
     """Return the ``X-Hub-Signature`` of a request (PROTOCOL 2).
 
     :param key: the bot's private key.
-    :param date: the text of the ``Date`` header. None is signed as the text ``None``,
-        which the platform's scheme knows and :func:`check_signature` never accepts.
-    :param body: the body as it is sent.
-    :param algorithm: ``sha1`` as the platform has it, or ``sha256``.
+    :param date: the value of the ``Date`` header. None is signed as the text ``None``,
+        as in the platform's scheme; :func:`check_signature` always rejects it.
+    :param body: the body to send.
+    :param algorithm: ``sha1``, which the platform uses, or ``sha256``.
+    :return: the value of the header, such as ``sha1=…``.
     """
     mac = HMACAlgorithm(algorithm).get_signature(
         _utf8(key), _signed_text(str(date), body)
@@ -81,7 +82,7 @@ def sign(
 
 
 def basic_auth(username: bytes | str, password: bytes | str) -> str:
-    """Return the ``Authorization`` header of a client, in UTF-8."""
+    """Return the value of an ``Authorization`` header, encoded in UTF-8."""
     pair = _utf8(username) + b":" + _utf8(password)
     return f"Basic {base64.b64encode(pair).decode()}"
 
@@ -89,15 +90,16 @@ def basic_auth(username: bytes | str, password: bytes | str) -> str:
 def check_credentials(
     authorization: Sequence[str], pairs: Iterable[Credentials]
 ) -> None:
-    """Check that the request was sent by somebody who knows one of the pairs.
+    """Check that the request has an accepted user name and password.
 
-    All pairs are compared, each in constant time, so that the answer takes as long
-    whichever matches.
+    All pairs are compared, each in constant time, so that the duration does not reveal
+    which pair matches.
 
     :param authorization: each ``Authorization`` header of the request.
     :param pairs: the accepted user names and passwords.
     :raises CredentialsMissing: if there is no header.
-    :raises CredentialsInvalid: if it is not one Basic header with one of the pairs.
+    :raises CredentialsInvalid: if there are several headers, or if the header is not
+        Basic authentication with one of the pairs.
     """
     if not authorization:
         raise CredentialsMissing
@@ -110,7 +112,7 @@ def check_credentials(
         given = binascii.a2b_base64(encoded.strip(" "), strict_mode=True)
     except ValueError:
         raise CredentialsInvalid from None
-    # A user name has no ':', so the joined texts are equal only if both parts are.
+    # User names have no ':', so the joined texts are equal only if both parts are.
     accepted = [
         hmac.compare_digest(given, username.reveal() + b":" + password.reveal())
         for username, password in pairs
@@ -128,23 +130,22 @@ def check_signature(
 ) -> bytes:
     """Check that the request was signed with one of the keys (PROTOCOL 2).
 
-    Return the digest, which is the identity of the delivery: however the header
-    spells it, the same key, Date and body give the same one.
-
-    A server may hand over repeated headers one by one or joined with commas; both are
-    refused.
+    Repeated headers are rejected, whether the server passes them separately or joined
+    with commas.
 
     :param signatures: each ``X-Hub-Signature`` header of the request.
     :param dates: each header with the date of the request, as received.
     :param body: the body as received.
-    :param keys: the accepted keys. All of them are tried, each in constant time.
-    :param algorithms: those of :data:`ALGORITHMS` that are accepted.
+    :param keys: the accepted keys. All are tried, each in constant time.
+    :param algorithms: the accepted ones of :data:`ALGORITHMS`.
+    :return: the digest, which identifies the delivery. It does not depend on how the
+        header is written, only on the key, the date and the body.
     :raises SignatureMissing: if there is no signature.
-    :raises SignatureMalformed: if there are several, or one that cannot be read.
-    :raises SignatureAlgorithmRefused: if it was made with another algorithm.
+    :raises SignatureMalformed: if there are several, or if it cannot be parsed.
+    :raises SignatureAlgorithmRefused: if its algorithm is not accepted.
     :raises DateMissing: if there is no date.
     :raises DateMalformed: if there are several dates.
-    :raises SignatureInvalid: if no key gives this signature.
+    :raises SignatureInvalid: if the signature does not match any key.
     """
     algorithm, digest = _read_signature(signatures, algorithms)
     if not dates:
@@ -159,19 +160,18 @@ def check_signature(
 
 
 def check_freshness(date: str, now: float, max_age: float | None, skew: float) -> None:
-    """Check that the request was signed just now.
+    """Check that the date of the request is recent (PROTOCOL 2).
 
-    What it raises because of the clock has the attribute ``skew``: by how many seconds
-    the sender's clock is ahead of ours, negative if it is behind.
+    The last two exceptions have the attribute ``skew``: the sender's clock minus this
+    server's clock, in seconds.
 
     :param date: the header with the date of the request.
-    :param now: the present as seconds since the epoch.
-    :param max_age: how many seconds ago the request may have been signed. With None
-        the date must be readable, and may be any.
-    :param skew: how many seconds the sender's clock may be ahead.
+    :param now: the current time, in seconds since the epoch.
+    :param max_age: the maximum age of the date, in seconds; None for no maximum.
+    :param skew: how far the date may be in the future, in seconds.
     :raises DateMalformed: if the date is not an HTTP date.
-    :raises RequestTooOld: if it is longer ago.
-    :raises RequestFromFuture: if it is further ahead.
+    :raises RequestTooOld: if the date is older than *max_age*.
+    :raises RequestFromFuture: if the date is too far in the future.
     """
     ahead = _read_once(_value(date), now // _DAY * _DAY) - now
     if max_age is None or -max_age <= ahead <= skew:
@@ -182,11 +182,11 @@ def check_freshness(date: str, now: float, max_age: float | None, skew: float) -
 
 
 def read_date(text: str, now: float) -> int:
-    """Return the seconds since the epoch of an HTTP date.
+    """Parse an HTTP date; return seconds since the epoch.
 
-    :param text: one of the three forms of RFC 9110, in any case.
-    :param now: the present, to tell the century of a year of two digits.
-    :raises DateMalformed: if it is something else.
+    :param text: a date in one of the three formats of RFC 9110; case is ignored.
+    :param now: the current time, which decides the century of a year of two digits.
+    :raises DateMalformed: if the text is not such a date.
     """
     for form in _DATES:
         if match := form.fullmatch(text):
@@ -203,11 +203,11 @@ def read_date(text: str, now: float) -> int:
 
 
 _DAY: Final = 86_400
-#: What is signed within one second has one date, so the last ones are kept. Of the
-#: present only the year matters.
+#: Cached, because requests within one second have the same date. Only the year of *now*
+#: matters.
 _read_once: Final = functools.lru_cache(maxsize=64)(read_date)
 
-# Strings, so that a build without SHA-1 fails only when SHA-1 is asked for.
+# Names and not functions, so that a build without SHA-1 fails only when SHA-1 is used.
 _HMAC: Final = {algorithm: HMACAlgorithm(algorithm) for algorithm in ALGORITHMS}
 
 _SIGNATURE: Final = re.compile(
@@ -218,7 +218,7 @@ _SIGNATURE: Final = re.compile(
 def _read_signature(
     signatures: Sequence[str], algorithms: Collection[str]
 ) -> tuple[str, bytes]:
-    """Return the algorithm and the digest of the one signature there must be."""
+    """Return the algorithm and the digest of the only signature."""
     if not signatures:
         raise SignatureMissing
     match = _SIGNATURE.fullmatch(_value(signatures[0]))
@@ -235,12 +235,12 @@ def _read_signature(
 
 
 def _value(header: str) -> str:
-    """Return the value of a header: white space around it is not part of it."""
+    """Return the value of a header, without white space around it."""
     return header.strip(" \t")
 
 
 def _signed_text(date: str, body: bytes) -> bytes:
-    """Return what is signed; *date* has one character for each byte on the wire."""
+    """Return the signed bytes; *date* has one character per byte of the header."""
     return b"date=%b\n%b" % (date.encode("latin-1", "backslashreplace"), body)
 
 
@@ -255,8 +255,8 @@ _DAYS: Final = "(?:mon|tue|wed|thu|fri|sat|sun)"
 _LONG_DAYS: Final = "(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _TIME: Final = "(?P<h>[01][0-9]|2[0-3]):(?P<m>[0-5][0-9]):(?P<s>[0-5][0-9]|60)"
 
-# The three forms of RFC 9110, 5.6.7, most frequent first. It wants the case to be
-# right as well; proxies do not always care, and it is signed as it stands.
+# The three formats of RFC 9110, 5.6.7, most frequent first. The RFC prescribes the
+# case, but some proxies change it. The signature covers the date as received.
 _DATES: Final = [
     re.compile(form, re.ASCII | re.IGNORECASE)
     for form in (
@@ -270,7 +270,7 @@ _EPOCH: Final = datetime.date(1970, 1, 1).toordinal()
 
 
 def _full_year(digits: str, now: float) -> int:
-    """Return the year; one of two digits is at most fifty years ahead (RFC 9110)."""
+    """Return the year; two digits mean at most fifty years ahead (RFC 9110)."""
     year = int(digits)
     if len(digits) == 4:
         return year

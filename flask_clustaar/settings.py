@@ -1,4 +1,4 @@
-"""The ``CLUSTAAR_*`` settings, read once: a wrong one fails at start-up."""
+"""The ``CLUSTAAR_*`` settings: read once, so that mistakes fail at start-up."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .errors import ConfigurationError, ConfigurationWarning
 from .replay import ReplayStore, open_store
 from .security import ALGORITHMS, Credentials, Secret, sign
 
-#: How recordings are redacted. A function gets a request and its reply as JSON values,
-#: and returns them redacted, or None to leave both out.
+#: How recordings are redacted. A function gets a request and its reply as JSON values.
+#: It returns both redacted, or None to omit both.
 Redaction = (
     Literal["pseudonyms", "texts", "none"]
     | Callable[[Any, Any], tuple[Any, Any] | None]
@@ -55,8 +55,8 @@ class SettingsKeywords(TypedDict, total=False):
 class Settings:
     """The settings of one webhook of one application.
 
-    The attributes are named like the settings, which :data:`SETTINGS` describes; only
-    the secrets are gathered in :attr:`keys` and :attr:`pairs`.
+    The attributes have the names of the settings, which :data:`SETTINGS` describes. The
+    secrets are in :attr:`keys` and :attr:`pairs`.
     """
 
     #: The private keys, newest first.
@@ -93,14 +93,14 @@ class Settings:
     ) -> Settings:
         """Read the settings of a webhook.
 
-        A keyword argument wins over the configuration. There, for a webhook with the
-        name ``support``, ``CLUSTAAR_SUPPORT_X`` wins over ``CLUSTAAR_X``; but for
-        ``URL_PREFIX`` there is only its own.
+        Keyword arguments override the configuration. For a webhook with the name
+        ``support``, ``CLUSTAAR_SUPPORT_X`` overrides ``CLUSTAAR_X``. Only
+        ``URL_PREFIX`` is not shared: for it, ``CLUSTAAR_X`` is ignored.
 
         :param config: the application's configuration.
         :param name: the name of the webhook.
-        :raises TypeError: if a keyword argument is no setting.
-        :raises ConfigurationError: if a setting is wrong, naming it as it was typed.
+        :raises TypeError: if a keyword argument is not a setting.
+        :raises ConfigurationError: if a setting is invalid; with its name as typed.
         """
         prefixes = _prefixes(name)
         typed = {k: v for k, v in config.items() if k.startswith("CLUSTAAR_")}
@@ -129,12 +129,12 @@ class Settings:
 
     @property
     def insecure(self) -> bool:
-        """Whether anybody may call: there is neither a key nor a user name."""
+        """Whether anyone can call: there is neither a private key nor a user name."""
         return not self.keys and not self.pairs
 
     @property
     def record_lifetime(self) -> float:
-        """For how many seconds to record a delivery that was handled."""
+        """How long to record a handled delivery, in seconds."""
         if self.replay_ttl is not None:
             return self.replay_ttl
         if self.request_max_age is None:
@@ -143,19 +143,19 @@ class Settings:
 
 
 class Setting(NamedTuple):
-    """One row in the table of settings."""
+    """A row in the table of settings."""
 
     name: str
-    #: What it may be, in words.
+    #: The type, in words.
     type: str
     unit: str
     #: The default.
     value: Any
-    #: The default in words, where :attr:`value` does not say it.
+    #: The default in words, if :attr:`value` does not show it.
     shown: str
-    #: What it is for, in one sentence.
+    #: What the setting does, in one sentence.
     description: str
-    #: Turn what was typed into what :class:`Settings` has.
+    #: Validates and converts a value for :class:`Settings`.
     read: Callable[[Any], Any]
 
     @property
@@ -170,11 +170,11 @@ class Setting(NamedTuple):
 
 
 class _Wrong(Exception):
-    """What is wrong with a value: the rest of a sentence that begins with its name."""
+    """A mistake in a value; its text continues a sentence that begins with the name."""
 
 
 def _prefixes(name: str) -> list[str]:
-    """Return what keys of the configuration begin with; the first one wins."""
+    """Return the prefixes of configuration keys; the first one overrides the second."""
     if name == "clustaar":
         return ["CLUSTAAR_"]
     return [f"CLUSTAAR_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_", "CLUSTAAR_"]
@@ -183,21 +183,21 @@ def _prefixes(name: str) -> list[str]:
 def check_keywords(keywords: Iterable[str]) -> None:
     """Check that keyword arguments are settings.
 
-    :raises TypeError: if one is not, with the one that was probably meant.
+    :raises TypeError: if one is not; with a suggestion.
     """
     names = [row.name for row in SETTINGS]
     for keyword in keywords:
         if keyword not in names:
             near = difflib.get_close_matches(keyword, names, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise TypeError(f"There is no setting '{keyword}'.{hint}")
+            raise TypeError(f"Unknown setting '{keyword}'.{hint}")
 
 
 def _warn_of_misspelt(typed: Iterable[str], prefixes: list[str]) -> None:
     names = [row.name.upper() for row in SETTINGS]
     endings = tuple(f"_{name}" for name in names)
     for key in typed:
-        # What ends like a setting is one, or may be one of another webhook.
+        # A key that ends like a setting may be a setting of another webhook.
         if key.endswith(endings):
             continue
         prefix = next(filter(key.startswith, prefixes))
@@ -216,13 +216,13 @@ def _warn_of_white_space(values: Mapping[str, Any], labels: Mapping[str, str]) -
         if any(secret != secret.strip() for secret in secrets):
             warn_at_the_program(
                 f"'{labels[name]}' begins or ends with white space, such as the last "
-                "newline of a file. Remove it, unless the bot's settings have it too.",
+                "newline of a file. Remove it, unless the bot's settings also have it.",
                 ConfigurationWarning,
             )
 
 
 def _secrets_in(value: Any) -> Iterator[Secret]:
-    """Yield the secrets in a value: one, none, or tuples of them."""
+    """Yield the secrets in a value: a secret, None, or nested tuples of secrets."""
     if isinstance(value, Secret):
         yield value
     for each in value if isinstance(value, tuple) else ():
@@ -230,17 +230,17 @@ def _secrets_in(value: Any) -> Iterator[Secret]:
 
 
 def describe_unread_variables(config: Mapping[str, Any]) -> str:
-    """Return which protection is in the environment and was not read, and the remedy.
+    """Describe variables of the environment that protect a webhook, but were not read.
 
     :param config: the application's configuration.
-    :return: a sentence for each variable, or an empty text.
+    :return: a sentence for each variable, with the remedy; or an empty text.
     """
     sentences = []
     for variable in sorted(os.environ):
         key = variable.removeprefix("FLASK_")
         if key in config or not _PROTECTION.fullmatch(key):
             continue
-        remedy = "call 'app.config.from_prefixed_env()' before the webhook is added"
+        remedy = "call 'app.config.from_prefixed_env()' before you add the webhook"
         if key == variable:
             remedy = f"rename it to 'FLASK_{key}', and {remedy}"
         sentences.append(
@@ -250,9 +250,9 @@ def describe_unread_variables(config: Mapping[str, Any]) -> str:
 
 
 def _label(name: str, typed: Container[str], prefixes: list[str]) -> str:
-    """Return the setting's name as it was typed, or how to type it."""
+    """Return the setting's name as typed; if it is not set, the name to type."""
     if name == "url_prefix":
-        prefixes = prefixes[:1]  # Two webhooks at one URL would be one too many.
+        prefixes = prefixes[:1]  # Two webhooks cannot share a URL.
     labels = [name, *(prefix + name.upper() for prefix in prefixes)]
     return next((label for label in labels if label in typed), labels[-1])
 
@@ -267,7 +267,7 @@ def _read(setting: Setting, label: str, typed: Mapping[str, Any]) -> Any:
 def _gather_pairs(
     values: dict[str, Any], labels: Mapping[str, str]
 ) -> tuple[Credentials, ...]:
-    """Take the three settings with credentials out of *values*."""
+    """Remove the three settings with credentials from *values*; return the pairs."""
     username, password = values.pop("auth_username"), values.pop("auth_password")
     credentials: tuple[Credentials, ...] = values.pop("credentials")
     labelled = {labels["auth_username"]: username, labels["auth_password"]: password}
@@ -277,12 +277,12 @@ def _gather_pairs(
     if missing:
         (there,) = labelled.keys() - missing
         raise ConfigurationError(
-            f"'{there}' is set and '{missing[0]}' is not. Set both, or neither."
+            f"'{there}' is set, but '{missing[0]}' is not. Set both or neither."
         )
     if credentials:
         raise ConfigurationError(
             f"'{labels['auth_username']}' and '{labels['credentials']}' are both set. "
-            "Write all pairs in the second, or only one pair in the first."
+            "Remove one of them."
         )
     return (Credentials(username, password),)
 
@@ -293,8 +293,8 @@ def _check_algorithms(settings: Settings, label: str) -> None:
             sign(b"", "", b"", algorithm)
         except ValueError as error:
             raise ConfigurationError(
-                f"'{label}' has '{algorithm}', which this build of Python cannot "
-                "compute. Leave it out, or use another build."
+                f"'{label}' contains '{algorithm}', which this build of Python does "
+                "not support. Remove it, or use another build."
             ) from error
 
 
@@ -304,8 +304,8 @@ def _check_ttl(settings: Settings, label: str) -> None:
     least = 2 * (settings.request_max_age + settings.clock_skew)
     if settings.replay_ttl < least:
         raise ConfigurationError(
-            f"'{label}' must be at least {least:g} seconds: twice the time in which a "
-            "delivery is fresh. Raise it, or leave it out."
+            f"'{label}' must be at least {least:g} seconds: twice the time for which a "
+            "signed request is accepted. Increase or remove it."
         )
 
 
@@ -315,7 +315,7 @@ def _private_key(value: Any) -> tuple[Secret, ...]:
     if not isinstance(value, (list, tuple)):
         return (_secret(value),)
     if not value:
-        raise _Wrong("is an empty list. Write a key, or leave the setting out.")
+        raise _Wrong("is an empty list. Add a key, or remove the setting.")
     return tuple(map(_secret, value))
 
 
@@ -338,8 +338,8 @@ def _username(value: Any) -> Secret:
     username = _secret(value)
     if b":" in username.reveal():
         raise _Wrong(
-            "has a ':' in the user name, which HTTP Basic cannot carry. "
-            "Choose another user name."
+            "has a ':' in the user name, which HTTP Basic authentication does not "
+            "allow. Choose another user name."
         )
     return username
 
@@ -348,8 +348,8 @@ def _secret(value: Any) -> Secret:
     if isinstance(value, (int, float)):
         raise _Wrong(
             "must be text, not a number or a boolean. 'from_prefixed_env' reads "
-            "digits as a number: write double quotes inside the single quotes of "
-            "the shell, as in '\"12345\"'."
+            "digits as a number. Add a second pair of quotes in the shell, as in "
+            "'\"12345\"'."
         )
     if not isinstance(value, (str, bytes)):
         raise _Wrong(f"must be text or bytes, not a '{type(value).__name__}'.")
@@ -358,8 +358,8 @@ def _secret(value: Any) -> Secret:
     try:
         return Secret(value.encode() if isinstance(value, str) else value)
     except UnicodeEncodeError:
-        # Without the cause, which has the text.
-        raise _Wrong("is text that UTF-8 cannot encode. Write it as bytes.") from None
+        # Without the cause, which contains the secret.
+        raise _Wrong("cannot be encoded as UTF-8. Pass bytes instead.") from None
 
 
 def _optional_secret(value: Any) -> Secret | None:
@@ -386,7 +386,7 @@ def _optional_seconds(value: object) -> float | None:
         return None if value is None else _seconds(value)
     except _Wrong as wrong:
         raise _Wrong(
-            f"{wrong} It may also be None, which is null in an environment variable."
+            f"{wrong} None is also allowed ('null' in an environment variable)."
         ) from None
 
 
@@ -409,7 +409,7 @@ def _count(value: object) -> int:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    """Tell whether it is a number of reason: neither NaN nor Infinity, say."""
+    """Return whether a value is a finite number, and not a boolean."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return abs(value) < 10**12
@@ -426,14 +426,14 @@ def _store(value: Any) -> str | ReplayStore | None:
         try:
             return value if open_store(value) is not None else None
         except ConfigurationError as error:
-            raise _Wrong(f"is wrong. {error}") from error
+            raise _Wrong(f"is invalid. {error}") from error
     if value is None or (
         isinstance(value, ReplayStore) and not isinstance(value, type)
     ):
         return value
     raise _Wrong(
         "must be 'memory', 'off', a URL, or an object with the methods 'claim', "
-        f"'complete' and 'release', and is a '{type(value).__name__}'."
+        f"'complete' and 'release', not a '{type(value).__name__}'."
     )
 
 
@@ -441,7 +441,7 @@ def _directory(value: Any) -> Path | None:
     if value is None:
         return None
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise _Wrong(f"must be the path of a directory, and is {value!r:.40}.")
+        raise _Wrong(f"must be the path of a directory, not {value!r:.40}.")
     directory = Path(value).absolute()
     if not directory.is_dir():
         raise _Wrong(
@@ -450,15 +450,15 @@ def _directory(value: Any) -> Path | None:
         )
     if os.name != "nt" and directory.stat().st_mode & 0o077:
         raise _Wrong(
-            f"is '{directory}', which other users of the machine can open. Restrict it "
-            f"with 'chmod 700 {directory}'."
+            f"is '{directory}', which other users of the machine can read. Restrict "
+            f"access with 'chmod 700 {directory}'."
         )
     return directory
 
 
 def _share(value: object) -> float:
     if not _is_number(value) or not 0 <= value <= 1:
-        raise _Wrong(f"must be a number from 0 to 1, and is {value!r:.40}.")
+        raise _Wrong(f"must be a number from 0 to 1, not {value!r:.40}.")
     return value
 
 
@@ -468,7 +468,7 @@ def _redaction(value: Any) -> Any:
     try:
         return _one_of("pseudonyms", "texts", "none")(value)
     except _Wrong as wrong:
-        raise _Wrong(f"{wrong} It may also be a function.") from None
+        raise _Wrong(f"{wrong} A function is also allowed.") from None
 
 
 def _one_of(*choices: str) -> Callable[[Any], str]:
@@ -498,15 +498,15 @@ def _prefix(value: Any) -> str | None:
     return value and (value.rstrip("/") or "/")
 
 
-# What the name of a header is made of (RFC 9110, 5.6.2).
+# The characters of a header's name (RFC 9110, 5.6.2).
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
-# The settings without which everybody can call a webhook, of any name.
+# The settings that protect a webhook, with or without the webhook's name.
 _PROTECTION: Final = re.compile(
     "CLUSTAAR_([A-Z0-9_]+_)?(PRIVATE_KEY|AUTH_USERNAME|AUTH_PASSWORD|CREDENTIALS)"
 )
 
-#: Every setting there is: the one place that knows.
+#: All settings. The documentation and the check of the configuration use this table.
 SETTINGS: Final = (
     Setting(
         "private_key",
@@ -514,8 +514,8 @@ SETTINGS: Final = (
         "",
         None,
         "none: signatures are not checked",
-        "The private key of the bot's settings, or several, newest first, to replace "
-        "one without losing a request.",
+        "The private key from the bot's settings; a list, newest first, accepts "
+        "several keys while you rotate them.",
         _private_key,
     ),
     Setting(
@@ -524,7 +524,7 @@ SETTINGS: Final = (
         "",
         None,
         "none: user names are not checked",
-        "The user name of the bot's settings; it goes with the password.",
+        "The user name from the bot's settings; requires the password.",
         _optional_username,
     ),
     Setting(
@@ -533,7 +533,7 @@ SETTINGS: Final = (
         "",
         None,
         "none",
-        "The password of the bot's settings; it goes with the user name.",
+        "The password from the bot's settings; requires the user name.",
         _optional_secret,
     ),
     Setting(
@@ -542,8 +542,8 @@ SETTINGS: Final = (
         "",
         None,
         "none",
-        "Instead of the two above, several user names with their passwords, newest "
-        "first.",
+        "Several user names with their passwords, newest first, instead of the two "
+        "settings above.",
         _credentials,
     ),
     Setting(
@@ -552,7 +552,7 @@ SETTINGS: Final = (
         "",
         ("sha1",),
         "sha1",
-        "The schemes of signatures that are accepted; the platform signs with SHA-1.",
+        "The accepted signature algorithms; the platform signs with SHA-1.",
         _algorithms,
     ),
     Setting(
@@ -561,7 +561,7 @@ SETTINGS: Final = (
         "seconds",
         10,
         "",
-        "How long ago a signed request may be dated; None switches the check off.",
+        "Maximum age of a signed request; None disables the check.",
         _optional_seconds,
     ),
     Setting(
@@ -570,7 +570,7 @@ SETTINGS: Final = (
         "seconds",
         5,
         "",
-        "How far ahead a signed request may be dated.",
+        "How far in the future a signed request may be dated.",
         _seconds_or_0,
     ),
     Setting(
@@ -579,8 +579,8 @@ SETTINGS: Final = (
         "",
         "Date",
         "",
-        "The header with the signed date, for those behind a proxy that rewrites "
-        "``Date`` and keeps the original elsewhere.",
+        "The header with the signed date; change it if a proxy replaces ``Date`` and "
+        "passes the original in another header.",
         _header,
     ),
     Setting(
@@ -589,7 +589,7 @@ SETTINGS: Final = (
         "bytes",
         1_048_576,
         "",
-        "How long the body of a request may be.",
+        "Maximum size of a request's body.",
         _count,
     ),
     Setting(
@@ -598,9 +598,9 @@ SETTINGS: Final = (
         "",
         "memory",
         "",
-        "Where deliveries are recorded, so that each runs once: in the process, in a "
-        "file for several processes (``sqlite:///replay.db``), in Redis for several "
-        "machines (``redis://``, ``rediss://``, ``unix://``), or nowhere.",
+        "Where deliveries are recorded, so that each is handled once: in the process, "
+        "in a file for several processes (``sqlite:///replay.db``), in Redis for "
+        "several machines (``redis://``, ``rediss://``, ``unix://``), or nowhere.",
         _store,
     ),
     Setting(
@@ -609,8 +609,8 @@ SETTINGS: Final = (
         "",
         "refuse",
         "",
-        "What happens to a delivery that the store cannot record: it is refused with "
-        "503, or it runs, perhaps again.",
+        "What to do with a delivery that the store cannot record: reject it with 503, "
+        "or handle it, possibly twice.",
         _one_of("refuse", "allow"),
     ),
     Setting(
@@ -619,7 +619,7 @@ SETTINGS: Final = (
         "seconds",
         None,
         "2 * (request_max_age + clock_skew) + 10; a day without request_max_age",
-        "How long a delivery that was handled is recorded.",
+        "How long a handled delivery stays recorded.",
         _optional_seconds,
     ),
     Setting(
@@ -628,7 +628,7 @@ SETTINGS: Final = (
         "seconds",
         60,
         "",
-        "How long handlers may take before the same delivery may run again.",
+        "How long handlers can take before the same delivery may be handled again.",
         _seconds,
     ),
     Setting(
@@ -637,7 +637,7 @@ SETTINGS: Final = (
         "deliveries",
         50_000,
         "",
-        "How many deliveries the store in memory records at once.",
+        "Maximum number of deliveries in the memory store.",
         _count,
     ),
     Setting(
@@ -646,7 +646,7 @@ SETTINGS: Final = (
         "",
         "all",
         "",
-        "Whether a notification goes to all handlers that match, or to the first.",
+        "Whether a notification goes to all matching handlers, or to the first one.",
         _one_of("all", "first"),
     ),
     Setting(
@@ -655,8 +655,8 @@ SETTINGS: Final = (
         "",
         "problem",
         "",
-        "What is answered when a handler or its reply fails: the problem, or the step "
-        "unchanged.",
+        "The response when a handler fails or its reply is invalid: the problem, or "
+        "the step's own actions unchanged.",
         _one_of("problem", "passthrough"),
     ),
     Setting(
@@ -664,8 +664,8 @@ SETTINGS: Final = (
         "a directory, or None",
         "",
         None,
-        "None: nothing is recorded",
-        "The directory in which requests and replies are recorded, one file a day; see "
+        "None: no recording",
+        "The directory for recordings of requests and replies, one file per day; see "
         ":doc:`/run/recording`.",
         _directory,
     ),
@@ -684,7 +684,7 @@ SETTINGS: Final = (
         "days",
         7,
         "",
-        "How many days recordings are kept.",
+        "How long recordings are kept.",
         _count,
     ),
     Setting(
@@ -693,7 +693,7 @@ SETTINGS: Final = (
         "bytes",
         65_536,
         "",
-        "The longest body that is recorded; of a longer one only the size and the "
+        "Maximum size of a recorded body; of larger bodies, only the size and the "
         "SHA-256 are recorded.",
         _count,
     ),
@@ -712,8 +712,7 @@ SETTINGS: Final = (
         "",
         None,
         "not set",
-        "The host of the webhook's URL, for an application with "
-        "``host_matching=True``.",
+        "The host of the webhook's URL, for applications with ``host_matching=True``.",
         _host,
     ),
     Setting(
@@ -722,7 +721,7 @@ SETTINGS: Final = (
         "",
         None,
         "'/' and the name of the webhook",
-        "Where the webhook answers.",
+        "The URL path of the webhook.",
         _prefix,
     ),
 )

@@ -1,6 +1,6 @@
-"""Signals that tell what happens to a notification.
+"""Signals about requests, notifications, handlers and replies.
 
-Each one is sent only if somebody listens, with the Flask application as its sender.
+The sender is the Flask application. A signal without receivers is not sent.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from . import logs
 
 
 class IndependentSignal(NamedSignal):
-    """A signal whose receivers only watch.
+    """A signal whose receivers cannot affect the request.
 
-    A receiver that raises an exception is logged, and the next one is called.
+    If a receiver raises an exception, it is logged, and the next receiver is called.
     """
 
     def send(
         self, sender: Any = None, /, *, webhook: Any = None, **arguments: Any
     ) -> list[tuple[Callable[..., Any], Any]]:
-        """Call all receivers, as ``send`` of any signal does."""
+        """Call all receivers; return each with its result, as blinker's ``send``."""
         results: list[tuple[Callable[..., Any], Any]] = []
         for receiver in () if self.is_muted else self.receivers_for(sender):
             try:
                 returned = receiver(sender, webhook=webhook, **arguments)
                 if iscoroutine(returned):
                     returned.close()
-                    raise TypeError("A receiver of a signal cannot be async.")
+                    raise TypeError("Receivers of signals cannot be async.")
                 results.append((receiver, returned))
             except KeyboardInterrupt:
                 raise
@@ -49,8 +49,8 @@ class IndependentSignal(NamedSignal):
 notification_received: NamedSignal = IndependentSignal("notification-received")
 
 #: Sent after a handler returned or raised. Arguments: *webhook*, *notification*,
-#: *handler* (:class:`~flask_clustaar.routing.Handler`), *duration* (seconds, float,
-#: including what is around the handler).
+#: *handler* (:class:`~flask_clustaar.routing.Handler`), *duration* (float, in seconds,
+#: including the ``around`` functions of the handler).
 handler_called: NamedSignal = IndependentSignal("handler-called")
 
 #: Sent when a handler, a filter or the webhook itself raised an exception, and when the
@@ -60,12 +60,12 @@ handler_called: NamedSignal = IndependentSignal("handler-called")
 #: the problem body).
 handler_failed: NamedSignal = IndependentSignal("handler-failed")
 
-#: Sent when a reply is about to leave. Arguments: *webhook*, *notification*, *reply*
-#: (the reply as a dict, as it goes on the wire).
+#: Sent before a reply is sent. Arguments: *webhook*, *notification*, *reply* (the JSON
+#: of the reply, as a dict).
 reply_sent: NamedSignal = IndependentSignal("reply-sent")
 
-#: Sent when a delivery is sent again and gets the recorded reply; no handler runs.
-#: Arguments: *webhook*, *delivery* (its identity, as ``notification.delivery``).
+#: Sent when a repeated delivery gets the recorded reply; no handler runs. Arguments:
+#: *webhook*, *delivery* (its identity, as ``notification.delivery``).
 reply_repeated: NamedSignal = IndependentSignal("reply-repeated")
 
 #: Sent when a request is rejected: by authentication, because its body is not a

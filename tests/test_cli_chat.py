@@ -352,7 +352,7 @@ def test_step_that_nobody_handles(steps: Path) -> None:
 def test_step_that_is_not_there() -> None:
     """A name that no step has is a sentence, and no step to go to."""
     shown = talk(small_bot(), "/step Nowhere", "hi")
-    assert "     There is no step 'Nowhere'. '/step' lists the known ones; any" in (
+    assert "     Unknown step 'Nowhere'. '/step' lists the known steps. " in (
         "\n".join(shown)
     )
 
@@ -444,7 +444,7 @@ def test_quit(command: str) -> None:
 def test_unknown_command() -> None:
     """A command that does not exist is told."""
     shown = talk(small_bot(), "/jump")
-    assert shown[-1] == "     There is no '/jump'. '/help' lists the commands."
+    assert shown[-1] == "     Unknown command '/jump'. '/help' lists the commands."
 
 
 @settings(max_examples=30)
@@ -486,7 +486,7 @@ def test_piped_line_that_meets_a_problem(line: str) -> None:
 def test_problem_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A person sees a problem, so the exit status stays 0."""
     shown = in_terminal(monkeypatch, small_bot(), "chat", typed="/jump\n\x04")
-    assert "There is no '/jump'." in shown
+    assert "Unknown command '/jump'." in shown
 
 
 def test_failure_is_told_once() -> None:
@@ -542,10 +542,10 @@ def test_story_is_never_overwritten(tmp_path: Path) -> None:
     story = tmp_path / "test_red.story"
     story.write_text("mine")
     error = sentence(run(small_bot(), "chat", "--save", story, input="Hi\n"), 2)
-    assert error == f"'{story}' exists already. Choose another name, or remove it."
+    assert error == f"'{story}' already exists. Choose another name, or remove it."
     shown = talk(small_bot(), "Hi", f"/save {story}", "/save", "/save /no/where.story")
-    assert f"     '{story}' exists already. Choose another name, or remove it." in shown
-    assert "     Write '/save' and a file, such as 'test_red.story'." in shown
+    assert f"     '{story}' already exists. Choose another name, or remove it." in shown
+    assert "     Type '/save' and a file name, such as '/save test_red.story'." in shown
     assert "     Cannot write '/no/where.story': No such file or directory." in shown
     assert story.read_text() == "mine"
 

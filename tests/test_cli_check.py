@@ -731,7 +731,7 @@ def test_options_of_replies() -> None:
     error = sentence(run(None, "check", "-", "--channel", "fax", input="[]"), 2)
     assert "'fax' is not one of 'clustaar_web_chat', 'facebook'," in error
     error = sentence(run(None, "check", "--channel", "facebook"), 2)
-    assert error == "'--channel' is for the reply in a FILE. Pass a FILE."
+    assert error == "'--channel' needs the FILE of a reply."
 
 
 @pytest.mark.parametrize("reply", ["5", "null", "[1]", "true"])
@@ -837,8 +837,8 @@ def test_handlers_that_both_answer_for_many_steps() -> None:
     assert found(app) == [
         f"warning: 'test_cli_check.speaks' ({place(speaks)}) and "
         f"'test_cli_check.speaks_too' ({place(speaks_too)}) both answer for the step "
-        f"'{ASK}' and 1 more, so the bot says both. To run only the first, set "
-        "'CLUSTAAR_DISPATCH' to 'first'."
+        f"'{ASK}' and 1 more, so the bot sends both answers. To run only the first "
+        "handler, set 'CLUSTAAR_DISPATCH' to 'first'."
     ]
 
 
@@ -859,17 +859,17 @@ def test_handlers_that_both_answer_for_many_steps() -> None:
         ),
         (
             lambda: Channel("webchat"),
-            "warning: {} is for the channel 'webchat', which is not "
-            "known. Did you mean 'clustaar_web_chat'?",
+            "warning: {} is for the unknown channel 'webchat'. "
+            "Did you mean 'clustaar_web_chat'?",
         ),
         (
             lambda: Channel("Facebook") | A,
-            "warning: {} is for the channel 'Facebook', which "
-            "is not known. Did you mean 'facebook'?",
+            "warning: {} is for the unknown channel 'Facebook'. "
+            "Did you mean 'facebook'?",
         ),
         (
             lambda: Channel("fax"),
-            "hint: {} is for the channel 'fax', which is not known.",
+            "hint: {} is for the unknown channel 'fax'.",
         ),
         (lambda: InputType("click", "message"), None),
         (lambda: Channel("twilio", ZENDESK), None),
@@ -905,8 +905,10 @@ def test_path_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """A relative path is shown as it is resolved."""
     monkeypatch.chdir(tmp_path)
     (one,) = found_in_settings(replay_store="sqlite:///replay.db")
-    assert one.startswith("hint: The path of the replay store is relative: ")
-    assert f"'{tmp_path / 'replay.db'}' now." in one
+    assert one.startswith(
+        "hint: The path of the replay store is relative to the working directory: "
+    )
+    assert f"'{tmp_path / 'replay.db'}'." in one
     assert found_in_settings(replay_store=f"sqlite:///{tmp_path / 'b.db'}") == []
 
 
@@ -1028,9 +1030,9 @@ SATISFIED = {
     ],
 )
 def test_markup_where_the_webchat_draws_text(action: Any, path: str) -> None:
-    """HTML in a field that the webchat draws as plain text is a warning."""
+    """HTML in a field that the webchat shows as plain text is a warning."""
     (one,) = [line for line in lines([action]) if "[markup]" in line]
-    assert one.startswith(f"warning: {path}: The webchat draws this field as plain te")
+    assert one.startswith(f"warning: {path}: The webchat shows this field as plain te")
     assert "[markup]" not in "".join(lines([action], "--channel", "facebook"))
 
 
@@ -1051,17 +1053,17 @@ def test_button_of_a_card_that_is_not_drawn(kind: str) -> None:
     """The webchat leaves out some buttons of cards."""
     told = lines([card(buttons=[button("Go", kind), button("Other")])])
     assert told == [
-        "warning: actions.0.cards.0.buttons.0: The webchat does not draw a button of a "
-        f"card with a '{kind}'. Use a quick reply. [not_drawn]"
+        "warning: actions.0.cards.0.buttons.0: The webchat does not show a card's "
+        f"button with a '{kind}'. Use a quick reply. [not_drawn]"
     ]
 
 
 @pytest.mark.parametrize("message", [None, ""])
 def test_list_without_a_message(message: str | None) -> None:
-    """The webchat draws an empty bubble for a list without a message."""
+    """The webchat shows an empty bubble for a list without a message."""
     told = lines([choices(message=message)])
     assert (
-        "warning: actions.0: The list has no message, so the webchat draws an empty "
+        "warning: actions.0: The list has no message, so the webchat shows an empty "
         "bubble. Add a 'message'. [no_message]"
     ) in told
 

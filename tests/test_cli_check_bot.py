@@ -118,8 +118,8 @@ def test_steps_that_nothing_leads_to(program: Any) -> None:
         step(CELLAR, "Cellar"),
     ]
     expected = (
-        "Nothing leads to this step: no button, jump, 'next' or story, and no handler "
-        "names it."
+        "This step cannot be reached: no button, jump, 'next' or story leads to it, "
+        "and no handler names it."
     )
     assert found(app, steps) == [
         f"unreachable Answer: {expected}",
@@ -188,8 +188,8 @@ def test_step_that_a_handler_is_for(program: Any, filter: str, handled: bool) ->
     app = program(f"webhook.on(TOPIC, lambda n: None, filter={filter})")
     steps = [step(ASK, "Ask", webhook=True), step(ANSWER, "Answer", webhook=False)]
     expected = (
-        "not_handled Ask: The webhook is switched on for this step, but no handler is "
-        f"for it. Add one with 'filter=StepID({ASK!r})', or a fallback."
+        "not_handled Ask: The webhook is switched on for this step, but no handler "
+        f"matches it. Add one with 'filter=StepID({ASK!r})', or a fallback."
     )
     assert (expected in found(app, steps)) == (not handled)
 
@@ -341,7 +341,7 @@ def test_options_that_exclude_each_other(program: Any) -> None:
     for option in ("--bot", "--webhook"):
         result = run(program(EVERYTHING), "check", "reply.json", option, "x")
         assert sentence(result, 2) == (
-            "'--bot' and '--webhook' are for the application. Leave out FILE."
+            "'--bot' and '--webhook' check the application. Remove them, or FILE."
         )
 
 

@@ -156,7 +156,7 @@ def test_middleware_that_answers() -> None:
     app.wsgi_app = closed  # type: ignore[method-assign]
     assert found(app) == [
         "error blocked: 'POST /clustaar' is answered with 403 FORBIDDEN, before it "
-        "reaches the webhook. Look at the WSGI middleware of the application."
+        "reaches the webhook. Check the WSGI middleware of the application."
     ]
 
 
@@ -259,7 +259,9 @@ def test_reply_that_is_changed(change: str) -> None:
             response.status_code = 202
         return response
 
-    assert found(app)[0].startswith("error reply_changed: The reply to 'POST /clustaar")
+    assert found(app)[0].startswith(
+        "error reply_changed: The application changes the reply"
+    )
 
 
 # -- the URL -------------------------------------------------------------------------

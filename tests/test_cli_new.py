@@ -95,11 +95,11 @@ def test_it_runs(bot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_overwritten(bot: Path) -> None:
     """What is there stays there: files, and directories with something in them."""
     before = (bot / ".env").read_text()
-    assert "exists already." in sentence(run(None, "new", bot), 2)
+    assert "already exists." in sentence(run(None, "new", bot), 2)
     assert (bot / ".env").read_text() == before
 
     (bot / "file").touch()
-    assert "exists already." in sentence(run(None, "new", bot / "file"), 2)
+    assert "already exists." in sentence(run(None, "new", bot / "file"), 2)
 
 
 def test_empty_directory(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_empty_directory(tmp_path: Path) -> None:
 def test_unfit_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that a bot cannot have is an error of usage."""
     monkeypatch.chdir(tmp_path)
-    assert "cannot be the name of a bot." in sentence(run(None, "new", name), 2)
+    assert "is not a valid name for a bot." in sentence(run(None, "new", name), 2)
     assert not list(tmp_path.iterdir())
 
 

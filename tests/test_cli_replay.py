@@ -163,7 +163,7 @@ def test_handlers_run_for_real(directory: Path) -> None:
 
     refused = sentence(run(app, "replay", file), 2)
 
-    assert "they write to its database" in refused
+    assert "they write to the database" in refused
     assert "'--for-real'" in refused
     assert "1 request in" in replay(app, file, "--for-real")
 
@@ -431,10 +431,12 @@ def test_lines_that_are_skipped(directory: Path) -> None:
     assert "Not replayed: 2 x it is damaged." in result.stdout
     assert "Not replayed: 1 x its request is not recorded." in result.stdout
     warnings = result.stderr.splitlines()
-    assert f"Warning: {file.name}, line 4 is skipped: it has version 2" in warnings[0]
-    assert "line 5 is skipped: it is not a line of a recording." in warnings[1]
-    assert "line 6 is skipped: it is damaged." in warnings[2]
-    assert "line 7 is skipped: it is damaged." in warnings[3]
+    name = file.name
+    assert f"Warning: Skipped line 4 of '{name}': it has version 2" in warnings[0]
+    assert "Skipped line 5" in warnings[1]
+    assert "it is not a line of a recording." in warnings[1]
+    assert f"Skipped line 6 of '{name}': it is damaged." in warnings[2]
+    assert f"Skipped line 7 of '{name}': it is damaged." in warnings[3]
 
 
 def test_many_damaged_lines(directory: Path) -> None:
@@ -542,7 +544,8 @@ def test_unknown_document(tmp_path: Path) -> None:
 
     result = run(bot(), "replay", str(file))
 
-    assert "line 1 is skipped: it is not a line of a recording" in result.stderr
+    assert "Skipped line 1 of" in result.stderr
+    assert "it is not a line of a recording" in result.stderr
     assert "No line was replayed" in sentence(result)
     file.write_text('{"a": 1}')
     assert "No line was replayed" in sentence(run(bot(), "replay", str(file)))
@@ -726,8 +729,8 @@ def test_versions_that_cannot_answer(
     monkeypatch.setenv("PATH", "/nowhere")
     without = sentence(run(bot(), "replay", *arguments, "HEAD"))
 
-    assert "The version 'no-such-version' cannot answer: fatal:" in unknown
-    assert "The version 'HEAD' cannot answer: it ended without a message" in broken
+    assert "The revision 'no-such-version' cannot run: fatal:" in unknown
+    assert "The revision 'HEAD' cannot run: it ended without a message" in broken
     assert "git cannot be run: No such file or directory" in without
 
 
@@ -738,7 +741,7 @@ def test_baseline_that_does_not_exist(repository: Path, directory: Path) -> None
     status, output = flask(repository, file, "--baseline", "no-such-version")
 
     assert 1 == status
-    assert "The version 'no-such-version' cannot answer: fatal:" in output
+    assert "The revision 'no-such-version' cannot run: fatal:" in output
 
 
 def test_baseline_that_fails(repository: Path, directory: Path) -> None:
@@ -753,7 +756,7 @@ def test_baseline_that_fails(repository: Path, directory: Path) -> None:
     status, output = flask(repository, file, "--baseline", "HEAD")
 
     assert 1 == status
-    assert "'HEAD' cannot answer: The application is not in testing mode." in output
+    assert "'HEAD' cannot run: The application is not in testing mode." in output
 
 
 def test_baseline_with_other_lines(repository: Path, directory: Path) -> None:
@@ -817,7 +820,7 @@ def test_test_of_a_line(directory: Path, tmp_path: Path) -> None:
     assert f"{file.stem}-1.json" == created[0].name
     assert "clustaar_client, recording" in created[1].read_text()
     again = sentence(run(bot(), "replay", *map(str, arguments)))
-    assert again.endswith("exists already. Remove it first.")
+    assert again.endswith("already exists. Remove it first.")
 
 
 def test_test_of_one_of_two_webhooks(directory: Path, tmp_path: Path) -> None:
@@ -913,7 +916,7 @@ def test_story_of_a_conversation(directory: Path, tmp_path: Path) -> None:
     assert "you  · event paid" in text
     Story.read(path).check(ClustaarClient(talking_bot()))
     again = run(app, "replay", str(file), "--line", "3", "--as-story", str(path.parent))
-    assert sentence(again).endswith("exists already. Remove it first.")
+    assert sentence(again).endswith("already exists. Remove it first.")
 
 
 def test_story_needs_the_actions_of_steps(directory: Path, tmp_path: Path) -> None:
@@ -926,7 +929,10 @@ def test_story_needs_the_actions_of_steps(directory: Path, tmp_path: Path) -> No
     result = run(app, "replay", str(file), "--line", "1", "--as-story", str(tmp_path))
 
     assert 0 == result.exit_code
-    assert f"from a bot file: {GREET}." in result.stderr
+    assert (
+        "The story needs a bot file with the actions and user data of these steps: "
+        f"{GREET}." in result.stderr
+    )
 
 
 def test_conversations_end_after_half_an_hour(directory: Path, tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_no_date() -> None:
 def test_file_is_whole(option: str) -> None:
     """What a file has cannot be said beside it."""
     error = sentence(run(small_bot(), "send", "--file", "-", option, "x"), 2)
-    assert error.startswith("'--file' is a whole notification.")
+    assert error.startswith("'--file' contains the whole notification.")
 
 
 @pytest.mark.parametrize(
@@ -197,8 +197,16 @@ def test_file_is_whole(option: str) -> None:
         ("--user", "firstName=Ada", "Did you mean 'first_name=Ada'?"),
         ("--user", "is_logged=5", "isLogged: Not a valid boolean."),
         ("--session", f"a={'[' * 400}{']' * 400}", "The body is nested too deeply."),
-        ("--date", "tomorrow\n", "A header has printable ASCII characters only."),
-        ("--date", "demain à midi", "A header has printable ASCII characters only."),
+        (
+            "--date",
+            "tomorrow\n",
+            "A header can contain only printable ASCII characters.",
+        ),
+        (
+            "--date",
+            "demain à midi",
+            "A header can contain only printable ASCII characters.",
+        ),
         ("--url", "example.com", "is not a URL such as"),
         ("--url", "ftp://example.com", "is not a URL such as"),
         ("--url", "http://example.com:port", "is not a URL such as"),
@@ -270,7 +278,7 @@ def test_rubbish_reaches_the_door() -> None:
     """What is no notification is sent, and refused."""
     result = run(small_bot(), "send", "--file", "-", input="{")
     assert result.exit_code == 1
-    assert "you  · something that is not a notification" in result.output
+    assert "you  · not a notification" in result.output
     assert "400 invalid_json: " in result.output
 
 
@@ -445,7 +453,7 @@ def test_reply_of_the_replay_store() -> None:
     assert ok(run(app, "send")).splitlines()[2:] == [
         "bot  Which colour, John?",
         "     [Red] [Blue]",
-        "     · repeated: the reply is from the replay store, and no handler ran",
+        "     · repeated: the replay store had the reply, so no handler ran",
     ]
 
 
@@ -500,7 +508,7 @@ def test_what_users_do_not_see_as_intended() -> None:
     reply = SendQuickRepliesAction(message="?", buttons=[button])
     webhook.on(TOPIC, lambda notification: reply)
     result = run(app, "send")
-    assert "Warning: actions.0.buttons.0.title: The webchat draws" in ok(result)
+    assert "Warning: actions.0.buttons.0.title: The webchat shows" in ok(result)
 
 
 @pytest.mark.parametrize(
@@ -630,7 +638,10 @@ def test_repetition_that_runs_more_than_once() -> None:
 
     assert result.exit_code == 1
     assert "3 x 200" in result.output
-    assert "3 different replies: the delivery ran more than once." in result.output
+    assert (
+        "One delivery got 3 different replies, so it ran several times."
+        in result.output
+    )
     assert ok(run(app, "send", "--repeat", "3")).startswith("3 x 200")
 
 
@@ -668,14 +679,14 @@ def test_repetition_that_ends_early() -> None:
     url = f"http://127.0.0.1:{unused_port()}/"
     before = [*logging.getLogger("flask_clustaar").filters]
     error = sentence(run(both(), "send", "--url", url, "--repeat", "2"))
-    assert error.endswith("does not answer: Connection refused.")
+    assert error.endswith(": Connection refused.")
     assert logging.getLogger("flask_clustaar").filters == before
 
 
 def test_repetition_is_not_a_curl_command() -> None:
     """Several requests are not one curl command."""
     error = sentence(run(small_bot(), "send", "--repeat", "2", "--curl"), 2)
-    assert error == "'--repeat' and '--curl' exclude each other."
+    assert error == "'--repeat' and '--curl' cannot be combined. Remove one."
 
 
 # -- over HTTP -----------------------------------------------------------------------
@@ -757,13 +768,13 @@ def test_url_that_does_not_answer() -> None:
     server = f"http://127.0.0.1:{unused_port()}"
     for url in (server, f"{server}/", f"{server}/clustaar"):
         error = sentence(run(both(), "send", "--url", url))
-        assert error == f"'{server}/clustaar' does not answer: Connection refused."
+        assert error == f"No answer from '{server}/clustaar': Connection refused."
 
 
 def test_url_that_http_cannot_send() -> None:
     """A path that HTTP cannot carry is a sentence."""
     error = sentence(run(both(), "send", "--url", "https://127.0.0.1:9/a b"))
-    assert error.startswith("'https://127.0.0.1:9/a b' does not answer: ")
+    assert error.startswith("No answer from 'https://127.0.0.1:9/a b': ")
 
 
 def test_path_with_variables() -> None:
@@ -835,5 +846,7 @@ def test_curl_cannot(
     """A body that cannot stand in a line has to be in a file; no secret is left."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     result = run(both(), "send", "--curl", "--file", "-", input=body)
-    assert sentence(result).startswith("The notification does not fit into a shell ")
+    assert sentence(result).startswith(
+        "The notification cannot be part of a shell command"
+    )
     assert not list(tmp_path.iterdir())

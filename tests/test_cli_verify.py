@@ -286,7 +286,7 @@ def test_no_clock() -> None:
     error = sentence(verify(saved(), "--at", "noon"), 2)
     assert "'noon' is not a date such as 'Thu, 13 Sep 2018 11:48:23 GMT'." in error
     error = sentence(verify(saved(), "--at", THEN, "--now"), 2)
-    assert error == "'--at' and '--now' exclude each other. Choose one."
+    assert error == "'--at' and '--now' cannot be combined. Remove one."
 
 
 @settings(max_examples=60)

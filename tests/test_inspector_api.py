@@ -97,7 +97,7 @@ def test_broken(inspected: Inspected) -> None:
     assert about["state"] == "broken"
     assert "SyntaxError: invalid syntax" in about["traceback"]
     assert (about["webhooks"], about["webhook"]) == ([], None)
-    assert "Correct it first" in post(inspected, "send", 400, body="{}")["error"]
+    assert "Fix the error first" in post(inspected, "send", 400, body="{}")["error"]
 
 
 # -- the list ------------------------------------------------------------------------
@@ -389,7 +389,9 @@ def test_no_story(inspected: Inspected) -> None:
     """There is no story of what is not a notification."""
     inspected.sender.send(b"no JSON", "chat")
 
-    assert "no story" in get(inspected, "deliveries/1/copy/story", 400)["error"]
+    assert (
+        "cannot be a story" in get(inspected, "deliveries/1/copy/story", 400)["error"]
+    )
 
 
 def test_copy_of_what_is_no_notification(inspected: Inspected) -> None:
@@ -576,7 +578,7 @@ def test_chat_says_what_cannot_be_done(inspected: Inspected) -> None:
         assert item["problem"].endswith(".")
     assert chat(inspected, {"kind": "go", "step": NOBODY})["items"][-1]["problem"]
     damaged = post(inspected, "chat", 400, act={"kind": "begin"}, state={"user": 1})
-    assert "damaged" in damaged["error"]
+    assert "invalid" in damaged["error"]
 
 
 def test_bot_file(tmp_path: Path) -> None:

@@ -139,9 +139,9 @@ def test_not_json() -> None:
     (mistake,) = check('{\n"a": 1,\n}', "notification")
 
     assert mistake.line in (2, 3)
-    assert mistake.sentence.startswith("It is not JSON: ")
+    assert mistake.sentence.startswith("The text is not JSON: ")
     (deep,) = check("[" * 100_000, "notification")
-    assert deep.sentence.startswith("It is ")
+    assert deep.sentence == "The document is nested too deeply."
 
 
 # -- completion ----------------------------------------------------------------------

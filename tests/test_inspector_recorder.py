@@ -135,7 +135,7 @@ def test_duplicate(inspected: Inspected) -> None:
     assert second["handlers"] == []
     assert list(second["checks"][-1][1:]) == [
         "pass",
-        "answered from the replay store: no handler ran",
+        "answered from the replay store; no handler ran",
     ]
 
 
@@ -222,7 +222,7 @@ def test_many_handlers(tmp_path: Path) -> None:
     delivery = Inspected(tmp_path, app).send()
 
     assert len(delivery["handlers"]) == 51
-    assert delivery["handlers"][-1]["sentence"] == "And 10 more that did not match."
+    assert delivery["handlers"][-1]["sentence"] == "10 more did not match."
 
 
 def never(notification: Notification) -> bool:
@@ -380,7 +380,7 @@ def test_failure_of_the_recorder(
     inspected.recorder.flush()
 
     assert response.status_code == 200
-    assert "A request was not recorded." in caplog.text
+    assert "Could not record a request." in caplog.text
 
 
 def test_webhook_that_is_closed_already(tmp_path: Path) -> None:

@@ -313,11 +313,11 @@ def test_function(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"record": 7}, "'record' must be the path of a directory, and is 7."),
-        ({"record": ""}, "'record' must be the path of a directory, and is ''."),
-        ({"record_share": 2}, "'record_share' must be a number from 0 to 1, and is 2."),
+        ({"record": 7}, "'record' must be the path of a directory, not 7."),
+        ({"record": ""}, "'record' must be the path of a directory, not ''."),
+        ({"record_share": 2}, "'record_share' must be a number from 0 to 1, not 2."),
         ({"record_days": 0}, "'record_days' must be a positive integer"),
-        ({"record_redact": "no"}, "It may also be a function."),
+        ({"record_redact": "no"}, "A function is also allowed."),
     ],
 )
 def test_wrong_settings(settings: Any, message: str) -> None:

@@ -214,7 +214,7 @@ def test_async_receivers_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
 
     with signals.handler_called.connected_to(later):
         assert ClustaarClient(app).say("hi").ok
-    assert "TypeError: A receiver of a signal cannot be async." in caplog.text
+    assert "TypeError: Receivers of signals cannot be async." in caplog.text
 
 
 def test_signals_can_be_muted(told: Told) -> None:

@@ -1,7 +1,7 @@
 """``flask clustaar``: create, try and check a bot, without the platform.
 
-Flask imports this module whenever it runs any command. So it imports nothing else of
-the package: each command is in a module of its own, which is imported when it runs.
+Flask imports this module whenever it runs any command, so it imports nothing else of
+the package. Each command is in its own module, which is imported when it runs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Commands(click.Group):
         except click.ClickException as error:
             raise _Failure(error) from error
         except OSError as error:
-            # Click handles the reader of a pipe that went away.
+            # Click handles a pipe whose reader has gone.
             if error.errno == errno.EPIPE:
                 raise
             text = f"{error.strerror or error}."
@@ -58,7 +58,7 @@ class _Commands(click.Group):
 
 
 class _Failure(click.ClickException):
-    """An error of a command, printed safely and as wide as the terminal."""
+    """An error of a command, printed safely and wrapped to the terminal's width."""
 
     def __init__(self, error: click.ClickException) -> None:
         # Click and Flask break the lines of some of their messages.
@@ -103,8 +103,8 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 def clustaar(ctx: click.Context) -> None:
     """Create, try and check a bot for the Clustaar platform.
 
-    No command needs the platform, an account or a network. The application is found
-    as by 'flask run': in 'app.py', or with 'flask --app NAME'.
+    Commands work offline: they do not call the platform and need no account. Flask
+    finds the application as for 'flask run': in 'app.py', or with 'flask --app NAME'.
 
     \b
       flask clustaar new shop
@@ -115,7 +115,7 @@ def clustaar(ctx: click.Context) -> None:
     from .terminal import wants_colour
 
     ctx.color = wants_colour()
-    # What cannot be decoded or printed is replaced, instead of a traceback.
+    # Replace characters that cannot be decoded or printed, instead of raising.
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

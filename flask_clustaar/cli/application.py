@@ -34,7 +34,7 @@ def warn(warning: Warning | str) -> None:
 
 
 def load_app_with_warnings() -> tuple[Flask, list[UserWarning]]:
-    """Return the application and its warnings to the developer, each once.
+    """Return the application and its ``UserWarning`` objects, each text once.
 
     :raises click.ClickException: if it is missing, or cannot be imported.
     """
@@ -51,7 +51,7 @@ def _import(info: ScriptInfo) -> Flask:
     try:
         return info.load_app()
     except NoAppException as error:
-        # If another exception caused it, its text is that one's whole traceback.
+        # If another exception caused it, Flask puts that traceback into the message.
         if "Traceback" not in error.message:
             raise
         raise _broken(error.__context__ or error) from error
@@ -71,7 +71,7 @@ def _broken(error: BaseException) -> click.ClickException:
 
 
 def _place_of(error: BaseException) -> str:
-    """Return the line of the program that failed, not the line in a library."""
+    """Return the line of the user's code that failed, not the line in a library."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)]
     frame = (own or frames)[-1]
@@ -132,7 +132,7 @@ def chosen(webhooks: dict[str, ClustaarWebhook], name: str | None) -> ClustaarWe
 
 
 def first_step(webhook: ClustaarWebhook) -> str | None:
-    """Return a step of the first handler that names steps; None if none does."""
+    """Return a step id of the first handler that has any; None if no handler has."""
     for handler in webhook.handlers:
         step_ids = None if handler.filter is None else handler.filter.step_ids()
         if step_ids:

@@ -39,8 +39,8 @@ from .terminal import echo, echo_json, is_terminal
     "--step",
     metavar="STEP",
     shell_complete=complete_step,
-    help="Id or name of the step to begin at. Default: the first step of the bot file, "
-    "or the first one that has a handler.",
+    help="Id or name of the first step. Default: the first step of the bot file, or "
+    "the first step that has a handler.",
 )
 @click.option("--step-name", metavar="TEXT", help="Name of that step.")
 @click.option(
@@ -50,8 +50,8 @@ from .terminal import echo, echo_json, is_terminal
     metavar="FILE",
     type=FILE,
     is_eager=True,
-    help="Bot file with the steps and stories of the bot. With it the conversation "
-    "follows jumps, stores values and waits, as the platform does.",
+    help="Bot file with the steps and stories of the bot. With it, the conversation "
+    "follows jumps, stores values and waits, as on the platform.",
 )
 @session_option
 @user_option
@@ -60,7 +60,7 @@ from .terminal import echo, echo_json, is_terminal
 @click.option(
     "--online/--offline",
     default=None,
-    help="Whether an agent is online. Default: what the bot file says.",
+    help="Whether an agent is online. Default: as in the bot file.",
 )
 @click.option(
     "--save",
@@ -71,7 +71,7 @@ from .terminal import echo, echo_json, is_terminal
 @click.option(
     "--ignore-problems",
     is_flag=True,
-    help="Exit with status 0 although a piped line met a problem.",
+    help="Exit with status 0 even if a piped line fails.",
 )
 def command(
     webhook: str | None,
@@ -88,9 +88,9 @@ def command(
 ) -> None:
     """Talk to the bot in the terminal.
 
-    Type what the user would. To click, type the title or the number of a button.
-    '/help' lists the commands, Tab completes commands, buttons and steps. Without a
-    terminal, each line of standard input is typed.
+    Type what the user types. To click, type the title or the number of a button.
+    '/help' lists the commands; Tab completes commands, buttons and steps. Without a
+    terminal, the lines are read from standard input.
 
     \b
       flask clustaar chat
@@ -98,7 +98,7 @@ def command(
       flask clustaar chat --steps bot.json --save test_red.story
       printf 'hello\\n1\\n/session\\n' | flask clustaar chat
 
-    The exit status is 1 if a piped line met a problem.
+    The exit status is 1 if a piped line fails.
     """
     app = load_app()
     bot = read_bot(steps) if steps else None
@@ -138,11 +138,11 @@ def command(
         click.get_current_context().exit(1)
 
 
-# -- what is typed -------------------------------------------------------------------
+# -- input ---------------------------------------------------------------------------
 
 
 def _typed(completions: Callable[[str], list[str]]) -> Iterator[str]:
-    """Yield the lines that a person types, with a history and completion."""
+    """Yield the lines typed in a terminal, with history and completion."""
     with suppress(ImportError):
         import readline
 
@@ -171,7 +171,7 @@ def _piped() -> Iterator[str]:
 class _Lines:
     """Prints the lines of the transcript.
 
-    :param echo_typed: whether to print what was typed, which a terminal shows already.
+    :param echo_typed: whether to print the input; a terminal already shows it.
     """
 
     def __init__(self, *, echo_typed: bool) -> None:
@@ -187,10 +187,10 @@ class _Lines:
 
 
 class _Chat:
-    """A conversation that is typed.
+    """A conversation whose user is in the terminal.
 
-    :param first: the step to begin at; None for the first one of the bot file.
-    :param name: the name of that step; None for the one that it has.
+    :param first: the id of the first step; None for the first one of the bot file.
+    :param name: a name for that step; None to keep its own.
     """
 
     def __init__(
@@ -198,11 +198,11 @@ class _Chat:
     ) -> None:
         self._client, self._lines = client, lines
         self._first, self._name = first, name
-        #: Whether a line met a problem.
+        #: Whether a line failed.
         self.met_problem = False
 
     def begin(self, _: str = "") -> None:
-        """Begin, or begin again."""
+        """Start the conversation, or start it again."""
         client = self._client.start(self._first)
         if self._name is not None:
             step = str(client.step.id)
@@ -211,7 +211,7 @@ class _Chat:
         client.announce()
 
     def hear(self, line: str) -> bool:
-        """Do what a line says; return False if it is the last one."""
+        """Execute a line; return False if it ends the conversation."""
         text = line.strip()
         is_command = text.startswith("/") and not text.startswith("//")
         if is_command and self._lines.echo_typed:
@@ -248,7 +248,7 @@ class _Chat:
         return True
 
     def _act(self, text: str) -> None:
-        """Click on what the text names, or else say it."""
+        """Click the button that the text names, or send the text as a message."""
         number = self._number(text)
         if number is None:
             # '//' begins a message that begins with '/'.
@@ -261,7 +261,10 @@ class _Chat:
         self._client.click(title, index=index)
 
     def _number(self, text: str) -> int | None:
-        """Return which of the buttons a text names, from 0."""
+        """Return the index of the button that a text names; None if there is none.
+
+        :raises LookupError: if several buttons have this title.
+        """
         titles = [each.title.casefold() for each in self._client.offers]
         if text.isdecimal() and 0 < int(text) <= len(titles):
             return int(text) - 1
@@ -290,13 +293,13 @@ class _Chat:
     def _command(self, text: str) -> None:
         name, _, rest = text[1:].partition(" ")
         if name not in _COMMANDS:
-            raise LookupError(f"There is no '/{name}'. '/help' lists the commands.")
+            raise LookupError(f"Unknown command '/{name}'. '/help' lists the commands.")
         _COMMANDS[name][0](self, rest.strip())
 
     def _help(self, _: str) -> None:
         rows = [(f"/{name}", text) for name, (_do, text) in _COMMANDS.items()]
         rows += [("/quit", "end the conversation")]
-        rows += [("//...", "say something that begins with '/'")]
+        rows += [("//...", "send a message that begins with '/'")]
         for name, text in rows:
             echo(text, label=f"     · {name:<9} ", looks=_DIM, label_looks=_DIM)
 
@@ -308,8 +311,8 @@ class _Chat:
         if step:
             if client.step_id(step) is None:
                 raise LookupError(
-                    f"There is no step '{step}'. '/step' lists the known ones; any "
-                    "other needs its id, of 24 letters and digits."
+                    f"Unknown step '{step}'. '/step' lists the known steps. For "
+                    "another step, type its id (24 letters and digits)."
                 )
             client.go_to(step)
             return
@@ -330,13 +333,15 @@ class _Chat:
 
     def _online(self, answer: str) -> None:
         if answer not in ("yes", "no"):
-            raise LookupError("Write '/online yes' or '/online no'.")
+            raise LookupError("Type '/online yes' or '/online no'.")
         self._client.online = answer == "yes"
 
     def save(self, path: str) -> None:
         """Save the conversation so far as a story."""
         if not path:
-            raise LookupError("Write '/save' and a file, such as 'test_red.story'.")
+            raise LookupError(
+                "Type '/save' and a file name, such as '/save test_red.story'."
+            )
         _refuse_existing(Path(path))
         try:
             Path(path).write_text(f"{self._client.transcript}\n", encoding="utf-8")
@@ -350,7 +355,7 @@ class _Chat:
 def _refuse_existing(path: Path) -> None:
     if path.exists():
         raise click.UsageError(
-            f"'{path}' exists already. Choose another name, or remove it."
+            f"'{path}' already exists. Choose another name, or remove it."
         )
 
 
@@ -360,10 +365,10 @@ _COMMANDS: Final[dict[str, tuple[Callable[[_Chat, str], None], str]]] = {
     "help": (_Chat._help, "list the commands"),
     "session": (_Chat._session, "show the session values"),
     "step": (_Chat._step, "show the known steps; with an id or a name, go there"),
-    "event": (_Chat._emit, "send an event of this name, as the website does"),
+    "event": (_Chat._emit, "send an event with this name, as the website does"),
     "url": (_Chat._open, "load the webchat on this URL"),
-    "online": (_Chat._online, "say whether an agent is online: yes or no"),
+    "online": (_Chat._online, "set whether an agent is online: yes or no"),
     "json": (_Chat._json, "show the last reply as JSON"),
     "save": (_Chat.save, "save the conversation as a story in this file"),
-    "reset": (_Chat.begin, "begin again"),
+    "reset": (_Chat.begin, "start again"),
 }

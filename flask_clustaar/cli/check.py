@@ -29,16 +29,16 @@ from .options import FILE, json_option, known_channel_option, webhook_option
     "--bot",
     metavar="FILE",
     type=FILE,
-    help="Also check a bot file, and whether the handlers fit it.",
+    help="Also check a bot file, and compare its steps with the handlers.",
 )
 @known_channel_option
-@click.option("--strict", is_flag=True, help="Fail for warnings, not only for errors.")
+@click.option("--strict", is_flag=True, help="Fail on warnings, not only on errors.")
 @click.option(
     "--ignore",
     metavar="CODES",
     multiple=True,
     callback=read_codes,
-    help="Codes of findings to leave out, separated by commas. Repeatable.",
+    help="Codes of findings to ignore, separated by commas. Repeatable.",
 )
 @click.option("--rules", is_flag=True, help="List the codes of all findings.")
 @json_option
@@ -54,12 +54,13 @@ def command(
 ) -> None:
     """Find mistakes in the application, or in the reply in FILE.
 
-    In the application: settings that weaken it, a replay store that does not work,
-    handlers that never run, and what keeps requests from reaching the webhook. For
-    that, a signed request is sent to the application in this process; no handler runs.
+    In the application, the command finds insecure settings, a replay store that does
+    not work, handlers that never run, and code that keeps requests from reaching the
+    webhook. It sends a signed request to the application in this process, but runs no
+    handler.
 
-    In a reply ('-' is standard input): what the platform rejects, and what is not
-    shown as intended.
+    In a reply ('-' is standard input), it finds what the platform rejects, and what
+    users do not see as intended.
 
     \b
       flask clustaar check --strict
@@ -72,10 +73,10 @@ def command(
         echo_rules(as_json)
         return
     if file is None and channel is not None:
-        raise click.UsageError("'--channel' is for the reply in a FILE. Pass a FILE.")
+        raise click.UsageError("'--channel' needs the FILE of a reply.")
     if file is not None and (bot is not None or webhook is not None):
         raise click.UsageError(
-            "'--bot' and '--webhook' are for the application. Leave out FILE."
+            "'--bot' and '--webhook' check the application. Remove them, or FILE."
         )
     if file is None:
         found = _check_app(webhook, bot)
@@ -94,7 +95,7 @@ def _check_app(name: str | None, bot_file: str | None) -> list[Finding]:
         if isinstance(warning, ConfigurationWarning):
             found.append(CONFIGURATION(str(warning)))
         elif not isinstance(warning, InsecureWebhookWarning):
-            warn(warning)  # Another package's, so it does not count.
+            warn(warning)  # It is from another package, so it is not a finding.
     for webhook in selected(app, name).values():
         found += _found_at(webhook.name, _check_webhook(app, webhook))
     modules = list(modules_below(app.root_path))

@@ -13,12 +13,12 @@ from ..printable import printable
 
 
 def curl(delivery: Delivery, url: str, file: str | None) -> str:
-    """Return a shell command that sends a request; options can be appended to it.
+    """Return a shell command that sends a request. You can append options to it.
 
-    Other users of the machine can read a command, so the password is not in it: it is
-    in a file that only its owner can read, and that the command deletes.
+    Other users of the machine can read the arguments of a command. So the password is
+    in a file that only its owner can read; the command deletes the file.
 
-    :param file: the file with the body, if it is in one.
+    :param file: the file that contains the body; None to put the body in the command.
     :raises click.ClickException: if the body does not fit into a command.
     """
     data = _data(delivery.body, file)
@@ -47,12 +47,12 @@ def _data(body: bytes, file: str | None) -> str:
         text = body.decode()
     except UnicodeDecodeError:
         text = "\0"
-    # A terminal does not show the text as it is, a shell does not pass on a longer one,
-    # and for curl '@' begins the name of a file.
+    # A terminal would change control characters, a shell limits the length of an
+    # argument, and curl reads '@' as the start of a file name.
     unfit = printable(text, lines=True) != text
     if unfit or text.startswith("@") or len(body) > 100_000:
         raise click.ClickException(
-            "The notification does not fit into a shell command. Save it to a file, "
-            "and pass that with '--file'."
+            "The notification cannot be part of a shell command: it is too long or "
+            "contains special characters. Save it to a file, and pass '--file'."
         )
     return text

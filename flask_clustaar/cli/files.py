@@ -1,4 +1,4 @@
-"""Read the files that commands are given; ``-`` is standard input."""
+"""Read the files that commands take as arguments; ``-`` is standard input."""
 
 from __future__ import annotations
 
@@ -75,10 +75,13 @@ def read_notification(content: bytes, path: str) -> Notification:
 
 
 def name_of(path: str) -> str:
-    """Return what to call a file in a sentence."""
+    """Return the name of a file in an error message."""
     return "Standard input" if path == "-" else f"'{path}'"
 
 
 def refuse(constant: str) -> NoReturn:
-    """Refuse ``NaN`` and ``Infinity``, which are not JSON."""
+    """Reject ``NaN`` and ``Infinity``, which are not JSON.
+
+    :raises ValueError: always.
+    """
     raise ValueError(f"'{constant}' is not a JSON number")

@@ -1,4 +1,4 @@
-"""What ``flask clustaar check`` can find: its rules, and how findings are printed."""
+"""The rules of ``flask clustaar check``, and how findings are printed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _COLOURS: Final[dict[Level, str]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of the check. Its code is stable."""
+    """A rule of the check. Its code does not change between versions."""
 
     code: str
     level: Level
-    #: What is wrong when a finding has this code.
+    #: What a finding with this code means.
     summary: str
 
     def __call__(
@@ -34,20 +34,20 @@ class Rule:
     ) -> Finding:
         """Return a finding of this rule.
 
-        :param level: how bad this one is. Default: the level of the rule.
+        :param level: the level of this finding. Default: the level of the rule.
         """
         return Finding(level or self.level, self.code, message, where)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A mistake, or something to improve, and its place."""
+    """A mistake or a possible improvement, and where it is."""
 
     level: Level
     #: The code of the rule.
     code: str
     message: str
-    #: The name of a webhook, a path into a reply or into a bot file.
+    #: The name of a webhook, or a path in a reply or a bot file.
     where: str = ""
 
 
@@ -55,7 +55,7 @@ RULES: Final[dict[str, Rule]] = {}
 
 
 def rule(code: str, level: Level, summary: str) -> Rule:
-    """Make a rule; :data:`RULES` has all of them."""
+    """Return a new rule, and add it to :data:`RULES`."""
     RULES[code] = made = Rule(code, level, summary)
     return made
 
@@ -85,7 +85,7 @@ def read_codes(
 
 
 def echo_findings(findings: Iterable[Finding], *, as_json: bool) -> None:
-    """Print the findings, the worst first, and their number."""
+    """Print the findings, errors first, and a summary."""
     ordered = sorted(findings, key=lambda each: list(_COLOURS).index(each.level))
     if as_json:
         echo_json([asdict(finding) for finding in ordered])
@@ -101,7 +101,7 @@ def echo_findings(findings: Iterable[Finding], *, as_json: bool) -> None:
 
 
 def failed(findings: Iterable[Finding], *, strict: bool) -> bool:
-    """Return whether the findings are a failure: errors are, and warnings if strict."""
+    """Return whether the check fails: for errors, and for warnings if strict."""
     bad = ("error", "warning") if strict else ("error",)
     return any(finding.level in bad for finding in findings)
 

@@ -1,4 +1,4 @@
-"""``flask clustaar inspect``: run the bot, and a page that shows what it does."""
+"""``flask clustaar inspect``: run the bot, with a page that shows its requests."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ from .options import FILE, webhook_option
 from .terminal import echo
 
 HOST: Final = "127.0.0.1"
-#: Seconds between two looks for changes of the code.
+#: How often to look for changes in the code, in seconds.
 _INTERVAL: Final = 0.5
-#: What the process that reloads tells those that it starts.
+#: The environment variable in which the reloader passes the session to its children.
 _STATE: Final = "CLUSTAAR_INSPECTOR_STATE"
 
 
 @dataclass(frozen=True)
 class _Session:
-    """One run of the command, over all reloads."""
+    """One run of the command, across all reloads."""
 
     port: int
     inspector_port: int
-    #: The socket of the inspector. It stays open while the code is loaded anew.
+    #: The file descriptor of the inspector's socket. It stays open across reloads.
     fd: int
     token: str
     #: The file of the store.
@@ -86,14 +86,14 @@ class _Session:
     "--keep",
     metavar="FILE",
     type=click.Path(dir_okay=False),
-    help="Keep the requests in FILE, and show them at the next start. Default: they "
-    "are deleted at the end.",
+    help="Keep the requests in FILE, and show them at the next start. Default: delete "
+    "them at the end.",
 )
 @click.option(
     "--steps",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False),
-    help="Bot file with the steps and stories of the bot, as for 'chat'.",
+    help="Bot file with the steps and stories of the bot, as for 'chat --steps'.",
 )
 def command(
     recording: str | None,
@@ -105,19 +105,19 @@ def command(
     keep: str | None,
     steps: str | None,
 ) -> None:
-    """Run the bot with a page to talk to it and to see why.
+    """Run the bot, with a page to talk to it and to inspect its requests.
 
-    Two servers start, both only for this machine: the bot, which reloads when its code
-    changes, and the inspector. Open the address of the inspector in a browser. Its
-    token is new at each start.
+    The command starts two servers that only this machine can reach: the bot, which
+    reloads when its code changes, and the inspector. Open the URL of the inspector in
+    a browser. The URL contains a token that is new at each start.
 
     \b
       flask clustaar inspect
       flask clustaar inspect --open --steps steps.json
       flask clustaar inspect recording.jsonl
 
-    RECORDING is a file that the page exported; its requests are shown and can be
-    replayed.
+    RECORDING is a file that the page exported. The page shows its requests, and you
+    can replay them.
     """
     if is_running_from_reloader():  # pragma: no cover (tests run it as a process)
         _serve(_Session(**json.loads(os.environ[_STATE])), webhook, steps, reload=True)
@@ -136,16 +136,16 @@ def command(
             if no_reload:
                 _serve(session, webhook, steps, reload=False)
             else:  # pragma: no cover (tests run it as a process)
-                # This process only watches over the one that serves.
+                # This process only restarts the one that serves.
                 run_simple(HOST, session.port, _broken, use_reloader=True)
 
 
-# -- the process that stays ----------------------------------------------------------
+# -- the parent process, which stays -------------------------------------------------
 
 
 @contextmanager
 def _session(port: int, inspector_port: int, keep: str | None) -> Iterator[_Session]:
-    """Open what lasts over all reloads, and remove it at the end."""
+    """Open the store and the socket, which outlast reloads; remove them at the end."""
     directory = tempfile.mkdtemp(prefix="clustaar-")
     try:
         with socket.create_server((HOST, inspector_port)) as listening:
@@ -172,7 +172,7 @@ def _free_port() -> int:
     return port
 
 
-# -- the process that serves, after each change of the code --------------------------
+# -- the child process, which is restarted when the code changes ---------------------
 
 
 def _serve(
@@ -184,7 +184,7 @@ def _serve(
     app, bot, error = _load(webhook, steps, is_first=is_first)
     store.note("token", session.token)
     if app is not None:
-        # An exception is answered as where the bot runs for the platform.
+        # Answer exceptions as in production, instead of raising them.
         app.config["PROPAGATE_EXCEPTIONS"] = False
         Recorder(app, store)
     info = click.get_current_context().ensure_object(ScriptInfo)
@@ -213,7 +213,7 @@ def _serve(
 
 @contextmanager
 def _serving(guard: Guard, session: _Session) -> Iterator[None]:
-    """Serve the inspector in a thread, on the socket that lasts over all reloads."""
+    """Serve the inspector in a thread, on the socket that lasts across reloads."""
     server = make_server(
         HOST,
         session.inspector_port,
@@ -242,7 +242,7 @@ def _load(
         cause = error.__cause__
         if isinstance(cause, NoAppException):
             cause = cause.__context__
-        # There is nothing to wait for: no change of code will help.
+        # Do not wait for a change of the code, because it cannot help.
         if is_first and (cause is None or isinstance(error, NoAppException)):
             raise
         shown = cause or error
@@ -259,14 +259,17 @@ def _broken(
 
 
 class _Quiet(WSGIRequestHandler):
-    """Logs no requests: they are those of the page, and their paths have the token."""
+    """Logs no requests: the page sends them, and their paths contain the token."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Log nothing."""
+        """Do not log the request."""
 
 
 def _import(path: str, store: Store) -> None:
-    """Store the requests of a recording."""
+    """Store the requests of a recording.
+
+    :raises click.ClickException: if a line is not a recorded request.
+    """
     deliveries = []
     for number, line in enumerate(read(path).splitlines(), 1):
         try:

@@ -1,4 +1,4 @@
-"""Print the lines of a conversation, and what users do not see as intended."""
+"""Print the lines of a conversation, and warnings about replies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def say(lines: Iterable[Line]) -> None:
 
 
 def warn_of_reply(reply: JSON, channel: str | None) -> None:
-    """Print warnings of what users do not see as intended in a reply."""
+    """Print a warning for everything in a reply that users do not see as intended."""
     for found in check_actions(reply, channel):
         if found.level != "hint":
             warn(f"{found.where}: {found.message}")

@@ -1,4 +1,4 @@
-"""Hold back the bot's log while it answers, and print what the answer does not say."""
+"""Hold back the log while the bot answers; print only what the answer does not show."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .terminal import echo
 
 @contextmanager
 def held_back_log() -> Iterator[list[logging.LogRecord]]:
-    """Collect the records of the bot's log."""
+    """Collect the package's log records instead of emitting them."""
     records: list[logging.LogRecord] = []
 
     def collect(record: logging.LogRecord) -> bool:
@@ -29,9 +29,9 @@ def held_back_log() -> Iterator[list[logging.LogRecord]]:
 
 
 def print_log(records: Sequence[logging.LogRecord], problem: Any) -> None:
-    """Print what a log has beyond an answer: explanations, tracebacks and warnings.
+    """Print what the answer does not show: explanations, tracebacks and warnings.
 
-    :param problem: the body of the answer, which is printed already.
+    :param problem: the problem body of the answer, which has been printed.
     """
     problem = problem if isinstance(problem, dict) else {}
     code = problem.get("code")

@@ -16,10 +16,10 @@ from .terminal import echo
 @click.command("new")
 @click.argument("name")
 def command(name: str) -> None:
-    """Create a small bot in the directory NAME.
+    """Create a small bot in the new directory NAME.
 
-    The directory gets an application, two handlers, a test, and a file '.env' with a
-    new private key and password. Existing files are never overwritten.
+    The command writes an application, two handlers, a test, and a file '.env' with a
+    new private key and password. It never overwrites files.
 
     \b
       flask clustaar new shop
@@ -52,12 +52,12 @@ def command(name: str) -> None:
 def _refuse_unfit(directory: Path) -> None:
     if not re.fullmatch(r"[\w-]+", directory.name):
         raise click.UsageError(
-            f"'{directory}' cannot be the name of a bot. Use letters, digits, '_' "
+            f"'{directory}' is not a valid name for a bot. Use letters, digits, '_' "
             "and '-'."
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise click.UsageError(
-            f"'{directory}' exists already. Choose another name, or remove it."
+            f"'{directory}' already exists. Choose another name, or remove it."
         )
 
 

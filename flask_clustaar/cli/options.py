@@ -1,4 +1,4 @@
-"""Options that several commands have: what they take, and how a shell completes it."""
+"""Options that several commands share: how values are read and completed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _complete_webhook(
 def complete_step(
     ctx: click.Context, _: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Complete the ids of steps that handlers are for, and those of ``--steps``."""
+    """Complete step ids: those of the handlers and those in the ``--steps`` file."""
     found: dict[str, str | None] = {}
     for webhook in _webhooks(ctx):
         for handler in webhook.handlers:
@@ -85,7 +85,7 @@ def _matching(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
-# -- what options take ---------------------------------------------------------------
+# -- reading values ------------------------------------------------------------------
 
 
 def _session_values(
@@ -97,7 +97,7 @@ def _session_values(
 def _user_attributes(
     _: click.Context, __: click.Parameter, pairs: Sequence[str]
 ) -> JSON:
-    """Read attributes: text where the attribute is text, else JSON."""
+    """Read attributes: those of type string as text, others as JSON."""
     attributes = {a.name: a for a in attributes_of(Interlocutor)}
     found: JSON = {}
     for key, value in map(_split, pairs):
@@ -114,13 +114,13 @@ def _not_an_attribute(key: str, value: str, known: dict[str, Any]) -> str:
     hint = f" Did you mean '{near[0]}={value}'?" if near else ""
     custom = json.dumps({key: value}, ensure_ascii=False)
     return (
-        f"A user has no attribute '{key}'.{hint} For an attribute that your site "
-        f"defines, write: --user 'custom_attributes={custom}'."
+        f"Users have no attribute '{key}'.{hint} For a custom attribute of your site, "
+        f"write: --user 'custom_attributes={custom}'."
     )
 
 
 def _channel(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """Read a name as notifications have it, or as people say it."""
+    """Read a channel: its name in notifications, or a common name such as 'webchat'."""
     if value is None:
         return None
     name = value.lower().replace(" ", "_").replace("-", "_")
@@ -143,7 +143,9 @@ def read_date_option(
     if re.fullmatch(r"[+-]?[0-9]{1,9}", text):
         return int(text)
     if not text.isascii() or not text.isprintable():
-        raise click.BadParameter("A header has printable ASCII characters only.")
+        raise click.BadParameter(
+            "A header can contain only printable ASCII characters."
+        )
     return text
 
 
@@ -176,7 +178,7 @@ session_option: Option = click.option(
     metavar="KEY=VALUE",
     multiple=True,
     callback=_session_values,
-    help="Session value. JSON ('age=25' is a number), else text. Repeatable.",
+    help="Session value: JSON ('age=25' is a number) or text. Repeatable.",
 )
 
 user_option: Option = click.option(
@@ -188,7 +190,7 @@ user_option: Option = click.option(
     help="User attribute, such as 'first_name=Ada'. Repeatable.",
 )
 
-#: The channel of a conversation: any name, because platforms add channels.
+#: The channel of a conversation: any name, because the platform may add channels.
 channel_option: Option = click.option(
     "--channel",
     metavar="NAME",
@@ -198,13 +200,13 @@ channel_option: Option = click.option(
     help="Channel of the conversation, such as 'facebook'.",
 )
 
-#: A channel whose abilities are known.
+#: A channel that the tables of :mod:`flask_clustaar.channels` describe.
 known_channel_option: Option = click.option(
     "--channel",
     metavar="NAME",
     callback=_channel,
     shell_complete=_complete_channel,
-    help="Also check what this channel does not show, such as 'facebook'.",
+    help="Also report what this channel does not show, such as 'facebook'.",
 )
 
 bot_id_option: Option = click.option(

@@ -1,4 +1,4 @@
-"""``flask clustaar record``: what is in a recording."""
+"""``flask clustaar record``: statistics about recordings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .terminal import echo_json
 
 @click.group("record")
 def command() -> None:
-    """Count what is in recordings.
+    """Show statistics about recordings.
 
     \b
       flask clustaar record stats recordings/2026-11-25.jsonl
@@ -33,7 +33,7 @@ def command() -> None:
 )
 @json_option
 def stats(files: tuple[Path, ...], as_json: bool) -> None:
-    """Count notifications, handlers, codes and latencies.
+    """Show counts by step, handler and status, and latencies.
 
     \b
       flask clustaar record stats recordings/2026-11-25.jsonl
@@ -76,7 +76,7 @@ def _latencies(title: str, table: dict[str, Latencies]) -> Iterator[str]:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """Yield the lines of a table; its numbers are to the right."""
+    """Yield the lines of a table; numbers are right-aligned."""
     rows = [head, *(tuple(map(printable, row)) for row in rows)]
     if len(rows) == 1:
         return

@@ -1,4 +1,4 @@
-"""Send many requests, and report how they were answered."""
+"""Send many requests, and report the answers and their latency."""
 
 from __future__ import annotations
 
@@ -26,27 +26,26 @@ from .terminal import echo, is_terminal
 
 @dataclass
 class Measured:
-    """How some requests were answered."""
+    """The answers to a series of requests."""
 
-    #: How many requests were to be sent.
+    #: How many requests to send.
     wanted: int
-    #: How often each answer came: its status, and the code of a problem.
+    #: How many times each answer came, by status and error code.
     answers: Counter[str] = field(default_factory=Counter)
-    #: How long each answer took, in seconds.
+    #: The duration of each request, in seconds.
     seconds: list[float] = field(default_factory=list)
-    #: How many different replies there were to one delivery; None for several
-    #: deliveries.
+    #: With one repeated delivery: the number of different replies. Else None.
     replies: int | None = None
-    #: Whether it was interrupted.
+    #: Whether Ctrl-C ended the series.
     interrupted: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether all requests were answered well, and one delivery always alike."""
+        """Whether all answers were 200, and one delivery always got the same reply."""
         return self.answers["200"] == self.wanted and (self.replies or 0) <= 1
 
     def json(self) -> JSON:
-        """Return it for other programs; times are in milliseconds."""
+        """Return the figures as JSON; times are in milliseconds."""
         slow = {"median": _median, "p99": _p99} if self.seconds else {}
         return {
             "wanted": self.wanted,
@@ -68,11 +67,11 @@ def repeat(
     parallel: int = 1,
     same: bool = False,
 ) -> Measured:
-    """Send requests and return how they were answered, also after Ctrl-C.
+    """Send requests, and return the answers, also after Ctrl-C.
 
     :param deliver: makes a request.
-    :param parallel: how many requests are under way at a time.
-    :param same: send one request again and again.
+    :param parallel: the number of requests sent at the same time.
+    :param same: send the first request again each time.
     """
     measured = Measured(count)
     first = deliver() if same else None
@@ -118,7 +117,7 @@ def repeat(
 
 
 def print_measured(measured: Measured) -> None:
-    """Print how requests were answered."""
+    """Print the answers, the latency, and a warning if a delivery ran twice."""
     if measured.interrupted:
         echo(f"Interrupted after {len(measured.seconds)} of {measured.wanted}.")
     for kind, times in measured.answers.most_common():
@@ -128,8 +127,8 @@ def print_measured(measured: Measured) -> None:
         echo(f"median {median * 1000:.2f} ms, 99th percentile {slow * 1000:.2f} ms")
     if (measured.replies or 0) > 1:
         echo(
-            f"{measured.replies} different replies: the delivery ran more than once. "
-            "Set 'CLUSTAAR_REPLAY_STORE' to a store that all workers share.",
+            f"One delivery got {measured.replies} different replies, so it ran several "
+            "times. Set 'CLUSTAAR_REPLAY_STORE' to a store that all workers share.",
             looks={"fg": "red"},
         )
 
@@ -145,7 +144,7 @@ def _progress(count: int) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def _logged_once() -> Iterator[None]:
-    """Let each message of the bot into the log once, not once for each request."""
+    """Log each message of the bot once, not once per request."""
     seen: set[str] = set()
 
     def is_new(record: logging.LogRecord) -> bool:
@@ -162,7 +161,7 @@ def _logged_once() -> Iterator[None]:
 
 
 def _kind(answer: Response) -> str:
-    """Return the status of an answer, and the code of a problem."""
+    """Return the status of an answer, with the error code if there is one."""
     problem = None if answer.status_code == 200 else answer.get_json(silent=True)
     code = problem.get("code") if isinstance(problem, dict) else None
     return " ".join(map(str, filter(None, [answer.status_code, code])))

@@ -1,4 +1,4 @@
-"""``flask clustaar replay``: recorded requests, answered by the current code."""
+"""``flask clustaar replay``: run recorded requests through the current code."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ def _filters(
 @click.option(
     "--twice",
     is_flag=True,
-    help="Send each request twice, and do not compare what differs between the two.",
+    help="Send each request twice, and ignore values that differ between the two.",
 )
 @click.option(
     "--baseline",
     metavar="REF",
-    help="Compare with the answers of another version in git, not the recorded ones.",
+    help="Compare with the replies of another git revision, not the recorded ones.",
 )
 @click.option(
-    "--for-real", is_flag=True, help="Run the handlers although TESTING is not set."
+    "--for-real", is_flag=True, help="Run the handlers even if TESTING is not set."
 )
 @json_option
 @click.option(
@@ -85,13 +85,13 @@ def _filters(
     "--as-test",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write a test of the line that '--line' selects.",
+    help="Write a test for the line that '--line' selects.",
 )
 @click.option(
     "--as-story",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write the conversation around that line as a story.",
+    help="Write the conversation that contains that line as a story.",
 )
 @click.option("--answers", type=click.File("wb"), hidden=True)
 @click.option("--inside", hidden=True)
@@ -113,16 +113,17 @@ def command(
     """Replay recorded requests, and compare the replies.
 
     FILE is a recording ('.jsonl' or '.jsonl.gz'), debug output of the platform, or a
-    request that was saved for 'verify'.
+    request saved for 'verify'.
 
     \b
       flask clustaar replay recordings/2026-11-25.jsonl
       flask clustaar replay recordings/*.jsonl --only handler=greet
 
-    The exit status is 0 if all replies are as recorded, and 1 if any differs.
+    The exit status is 0 if all replies are the same as recorded, and 1 if any differs.
 
-    Handlers run for real: they write to the database and send what they send. So the
-    application must be in testing mode, or you pass '--for-real'.
+    Handlers run with all their side effects: they write to the database, send e-mails
+    and call other services. So the application must be in testing mode; '--for-real'
+    overrides this.
     """
     if as_test is not None:
         _write_test(files, line, as_test)
@@ -164,11 +165,11 @@ def command(
 
 
 _NOT_TESTING = (
-    "The application is not in testing mode. Replayed requests run your handlers for "
-    "real: they write to its database, send e-mails, and call other services. Set "
-    "TESTING and a database for tests, for example with 'flask --app "
+    "The application is not in testing mode. Replayed requests run your handlers with "
+    "all side effects: they write to the database, send e-mails and call other "
+    "services. Set TESTING and a test database, for example with 'flask --app "
     "\"bot:create_app({'TESTING': True})\" clustaar replay ...' or FLASK_TESTING=true. "
-    "To run them in the application as it is, pass '--for-real'."
+    "To run the handlers anyway, pass '--for-real'."
 )
 
 
@@ -185,7 +186,7 @@ def _selection(
 
 @contextmanager
 def _progress(files: tuple[Path, ...]) -> Iterator[Any]:
-    """Show how far it is, on a terminal."""
+    """Show a progress bar, on a terminal."""
     size = sum(file.stat().st_size for file in files)
     hidden = not is_terminal(sys.stderr)
     with click.progressbar(length=size, file=sys.stderr, hidden=hidden) as bar:
@@ -194,7 +195,10 @@ def _progress(files: tuple[Path, ...]) -> Iterator[Any]:
 
 @contextmanager
 def _answers_of(ref: str) -> Iterator[BinaryIO]:
-    """Yield a file with the answers of another version to the same lines."""
+    """Yield a file with the answers of another git revision to the same lines.
+
+    :raises click.ClickException: if the revision cannot run.
+    """
     context = click.get_current_context()
     app = context.ensure_object(ScriptInfo).app_import_path
     arguments = _arguments(context.params)
@@ -204,7 +208,7 @@ def _answers_of(ref: str) -> Iterator[BinaryIO]:
                 answer(root, other, app, arguments, Path(file.name))
         except BaselineError as error:
             raise click.ClickException(
-                f"The version '{ref}' cannot answer: {error}."
+                f"The revision '{ref}' cannot run: {error}."
             ) from error
         with open(file.name, "rb") as answers:
             yield answers
@@ -221,7 +225,7 @@ def _arguments(params: dict[str, Any]) -> list[str]:
     return [*arguments, "--for-real"] if params["for_real"] else arguments
 
 
-# -- what is printed -----------------------------------------------------------------
+# -- output --------------------------------------------------------------------------
 
 
 def _finish(
@@ -232,10 +236,10 @@ def _finish(
     as_json: bool,
     junit: Path | None,
 ) -> None:
-    """Print the summary, and end with its status."""
+    """Print the summary, and exit with its status."""
     for file, skipped in summary.damaged:
         echo(
-            f"{file}, line {skipped.line} is skipped: {skipped.reason}.",
+            f"Skipped line {skipped.line} of '{file}': {skipped.reason}.",
             label="Warning: ",
             label_looks={"fg": "yellow"},
             err=True,
@@ -255,13 +259,13 @@ def _finish(
 
 
 def _nothing(app: Flask, summary: Summary, selection: Selection) -> str:
-    """Return why nothing was replayed."""
+    """Return a sentence that says why no line was replayed."""
     reasons = [f"{count:,} x {reason}" for reason, count in summary.skipped.items()]
     told = f"No line was replayed ({'; '.join(reasons) or 'none was selected'})."
     if selection.others:
         told += (
-            f" The application is '{app.name}'. Choose lines of another one with "
-            "'--only app=NAME', and the webhook for them with '--webhook NAME'."
+            f" The application is '{app.name}'. Select lines of another application "
+            "with '--only app=NAME', and the webhook for them with '--webhook NAME'."
         )
     return told
 
@@ -295,8 +299,8 @@ def _write_story(files: tuple[Path, ...], line: int | None, directory: Path) -> 
     echo(f"Created {story}")
     if described:
         echo(
-            "These steps have actions or user data of their own, which a story takes "
-            f"from a bot file: {', '.join(described)}.",
+            "The story needs a bot file with the actions and user data of these steps: "
+            f"{', '.join(described)}.",
             label="Warning: ",
             label_looks={"fg": "yellow"},
             err=True,
@@ -305,7 +309,7 @@ def _write_story(files: tuple[Path, ...], line: int | None, directory: Path) -> 
 
 @contextmanager
 def _existing() -> Iterator[None]:
-    """Tell of a file that exists."""
+    """Turn ``FileExistsError`` into an error of the command."""
     try:
         yield
     except FileExistsError as error:

@@ -1,4 +1,4 @@
-"""``flask clustaar routes``: list the handlers, and explain who gets a notification."""
+"""``flask clustaar routes``: list handlers, and explain which get a notification."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from .terminal import echo, echo_json, echo_table
     "--explain",
     metavar="FILE",
     type=FILE,
-    help="Show which handlers would get the notification in FILE ('-' is standard "
+    help="Show which handlers would run for the notification in FILE ('-' is standard "
     "input), and why the others would not.",
 )
 @json_option
 def command(webhook: str | None, explain: str | None, as_json: bool) -> None:
-    """List the handlers, in the order in which they are asked.
+    """List the handlers, in the order in which they are matched.
 
     \b
       flask clustaar routes
@@ -44,7 +44,7 @@ def command(webhook: str | None, explain: str | None, as_json: bool) -> None:
     notification = read_notification(content, explain) if explain else None
     rows = []
     for each in webhooks.values():
-        # Filters may look at the request.
+        # Filters may use flask.request.
         with app.test_request_context(method="POST", data=content):
             rows.append(_describe(app, each, notification))
     if as_json:
@@ -59,7 +59,7 @@ def command(webhook: str | None, explain: str | None, as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
-# -- what there is -------------------------------------------------------------------
+# -- data ----------------------------------------------------------------------------
 
 
 def _describe(
@@ -92,7 +92,7 @@ def _describe(
 
 
 def _url(app: Flask, rule: Any) -> str:
-    """Return the URL of a rule, with the host if the application tells them apart."""
+    """Return the URL of a rule; with the host if the application matches hosts."""
     path = rule.rule.rstrip("/") or "/"
     root = (app.config.get("APPLICATION_ROOT") or "/").rstrip("/")
     host = rule.host if app.url_map.host_matching else None
@@ -115,7 +115,7 @@ def _handler(handler: Handler) -> JSON:
 def running(
     app: Flask, webhook: ClustaarWebhook, notification: Notification
 ) -> list[Handler]:
-    """Return the handlers that a notification would run, in their order."""
+    """Return the handlers that would run for a notification, in order."""
     found = webhook.find(notification)
     if not found:
         fallback = webhook._fallback_for(notification)
@@ -124,7 +124,7 @@ def running(
     return found[:1] if dispatch == "first" else found
 
 
-# -- how it is printed ---------------------------------------------------------------
+# -- output --------------------------------------------------------------------------
 
 
 def _print(row: JSON, *, explained: bool) -> None:

@@ -73,15 +73,15 @@ def _headers(
     "--file",
     metavar="FILE",
     type=FILE,
-    help="Send the notification in FILE; '-' is standard input. FILE may also be the "
+    help="Send the notification in FILE ('-' is standard input). FILE can also be "
     "debug output of the platform, with 'request' and its 'body'.",
 )
 @click.option(
     "--url",
     metavar="URL",
     callback=url_option,
-    help="Send over HTTP to this URL, not to the application in this process. If the "
-    "URL has no path, the path of the webhook is used.",
+    help="Send over HTTP to this URL, instead of to the application in this process. "
+    "If the URL has no path, the path of the webhook is used.",
 )
 @click.option("--key", metavar="KEY", help="Private key. Default: from the settings.")
 @click.option("--username", metavar="NAME", help="User name. Default: from settings.")
@@ -101,7 +101,7 @@ def _headers(
     metavar="NAME:VALUE",
     multiple=True,
     callback=_headers,
-    help="Header to add or replace; without a value it is left out. Repeatable.",
+    help="Header to add or replace. Without a value, it is removed. Repeatable.",
 )
 @click.option(
     "--repeat",
@@ -109,22 +109,22 @@ def _headers(
     metavar="N",
     type=click.IntRange(1),
     default=1,
-    help="Send N requests and report how they were answered. Default: 1.",
+    help="Send N requests, and report the answers and their latency. Default: 1.",
 )
 @click.option(
     "--parallel",
     metavar="N",
     type=click.IntRange(1, 256),
     default=1,
-    help="With --repeat: number of requests under way at a time. Default: 1.",
+    help="With --repeat: number of requests sent at the same time. Default: 1.",
 )
-@click.option("--same", is_flag=True, help="With --repeat: send the same request.")
+@click.option("--same", is_flag=True, help="With --repeat: send one request again.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @click.option(
     "--curl",
     "as_curl",
     is_flag=True,
-    help="Print a curl command instead of sending. It works while the date is fresh.",
+    help="Print a curl command instead of sending. It works until the date is too old.",
 )
 def command(
     webhook: str | None,
@@ -152,9 +152,9 @@ def command(
 ) -> None:
     """Send a notification to the bot, signed as the platform signs it.
 
-    It goes to the application in this process, with all checks, or with --url to a
-    server. The reply is shown as a conversation. Each request is a delivery of its
-    own, so the handlers run each time.
+    The notification goes to the application in this process, which runs all checks, or
+    with --url to a server. The reply is shown as a conversation. Each request has its
+    own signature, so the handlers run each time.
 
     \b
       flask clustaar send --text hello --session city=Paris
@@ -165,7 +165,9 @@ def command(
     The exit status is 0 if the answer is a valid reply, and 1 if it is not.
     """
     if count > 1 and as_curl:
-        raise click.UsageError("'--repeat' and '--curl' exclude each other.")
+        raise click.UsageError(
+            "'--repeat' and '--curl' cannot be combined. Remove one."
+        )
     given: JSON = {
         "step": step,
         "step_name": step_name,
@@ -178,7 +180,8 @@ def command(
     given = {name: value for name, value in given.items() if value is not None}
     if file is not None and (given or _is_given("channel")):
         raise click.UsageError(
-            "'--file' is a whole notification. Change it there, or leave out '--file'."
+            "'--file' contains the whole notification. Change it there, or remove "
+            "'--file'."
         )
     target = find_target(webhook, url)
     if file is None:
@@ -223,7 +226,7 @@ def _is_given(option: str) -> bool:
     return source is not ParameterSource.DEFAULT
 
 
-# -- what is sent --------------------------------------------------------------------
+# -- the notification ----------------------------------------------------------------
 
 
 def _build(given: JSON, step: str | None) -> bytes:
@@ -236,7 +239,7 @@ def _build(given: JSON, step: str | None) -> bytes:
 
 
 def _notification_in(content: bytes) -> bytes:
-    """Return the notification in a file, also if it is debug output (PROTOCOL 8)."""
+    """Return the notification in a file; it may be in debug output (PROTOCOL 8)."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -263,7 +266,7 @@ def _calls(document: Any) -> list[str]:
     return []
 
 
-# -- what is printed -----------------------------------------------------------------
+# -- output --------------------------------------------------------------------------
 
 
 def _print_json(answer: Response) -> None:
@@ -280,11 +283,11 @@ def _print_json(answer: Response) -> None:
 def _print(reply: Reply, target: Target, *, named: bool) -> None:
     """Print a notification and its reply as a conversation.
 
-    :param named: whether the command was told which step it is.
+    :param named: whether the name of the step was passed to the command.
     """
     sent = reply.sent
     if sent is None:
-        say([Line("· something that is not a notification", "user", "you")])
+        say([Line("· not a notification", "user", "you")])
     else:
         name = sent.step.name if sent.step.name != STEP_NAME else None
         say([render_place(f"{sent.step.id} ({name})" if name else f"{sent.step.id}")])
@@ -300,7 +303,7 @@ def _print(reply: Reply, target: Target, *, named: bool) -> None:
     user = to_json(sent.interlocutor)
     say(render_changes("user", user, to_json(reply.interlocutor)))
     if reply.repeated:
-        say([info("repeated: the reply is from the replay store, and no handler ran")])
+        say([info("repeated: the replay store had the reply, so no handler ran")])
     elif not named or not reply.actions:
         handlers = _handlers(target, sent)
         if handlers:
@@ -309,7 +312,7 @@ def _print(reply: Reply, target: Target, *, named: bool) -> None:
 
 
 def _handlers(target: Target, notification: Notification) -> list[str]:
-    """Return the names of the handlers that a notification runs, if they are known."""
+    """Return the names of the handlers that run for a notification, if known."""
     if target.app is None or target.webhook is None:
         return []
     with target.app.test_request_context(method="POST"):

@@ -1,4 +1,4 @@
-"""The files of a new bot; ``NAME`` in them is its name."""
+"""The files of a new bot; ``NAME`` in them is replaced by its name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def create_app(config=None):
     return app
 ''',
     "handlers.py": '''\
-"""The handlers of NAME: what the bot says at each step."""
+"""The handlers of NAME: the bot's reply at each step."""
 
 from flask_clustaar import ClustaarWebhook, events
 from flask_clustaar.filters import StepID
@@ -56,8 +56,8 @@ def colour(notification):
 
 
 @webhook.fallback
-def leave_as_it_is(notification):
-    """Run all other steps as they were designed."""
+def unchanged(notification):
+    """Execute the actions that all other steps have in the platform."""
     return notification.step.actions
 ''',
     "test_bot.py": '''\
@@ -74,7 +74,7 @@ def app():
     return create_app({"CLUSTAAR_PRIVATE_KEY": "only for tests"})
 
 
-def test_colour_that_was_clicked_is_repeated(clustaar_client):
+def test_bot_repeats_the_clicked_colour(clustaar_client):
     clustaar_client.at(WELCOME).say("Hi")
     reply = clustaar_client.click("Red")
     assert reply.texts == ["Red it is."]
@@ -106,18 +106,18 @@ A bot for the Clustaar platform.
     pytest                     # test it
     flask run                  # start it: http://127.0.0.1:5000/clustaar
 
-`handlers.py` has the handlers. `flask clustaar routes` lists them, and `flask clustaar
-check` finds mistakes.
+`handlers.py` contains the handlers. `flask clustaar routes` lists them, and
+`flask clustaar check` finds mistakes.
 
-Every handler that matches a step adds to the reply. For a bot of variants, where
-several handlers match and one should answer, add `FLASK_CLUSTAAR_DISPATCH=first` to
-`.env`, and write the special handlers above the general one.
+All handlers that match a step contribute to the reply. If only the first one should
+answer, add `FLASK_CLUSTAAR_DISPATCH=first` to `.env`, and write special handlers above
+general ones.
 
-`.env` has the private key and the password. Copy them into the bot's settings in the
-platform, next to the URL of this webhook. Do not share the file.
+`.env` contains the private key and the password. Copy them into the bot's settings in
+the platform, with the URL of this webhook. Do not commit or share the file.
 
-`flask` reads `.env` by itself, other servers do not. A server needs threads or several
-workers, because each user waits while another one is answered:
+`flask` reads `.env` itself; other servers do not. In production, use several threads
+or workers: a server with one thread answers one user at a time.
 
     pip install gunicorn
     set -a; . ./.env; set +a

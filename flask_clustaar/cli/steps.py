@@ -1,4 +1,4 @@
-"""``flask clustaar steps``: a Python module with the steps of bot files."""
+"""``flask clustaar steps``: print a Python module with the steps of bot files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .terminal import echo
 @click.command("steps")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 def command(files: tuple[str, ...]) -> None:
-    """Print a Python module with the steps of bot files, by their names.
+    """Print a Python module that names the steps of bot files.
 
-    With the module an editor completes the names, and a type checker finds a name that
-    does not exist. Keep it beside the bot files.
+    The module lets editors complete the names of steps, and type checkers find
+    misspelt names. Keep it in the directory of the bot files.
 
     \b
       flask clustaar steps bot.json > steps.py
@@ -64,7 +64,7 @@ def _module(files: Iterable[str], steps: Steps) -> str:
 
 
 def _identifiers(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield the Python name of each step, and the name in the bot file."""
+    """Yield the Python name of each step, and its name in the bot file."""
     seen: set[str] = set()
     for name in names:
         wanted = re.sub(r"\W+", "_", name).strip("_").upper() or "STEP"

@@ -1,4 +1,4 @@
-"""Where requests go: to the application in this process, or to a URL."""
+"""Find out where to send requests: to the application in this process, or to a URL."""
 
 from __future__ import annotations
 
@@ -30,24 +30,25 @@ class Target:
     settings: Settings
     send: Send
     url: str
-    #: The application and its webhook, if the application can be found.
+    #: The application and its webhook; None if no application was found.
     app: Flask | None = None
     webhook: ClustaarWebhook | None = None
 
     @property
     def step(self) -> str | None:
-        """A step that a handler is for, if one is known."""
+        """The id of a step that has a handler, if one is known."""
         return None if self.webhook is None else first_step(self.webhook)
 
 
 def find_target(name: str | None, url: SplitResult | None) -> Target:
-    """Return where requests go.
+    """Return where to send requests, and the settings to sign them with.
 
-    With a URL no application is needed; if there is one, its settings are used.
+    With a URL, no application is needed. If there is one, its settings are used.
 
     :param name: the name of the webhook.
-    :param url: a URL. Without a path it gets the path of the webhook.
-    :raises click.ClickException: if there is no application and no URL.
+    :param url: the URL to send to; without a path, the path of the webhook is added.
+        None sends to the application in this process.
+    :raises click.ClickException: if there is neither an application nor a URL.
     """
     if url is not None and url.path == "/":
         url = url._replace(path="")
@@ -85,7 +86,7 @@ def known_address(app: Flask, webhook: ClustaarWebhook) -> Address:
 
 
 def answer_exceptions(app: Flask) -> None:
-    """Let an exception be answered and logged, as in production."""
+    """Answer exceptions with 500 and log them, as in production."""
     app.config["PROPAGATE_EXCEPTIONS"] = False
 
 
@@ -93,7 +94,7 @@ def _to_app(app: Flask, address: Address) -> Send:
     answer_exceptions(app)
 
     def send(delivery: Delivery) -> Response:
-        # A client of its own, because several threads may send.
+        # One client per request, because several threads may send.
         return app.test_client().post(
             address.path,
             base_url=address.base_url,
@@ -117,7 +118,7 @@ def _to_url(url: SplitResult) -> Send:
         except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "strerror", None) or error or type(error).__name__
             raise click.ClickException(
-                f"'{url.geturl()}' does not answer: {reason}."
+                f"No answer from '{url.geturl()}': {reason}."
             ) from error
         finally:
             connection.close()

@@ -1,4 +1,4 @@
-"""Print text and JSON: safe, as wide as the terminal, in colour if that is wanted."""
+"""Print text and JSON: escaped, wrapped to the terminal's width, and in colour."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def echo(
     label_looks: Looks = PLAIN,
     err: bool = False,
 ) -> None:
-    """Print a line. A terminal that is too narrow gets several, which are indented.
+    """Print a line; on a terminal, wrap and indent it.
 
-    :param label: stands before the text; further lines begin below its end.
-    :param looks: the colours of the text.
-    :param label_looks: the colours of the label.
-    :param err: True to print it on standard error.
+    :param label: printed before the text; wrapped lines are indented by its width.
+    :param looks: styles of the text, as for :func:`click.style`.
+    :param label_looks: styles of the label.
+    :param err: True to print on standard error.
     """
     text, label = printable(text), printable(label)
     indent = columns(label)
@@ -44,9 +44,9 @@ def echo(
 
 
 def echo_table(rows: Sequence[Sequence[str]]) -> bool:
-    """Print rows in columns, with the first one as their head, if that fits.
+    """Print rows in columns, if they fit. The first row is the head.
 
-    :return: False if the terminal is too narrow: then nothing is printed.
+    :return: False, without printing, if the terminal is too narrow.
     """
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
@@ -66,7 +66,7 @@ def echo_table(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def echo_json(value: Any) -> None:
-    """Print JSON. On a terminal all letters are readable; elsewhere it is ASCII."""
+    """Print JSON: on a terminal with all letters, elsewhere in ASCII."""
     readable = is_terminal(sys.stdout)
     text = json.dumps(value, indent=2, ensure_ascii=not readable)
     click.echo(printable(text, lines=True))
@@ -76,7 +76,7 @@ def echo_json(value: Any) -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether a stream is a terminal; None is one that is closed."""
+    """Return whether a stream is a terminal; a closed stream is None."""
     return stream is not None and stream.isatty()
 
 
@@ -115,15 +115,15 @@ def _style(text: str, looks: Looks) -> str:
 
 
 def columns(text: str) -> int:
-    """Return how many columns a text takes in a terminal."""
+    """Return the width of a text in a terminal, in columns."""
     return sum(_widths(text))
 
 
 def wrap(text: str, room: int) -> list[str]:
-    """Break a text into lines of at most *room* columns.
+    """Wrap a text into lines of at most *room* columns.
 
-    It is broken at spaces and between wide characters such as Japanese ones. A longer
-    word is broken after its punctuation, or else where the line ends.
+    Lines break at spaces and between wide characters such as Japanese ones. A word that
+    is longer than a line breaks after punctuation, or where the line ends.
     """
     text = text.expandtabs(4)
     lines: list[str] = []
@@ -136,12 +136,12 @@ def wrap(text: str, room: int) -> list[str]:
 
 
 def _fitted(text: str, indent: int, terminal: int | None) -> Iterable[str]:
-    # A narrower column than this could not be read.
+    # A narrower column would be unreadable.
     return [text] if terminal is None else wrap(text, max(terminal - indent, 20))
 
 
 def _end(text: str, room: int) -> int:
-    """Return where the first line of a text ends."""
+    """Return the index at which the first line of a text ends."""
     widths = _widths(text)
     fits, taken = 0, 0
     for index, each in enumerate(widths):
@@ -171,11 +171,11 @@ def _after_punctuation(text: str, index: int) -> bool:
 
 
 def _first(widths: Sequence[int]) -> int:
-    """Return where the first character ends, with what is drawn onto it."""
+    """Return the index after the first character and its combining characters."""
     return next((i for i, each in enumerate(widths) if i and each), len(widths))
 
 
-#: What may not begin a line, and what may not end one.
+#: Characters that must not begin a line, and those that must not end one.
 _CLOSING: Final = "、。，．！？）」』】〉》・ー…：；"
 _OPENING: Final = "（「『【〈《"
 
@@ -183,7 +183,7 @@ _MODIFIERS: Final = re.compile("[\U0001f3fb-\U0001f3ff]")
 
 
 def _widths(text: str) -> list[int]:
-    """Return the columns of each character; what is drawn onto another one has none."""
+    """Return the width of each character, in columns; combining characters have 0."""
     if text.isascii():
         return [1] * len(text)
     widths = []
@@ -191,7 +191,7 @@ def _widths(text: str) -> list[int]:
         before = text[index - 1] if index else ""
         joined = before == "\u200d" or (before and _MODIFIERS.match(character))
         each = 0 if joined else _width(character)
-        # The selector that makes an emoji of a letter makes it wide.
+        # The variation selector turns a character into an emoji, which is wide.
         if each == 1 and text[index + 1 : index + 2] == "\ufe0f":
             each = 2
         widths.append(each)
@@ -201,7 +201,7 @@ def _widths(text: str) -> list[int]:
 def _width(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
-    # Vowels and finals of Korean, which are drawn into the syllable.
+    # Korean vowels and finals are drawn into the syllable before them.
     if "\u1160" <= character <= "\u11ff":
         return 0
     return 2 if _is_wide(character) else 1

@@ -36,18 +36,18 @@ def command(
 ) -> None:
     """Check whether the webhook would accept a saved request.
 
-    FILE has the request as it was received: headers, an empty line, the body; a
-    request line may come first. '-' is standard input.
+    FILE contains the request as received: an optional request line, the headers, an
+    empty line and the body. '-' is standard input.
 
     \b
       flask clustaar verify request.http
       flask clustaar verify request.http --at 'Thu, 13 Sep 2018 11:48:23 GMT'
 
-    No handler runs and nothing is recorded. The exit status is 0 if the request is
-    accepted, and 1 if it is rejected.
+    No handler runs, and the replay store is not changed. The exit status is 0 if the
+    request is accepted, and 1 if it is rejected.
     """
     if at is not None and now:
-        raise click.UsageError("'--at' and '--now' exclude each other. Choose one.")
+        raise click.UsageError("'--at' and '--now' cannot be combined. Remove one.")
     clock = time.time() if at is None else _clock(at)
     request = _parse(read(file), file)
     app = load_app()
@@ -118,7 +118,7 @@ def _clock(text: str) -> float:
 
 
 def _advice(verdict: Verdict, request: ReceivedRequest, settings: Settings) -> str:
-    """Return what to do about a date that is not fresh, as the rest of a sentence."""
+    """Return a sentence about ``--at`` if the date is not fresh, else an empty text."""
     if not isinstance(verdict.error, (RequestTooOld, RequestFromFuture)):
         return ""
     (date,) = request.header(settings.date_header)
@@ -138,7 +138,7 @@ def _parse(raw: bytes, file: str) -> ReceivedRequest:
 
 
 def _webhook(app: Flask, name: str | None, request: ReceivedRequest) -> ClustaarWebhook:
-    """Return the webhook that is named, or the one that the request was sent to."""
+    """Return the webhook with this name, or the one at the URL of the request."""
     webhooks = webhooks_of(app)
     for webhook in webhooks.values() if name is None and request.path else ():
         if any(rule.rule == request.path for rule in rules_of(app, webhook)):

@@ -1,5 +1,4 @@
-"""The page of ``flask clustaar inspect``: talk to the bot, and see why it answers so.
+"""The page of ``flask clustaar inspect``: talk to the bot, and inspect its requests.
 
-Nothing in an application imports it, and it is never part of one: the command serves it
-on a port of its own.
+Applications never import this package. The command serves the page on its own port.
 """

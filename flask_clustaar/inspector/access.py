@@ -1,8 +1,8 @@
-"""Decide who may use the inspector: only its own page, in a browser on this machine.
+"""Access control: only the inspector's own page, in a browser on this machine.
 
-The page shows what users wrote, and sends signed requests to the bot. So each request
-passes every check of :data:`CHECKS` before anything else looks at it. The token is in
-the path and not in a cookie: a browser sends cookies to every port of ``localhost``.
+The page shows messages of users, and sends signed requests to the bot. So each request
+must pass all :data:`CHECKS` before anything else reads it. The token is in the path
+and not in a cookie, because browsers send cookies to every port of ``localhost``.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ WSGIApp = Callable[[WSGIEnviron, Callable[..., Any]], Iterable[bytes]]
 
 
 class Check(NamedTuple):
-    """One thing that a request must fulfil."""
+    """A condition that every request must meet."""
 
     name: str
-    #: What is wrong with a request that does not, and what to do.
+    #: The error message: what is wrong, and what to do.
     sentence: str
     #: Called with the WSGI environment, the port and the token of the inspector.
     passes: Callable[[WSGIEnviron, int, str], bool]
 
 
 def refused(environ: WSGIEnviron, port: int, token: str) -> Check | None:
-    """Return the first check that a request does not pass; None if it may enter."""
+    """Return the first check that a request fails; None if it passes all."""
     failed = (each for each in CHECKS if not each.passes(environ, port, token))
     return next(failed, None)
 
@@ -35,8 +35,8 @@ def refused(environ: WSGIEnviron, port: int, token: str) -> Check | None:
 class Guard:
     """The WSGI application in front of the inspector.
 
-    It answers a request that may not enter with 403 and one sentence. The token is
-    removed from the path of the others. Every answer gets the same security headers.
+    It rejects requests that fail a check with 403 and one sentence. It removes the
+    token from the path of all others, and adds security headers to every answer.
     """
 
     def __init__(self, app: WSGIApp, port: int, token: str) -> None:
@@ -62,7 +62,7 @@ class Guard:
         return self._app(environ, start)
 
 
-# -- the checks, in their order ------------------------------------------------------
+# -- the checks, in order ------------------------------------------------------------
 
 
 def _is_local(environ: WSGIEnviron, port: int, token: str) -> bool:
@@ -83,7 +83,7 @@ def _names_this_host(environ: WSGIEnviron, port: int, token: str) -> bool:
 
 
 def _is_no_other_site(environ: WSGIEnviron, port: int, token: str) -> bool:
-    # Another port of localhost is "same-site", so that is not enough.
+    # "same-site" is not enough, because it includes other ports of localhost.
     return environ.get("HTTP_SEC_FETCH_SITE", "none") in ("none", "same-origin")
 
 
@@ -93,7 +93,7 @@ def _has_own_origin(environ: WSGIEnviron, port: int, token: str) -> bool:
 
 
 def _changes_with_json(environ: WSGIEnviron, port: int, token: str) -> bool:
-    # A form of another site can only send three other content types.
+    # Forms of other sites can send only three content types, and JSON is not one.
     mimetype = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     return environ["REQUEST_METHOD"] in _READING or mimetype == "application/json"
 
@@ -105,7 +105,7 @@ def _has_token(environ: WSGIEnviron, port: int, token: str) -> bool:
 
 _HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 _READING: Final = ("GET", "HEAD")
-#: How the headers begin that proxies and tunnels add.
+#: Prefixes of the headers that proxies and tunnels add.
 _PROXIES: Final = (
     "HTTP_X_FORWARDED",
     "HTTP_FORWARDED",
@@ -118,30 +118,30 @@ _PROXIES: Final = (
 CHECKS: Final = (
     Check(
         "address",
-        "The inspector answers only this machine.",
+        "The inspector can be used only on the machine where it runs.",
         _is_local,
     ),
     Check(
         "proxy",
-        "The inspector does not answer through a proxy or a tunnel. Open the address "
-        "that the command printed.",
+        "The inspector cannot be used through a proxy or a tunnel. Open the URL that "
+        "the command printed.",
         _is_direct,
     ),
     Check(
         "host",
-        "The inspector answers only to 'localhost', '127.0.0.1' and '[::1]' with its "
-        "own port. Open the address that the command printed.",
+        "The inspector accepts only the hosts 'localhost', '127.0.0.1' and '[::1]', "
+        "with its own port. Open the URL that the command printed.",
         _names_this_host,
     ),
     Check(
         "site",
-        "The inspector does not answer other sites. Open the address that the command "
-        "printed.",
+        "The inspector rejects requests from other sites. Open the URL that the "
+        "command printed.",
         _is_no_other_site,
     ),
     Check(
         "origin",
-        "The inspector does not answer pages of other origins.",
+        "The inspector rejects requests from pages of other origins.",
         _has_own_origin,
     ),
     Check(
@@ -152,13 +152,13 @@ CHECKS: Final = (
     ),
     Check(
         "token",
-        "The token is missing or wrong. Open the address that the command printed: "
-        "its token is new at each start.",
+        "The token is missing or wrong. Open the URL that the command printed: the "
+        "token is new at each start.",
         _has_token,
     ),
 )
 
-#: Headers of every answer.
+#: The headers of every answer.
 HEADERS: Final = (
     (
         "Content-Security-Policy",

@@ -1,7 +1,7 @@
-"""The chat of the page: the platform is simulated, and the page draws what is said.
+"""The chat of the page: simulate the platform, and return what the page draws.
 
-The server keeps no conversation, so that one survives when the code is loaded anew:
-its state travels to the page and back.
+The page sends the state of the conversation with every call, and the server keeps
+none. So a conversation survives reloads of the code.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from .store import Store
 
 
 def converse(sender: Sender, store: Store, bot: Bot | None, asked: JSON) -> JSON:
-    """Do what the user did, and return what comes of it.
+    """Perform an act of the user, and return the new state and what to draw.
 
-    :param asked: ``act``, what the user did; ``state``, what the last call returned as
-        that, or None at the beginning; ``how`` the first request is sent; ``channel``.
-    :raises LookupError: for something that cannot be done.
+    :param asked: ``act``, what the user did; ``state``, from the last call, or None at
+        the beginning; ``how`` to send the first request; ``channel``.
+    :raises LookupError: if the act is not possible.
     """
     chat = _Chat(sender, store, bot, str(asked.get("channel") or WEBCHAT))
     chat.how = str(asked.get("how") or "fresh")
@@ -68,23 +68,23 @@ def _act(chat: _Chat, act: JSON) -> None:
         case {"kind": "go", "step": str(step)}:
             chat.go_to(step)
         case _:
-            raise LookupError("The chat cannot do this.")
+            raise LookupError("Unknown act.")
 
 
 def _say(chat: _Chat, text: str) -> None:
-    """Write a text, or do what a command in it says, as in the terminal."""
+    """Send a message, or execute a command such as ``/step``, as in the terminal."""
     command, _, rest = text.partition(" ")
     if command == "/event" and rest:
         chat.emit(rest)
     elif command == "/url" and rest:
         chat.open_url(rest)
     else:
-        # '//' is for what begins with '/'.
+        # '//' begins a message that begins with '/'.
         chat.say(text[1:] if text.startswith("//") else text)
 
 
 def _button(action: JSON) -> ButtonAction:
-    """Return the action of a button, as a reply with that button has it."""
+    """Return the action of a button as an object."""
     button = {"type": "quick_reply", "title": "x", "action": action}
     row = {"type": "send_quick_replies_action", "message": "x", "buttons": [button]}
     step: Any = from_json(Step, {"actions": [row]})
@@ -92,7 +92,7 @@ def _button(action: JSON) -> ButtonAction:
     return found
 
 
-#: What the page draws, and needs no note.
+#: Types of actions that the page draws, so that they need no note.
 _DRAWN: Final = frozenset(
     {
         "send_text_action",
@@ -109,14 +109,14 @@ _DRAWN: Final = frozenset(
 
 
 class _Chat(Conversation):
-    """A conversation that gathers what the page draws."""
+    """A conversation that collects what the page draws."""
 
     def __init__(
         self, sender: Sender, store: Store, bot: Bot | None, channel: str
     ) -> None:
         self._sender, self._store = sender, store
         self.how = "fresh"
-        #: What the page draws, in its order.
+        #: What the page draws, in order.
         self.items: list[JSON] = []
         self._is_drawn = False
         super().__init__(
@@ -133,10 +133,10 @@ class _Chat(Conversation):
             self.start()
 
     def places(self) -> list[list[str]]:
-        """Return where the conversation can go: ids of steps, and what they are called.
+        """Return the steps to which the conversation can go, as pairs of id and label.
 
-        These are the steps that are known, the current one, and the beginnings of
-        stories that have a name.
+        These are the known steps, the current step, and the first steps of stories that
+        have a name.
         """
         steps = dict.fromkeys([*self.steps, str(self.step.id)])
         stories = self.bot.stories.values() if self.bot else ()
@@ -144,7 +144,7 @@ class _Chat(Conversation):
         return [*([id, self.label(id)] for id in steps), *named]
 
     def _handled(self) -> Mapping[str, str]:
-        """Return the name of a handler for each step that one is for."""
+        """Return the name of a handler for each step that has one."""
         return {
             id: handler.name.rpartition(".")[2]
             for handler in self._sender.webhook.handlers
@@ -158,7 +158,7 @@ class _Chat(Conversation):
             return any(each.matched for each in webhook.explain(notification))
 
     def _exchange(self, body: bytes) -> Response:
-        """Send a request; only the first one is sent in another way."""
+        """Send a request; only the first one as ``how`` says."""
         how, self.how = self.how, "fresh"
         ids = self._sender.send(body, "chat", how=how)
         self.items += [{"id": id} for id in ids]
@@ -191,7 +191,7 @@ class _Chat(Conversation):
         return ids[-1] if ids else None
 
     def _note(self, line: Line) -> None:
-        """Add what no user sees, such as a stored value or a jump."""
+        """Add a note about what users do not see, such as a stored value or a jump."""
         if line.style == "info" and not self._is_drawn:
             self.items.append({"note": line.text.removeprefix("· ")})
 

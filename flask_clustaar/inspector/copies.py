@@ -1,4 +1,4 @@
-"""A recorded request as something to paste: a shell command, or a test."""
+"""Convert a recorded request to text that can be pasted: a shell command, or a test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from .sending import Sender
 def curl(delivery: Delivery, sender: Sender) -> str:
     """Return a curl command that sends the request, signed now.
 
-    It works while its date is fresh. A password is not in it: curl asks for it.
+    The command works until its date is too old. It does not contain the password; curl
+    asks for it.
     """
     signed = sender.deliver(_body(delivery).encode())
     arguments = ["curl", "--silent", "--show-error"]
@@ -37,7 +38,7 @@ def curl(delivery: Delivery, sender: Sender) -> str:
 
 
 def send(delivery: Delivery, sender: Sender) -> str:
-    """Return a ``flask clustaar send`` command that sends the request in its way."""
+    """Return a ``flask clustaar send`` command that sends the request the same way."""
     command = "flask clustaar send --file -"
     if len(sender_webhooks(sender)) > 1:
         command += f" --webhook {shlex.quote(delivery['webhook'])}"
@@ -55,7 +56,7 @@ def sender_webhooks(sender: Sender) -> Mapping[str, Any]:
 
 
 def as_pytest(delivery: Delivery, sender: Sender) -> str:
-    """Return a test that sends the request and expects the same reply."""
+    """Return a test function that sends the request and expects the same reply."""
     document = parse(delivery["request"])
     act = _act(document)
     if act is None:
@@ -67,14 +68,16 @@ def as_pytest(delivery: Delivery, sender: Sender) -> str:
 
 
 def story(delivery: Delivery, sender: Sender) -> str:
-    """Return a story in which the user does the same and the bot answers the same.
+    """Return a story with the same act of the user and the same reply.
 
-    :raises ValueError: if the request is not a notification that was answered.
+    :raises ValueError: if the request is not a notification.
     """
     try:
         sent = load_notification(_body(delivery).encode())
     except ProblemError as error:
-        raise ValueError("It is not a notification, so there is no story.") from error
+        raise ValueError(
+            "The request is not a notification, so it cannot be a story."
+        ) from error
     response = Response(
         delivery["reply"], delivery["status"], content_type="application/json"
     )
@@ -88,7 +91,7 @@ def as_json(delivery: Delivery, sender: Sender) -> str:
     return _indented(delivery)
 
 
-#: What a request can be copied as.
+#: The formats in which a request can be copied.
 COPIES: Final[dict[str, Callable[[Delivery, Sender], str]]] = {
     "curl": curl,
     "send": send,
@@ -98,7 +101,7 @@ COPIES: Final[dict[str, Callable[[Delivery, Sender], str]]] = {
 }
 
 
-#: What the copies are called.
+#: The names of the formats on the page.
 COPY_NAMES: Final = {
     "curl": "curl",
     "send": "flask clustaar send",
@@ -109,7 +112,7 @@ COPY_NAMES: Final = {
 
 
 def _body(delivery: Delivery) -> str:
-    """Return the body without the white space that made it unlike others.
+    """Return the body without the white space that made the request unique.
 
     :raises ValueError: if it was not stored.
     """
@@ -126,9 +129,9 @@ def _indented(delivery: Delivery) -> str:
 
 
 def _act(document: Any) -> str | None:
-    """Return what a user did as calls of the test client; None if it is not so simple.
+    """Return the act of the user as calls of the test client; None if it has none.
 
-    The client plays a user called John Doe, with an empty session at the beginning.
+    The client plays the user John Doe, whose session is empty at the beginning.
     """
     input = value_at(document, "data", "input")
     step = value_at(document, "data", "step")
@@ -174,7 +177,7 @@ def _expectations(delivery: Delivery) -> list[str]:
             f"assert reply.status_code == {delivery['status']}",
             f"assert reply.json['code'] == {delivery['code']!r}",
         ]
-    # The texts are compared as JSON, so that nothing of a reply is left out.
+    # Compare JSON and not texts, so that the whole reply is compared.
     actions = pformat(reply.get("actions"), width=84, sort_dicts=False)
     lines = [f"assert reply.json['actions'] == {actions}"]
     _, session = values_after(parse(delivery["request"]), reply)

@@ -1,4 +1,4 @@
-"""Describe a request that was answered: the delivery, and its row in the list."""
+"""Describe an answered request: as a delivery to store, and as a row of the list."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .documents import parse, value_at
 from .store import Row
 from .trace import Run, Trace
 
-#: How many handlers that did not match are described.
+#: The maximum number of handlers that did not match in a description.
 MOST_HANDLERS: Final = 50
 
 _UNPREFIXED: Final = ("CONTENT_TYPE", "CONTENT_LENGTH")
@@ -34,7 +34,7 @@ _SECRETS: Final = ("authorization", "cookie", "proxy-authorization")
 
 
 def describe(app: Flask, trace: Trace) -> tuple[Delivery, Row]:
-    """Return what is stored of a request."""
+    """Return the delivery to store, and its row in the list."""
     webhook, body = trace.webhook, trace.body
     assert webhook is not None, "Only the requests of webhooks are described."
     settings = webhook.installation(app).settings
@@ -75,9 +75,9 @@ def describe(app: Flask, trace: Trace) -> tuple[Delivery, Row]:
 
 
 def read_delivery(line: bytes) -> Delivery:
-    """Return the delivery in a line of a recording, which may have fewer keys.
+    """Return the delivery in a line of a recording; missing keys get defaults.
 
-    :raises ValueError: if it is something else.
+    :raises ValueError: if the line is not a delivery.
     """
     read = json.loads(line)
     if not isinstance(read, dict) or not isinstance(read.get("status"), int):
@@ -135,7 +135,7 @@ _NO_TIMINGS: Final[Timings] = {
 
 
 def row_of(delivery: Delivery) -> Row:
-    """Return what the list shows of a delivery."""
+    """Return the row of a delivery in the list."""
     data = value_at(parse(delivery["request"]), "data")
     step = value_at(data, "step")
     return Row(
@@ -156,7 +156,7 @@ def row_of(delivery: Delivery) -> Row:
 
 
 def _title(input: Any) -> str:
-    """Return what the user did, in a few words."""
+    """Describe the act of the user in a few words."""
     if not isinstance(input, dict):
         return ""
     if input.get("type") == "go_to_action":
@@ -200,13 +200,13 @@ def _identity(
 
 
 def _tell_of_replay(delivery: Delivery, trace: Trace) -> None:
-    """Replace the verdict about replays: only what happened tells it."""
+    """Replace the verdict of the replay check: only the trace shows the outcome."""
     accepted = trace.repeated or trace.loaded is not None
     name, outcome, sentence = delivery["checks"][-1]
     if delivery["code"] in ("delivery_in_progress", "replay_store_unavailable"):
         outcome, sentence = "FAIL", str(_problem(trace).get("detail"))
     elif trace.repeated:
-        outcome, sentence = "pass", "answered from the replay store: no handler ran"
+        outcome, sentence = "pass", "answered from the replay store; no handler ran"
     elif accepted and delivery["key"] and "not asked" in sentence:
         outcome, sentence = "pass", "a new delivery"
     elif "not asked" in sentence:
@@ -218,7 +218,7 @@ def _tell_of_replay(delivery: Delivery, trace: Trace) -> None:
 
 
 def _problem(trace: Trace) -> JSON:
-    """Return the problem that the answer is; empty for a reply."""
+    """Return the problem body of the answer; empty for a reply."""
     if trace.status < 400:
         return {}
     problem = parse(_text(trace.reply))
@@ -242,7 +242,7 @@ def _unsent(trace: Trace) -> str | None:
         merged = replies.merge([each for each in answers if each], trace.notification)
         return json.dumps(validate_model(merged)[0])
     except InvalidReply:
-        # A dict or a list of them, with something that no reply has.
+        # The handler returned JSON with a value that a reply cannot contain.
         return json.dumps(returned[-1], default=repr)
 
 
@@ -257,7 +257,7 @@ def _traceback(trace: Trace) -> str | None:
 
 
 def _handlers(app: Flask, webhook: ClustaarWebhook, trace: Trace) -> list[HandlerRun]:
-    """Return each handler that ran or matched, and some of those that did not."""
+    """Return all handlers that ran or matched, and some of those that did not."""
     notification = trace.notification
     if notification is None:
         return []
@@ -276,7 +276,7 @@ def _handlers(app: Flask, webhook: ClustaarWebhook, trace: Trace) -> list[Handle
         else:
             hidden += 1
     if hidden:
-        more = f"And {hidden} more that did not match."
+        more = f"{hidden} more did not match."
         rows.append({**_handler(explanations[-1], None), "name": "…", "sentence": more})
     return rows
 

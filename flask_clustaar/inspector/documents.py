@@ -1,4 +1,4 @@
-"""JSON as the page shows it: line by line, with marks, and compared."""
+"""Prepare JSON for the page: line by line with marks, and as differences."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..wire import JSON
 class Line(NamedTuple):
     """A line of an indented JSON document."""
 
-    #: How deep it is indented.
+    #: The level of indentation, from 0.
     depth: int
     text: str
-    #: The dotted path of the value that begins in it.
+    #: The dotted path of the value that begins in this line.
     path: str
-    #: What is wrong with that value.
+    #: Sentences that say what is wrong with that value.
     marks: tuple[str, ...] = ()
 
 
@@ -34,9 +34,10 @@ class Difference(NamedTuple):
 def lines_of(
     text: str | None, violations: Iterable[tuple[str, str]] = ()
 ) -> list[Line]:
-    """Return the lines of a document; of a text that is not JSON, its own lines.
+    """Return the lines of an indented document; a text that is not JSON is unchanged.
 
-    A violation is marked at its path, or, if nothing is there, at what surrounds it.
+    A violation is marked at its path. If nothing is there, it is marked at the value
+    that contains the path.
 
     :param violations: dotted paths and sentences.
     """
@@ -52,7 +53,7 @@ def lines_of(
         near = path
         while near and near not in paths:
             near = near.rpartition(".")[0]
-        # What is named is not there, so its name belongs to the sentence.
+        # The document lacks the named value, so the sentence has to name it.
         name = path[len(near) :].lstrip(".")
         marks.setdefault(near, []).append(f"{name}: {sentence}" if name else sentence)
     return [line._replace(marks=tuple(marks.pop(line.path, ()))) for line in found]
@@ -67,7 +68,7 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]
         before, after = dict(enumerate(before)), dict(enumerate(after))
         pairs = {index: (before, after) for index in range(length)}
     else:
-        # In JSON 1 and true are not the same.
+        # In Python, 1 equals True; in JSON they differ.
         if json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True):
             yield Difference(path, "changed", before, after)
         return

@@ -1,4 +1,4 @@
-"""Help while JSON is typed: what is wrong, where, and which keys can follow."""
+"""Check and complete JSON while it is typed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..models import Notification, StepReachedResponse
 from ..schemas import schema_for, violations
 from ..wire import JSON
 
-#: What a text is checked as; ``json`` is any JSON.
+#: The type of document that a text is checked as; ``json`` is any JSON.
 Kind = Literal["notification", "reply", "json"]
 
 
 class Mistake(NamedTuple):
-    """Something that is wrong in a text."""
+    """A mistake in a text."""
 
-    #: The line, from 1; 0 if it is not known.
+    #: The line, from 1; 0 if it is unknown.
     line: int
     #: The dotted path; empty for the whole text.
     path: str
@@ -29,24 +29,24 @@ class Mistake(NamedTuple):
 
 
 def check(text: str, kind: Kind) -> list[Mistake]:
-    """Return what is wrong with a notification or a reply that is being typed.
+    """Return the mistakes in a text that is being typed.
 
-    A notification is validated against the limits of the platform and its keys. The
-    webhook accepts more than that.
+    Notifications are validated against the platform's keys and limits, although the
+    webhook itself accepts more.
     """
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
-        return [Mistake(error.lineno, "", f"It is not JSON: {error.msg}.")]
+        return [Mistake(error.lineno, "", f"The text is not JSON: {error.msg}.")]
     except RecursionError:
-        return [Mistake(0, "", "It is nested too deeply.")]
+        return [Mistake(0, "", "The document is nested too deeply.")]
     if kind == "json":
         return []
     model = Notification if kind == "notification" else StepReachedResponse
     try:
         schema_for(model).load(document)
     except ValidationError as error:
-        # The platform has several values for it, and some requests have none.
+        # The platform sends several values here, or none.
         found = [each for each in violations(error) if each.path != "type"]
         places = {path: line for line, path in _places(text)}
         return [
@@ -56,9 +56,9 @@ def check(text: str, kind: Kind) -> list[Mistake]:
 
 
 def complete(text: str, caret: int, kind: Kind) -> tuple[str, list[str]]:
-    """Return what is typed of a key or a value before the caret, and what it can be.
+    """Return the part of a key or value before the caret, and its completions.
 
-    :param caret: how many characters are before it.
+    :param caret: the number of characters before the caret.
     """
     before = text[:caret]
     path, typed, is_key = _caret(before)
@@ -75,20 +75,20 @@ def complete(text: str, caret: int, kind: Kind) -> tuple[str, list[str]]:
     return typed, [each for each in found if each != typed]
 
 
-# -- where things are in the text ----------------------------------------------------
+# -- positions in the text -----------------------------------------------------------
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 
 
 class _Open:
-    """An object or a list that is open at some point of the text."""
+    """An object or a list that is open at a position in the text."""
 
     def __init__(self, bracket: str) -> None:
         self.is_list = bracket == "["
         self.key: str | None = None
         self.index = 0
         self.is_value = self.is_list
-        #: The string at its key ``type``, which tells what it is.
+        #: The value of its key ``type``, if known.
         self.type: str | None = None
 
     @property
@@ -97,7 +97,7 @@ class _Open:
 
 
 def _walk(text: str) -> Iterator[tuple[re.Match[str], list[_Open]]]:
-    """Yield each token, and what is open before it, the outermost first."""
+    """Yield each token, and the objects and lists open before it, outermost first."""
     stack: list[_Open] = []
     for token in _TOKEN.finditer(text):
         yield token, stack
@@ -120,7 +120,7 @@ def _walk(text: str) -> Iterator[tuple[re.Match[str], list[_Open]]]:
 
 
 def _is_whole(string: str) -> bool:
-    """Tell if a string has its second quote."""
+    """Return whether a string has its closing quote."""
     return re.fullmatch(r'"(?:[^"\\]|\\.)*"', string) is not None
 
 
@@ -146,11 +146,10 @@ def _line_of(path: str, places: dict[str, int]) -> int:
 
 
 def _caret(before: str) -> tuple[list[tuple[str, str | None]], str | None, bool]:
-    """Return what the end of a text is in.
+    """Return where the end of a text is in its JSON document.
 
-    That is: the path to the innermost object, each part with the type of the object
-    it is in; the start of the string that is being typed, if one is; and whether that
-    is a key.
+    :return: the path to the innermost object, each part with the type of its object;
+        the unfinished string at the end, or None; and whether that string is a key.
     """
     typed: str | None = None
     stack: list[_Open] = []
@@ -168,11 +167,11 @@ def _caret(before: str) -> tuple[list[tuple[str, str | None]], str | None, bool]
     return path, typed, is_key
 
 
-# -- what the schema says of a path --------------------------------------------------
+# -- looking up a path in the schema -------------------------------------------------
 
 
 def _nodes(schema: JSON, path: list[tuple[str, str | None]]) -> list[JSON]:
-    """Return all that the value at a path may be."""
+    """Return all schemas that apply to the value at a path."""
     nodes = [schema]
     for place, kind in path:
         nodes = [each for node in nodes for each in _options(schema, node, kind)]
@@ -182,7 +181,10 @@ def _nodes(schema: JSON, path: list[tuple[str, str | None]]) -> list[JSON]:
 
 
 def _options(schema: JSON, node: JSON, kind: str | None) -> Iterator[JSON]:
-    """Yield what a schema refers to and chooses from, of one type if that is known."""
+    """Yield a schema's alternatives, with references resolved.
+
+    :param kind: yield only alternatives of this type; None for all.
+    """
     if "$ref" in node:
         target: Any = schema
         for part in node["$ref"].removeprefix("#/").split("/"):

@@ -1,4 +1,4 @@
-"""The bot that is inspected: the application, or why it could not be loaded."""
+"""The inspected bot: the application, or the error that prevented loading it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Program:
     """An application with its webhooks.
 
     :param app: the application; None if it could not be loaded.
-    :param base_url: where it is served, such as ``http://127.0.0.1:5000``.
-    :param name: how the user calls it.
-    :param error: why it could not be loaded.
-    :param chosen: the name of the webhook to begin with.
-    :param bot: the bot, as its bot file describes it.
+    :param base_url: the URL of the server, such as ``http://127.0.0.1:5000``.
+    :param name: the name of the application on the page.
+    :param error: the exception that prevented loading it.
+    :param chosen: the name of the webhook that the page selects first.
+    :param bot: the content of the bot file, if there is one.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Program:
         self._error = error
         self._chosen = chosen
         self.bot = bot
-        #: The webhooks by their names.
+        #: The webhooks by name.
         self.webhooks: Mapping[str, ClustaarWebhook] = (
             app.extensions.get("clustaar", {}) if app else {}
         )
@@ -55,11 +55,11 @@ class Program:
         :raises LookupError: if it could not be loaded.
         """
         if self._app is None:
-            raise LookupError("The application cannot be loaded. Correct it first.")
+            raise LookupError("The application cannot be loaded. Fix the error first.")
         return self._app
 
     def state(self) -> JSON:
-        """Return whether the application works, as the page shows it."""
+        """Return whether the application is loaded, and the traceback if it is not."""
         shown = None
         if self._error is not None:
             shown = "".join(traceback.format_exception(self._error)).rstrip()
@@ -72,17 +72,17 @@ class Program:
         }
 
     def sender(self, name: str | None = None) -> Sender:
-        """Return what sends requests to a webhook.
+        """Return a sender for a webhook.
 
         :raises LookupError: if the application has no such webhook.
         """
         name = name or self._chosen or next(iter(self.webhooks), "")
         if self.app and name not in self.webhooks:
-            raise LookupError(f"There is no webhook '{name}' in the application.")
+            raise LookupError(f"The application has no webhook '{name}'.")
         return Sender(self.app, self.webhooks[name], self._base_url)
 
     def suggestion(self, delivery: Delivery) -> str | None:
-        """Return the decorator of a handler that would get a notification."""
+        """Return a decorator whose handler would match the notification."""
         webhook = self.webhooks.get(delivery["webhook"])
         if webhook is None or delivery["request"] is None:
             return None

@@ -1,4 +1,4 @@
-"""Record what happens to each request for a webhook, without changing it."""
+"""Record the requests to webhooks, without changing how they are answered."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _TRACE: Final = "flask_clustaar.inspector.trace"
 
 
 class Recorder:
-    """Records the requests for the webhooks of an application in a store.
+    """Records the requests to the webhooks of an application in a store.
 
-    It wraps the application's WSGI interface. What the inspector sent is recorded at
-    once; what comes over the wire is recorded in a quiet moment after its answer, so
-    that the bot answers as fast as without it.
+    It wraps the application's WSGI interface. Requests of the inspector are recorded at
+    once. Other requests are recorded when no request is running, so that recording
+    does not slow down the bot.
     """
 
     def __init__(self, app: Flask, store: Store) -> None:
@@ -53,7 +53,7 @@ class Recorder:
         self._pending: deque[Trace] = deque(maxlen=1_000)
         self._lock = threading.Lock()
         self._arrived = threading.Event()
-        #: How many requests are being answered.
+        #: The number of requests that are running.
         self._running = 0
         self._counting = threading.Lock()
         self._quiet_since = 0.0
@@ -71,7 +71,7 @@ class Recorder:
 
         def start(status: str, *more: Any) -> Any:
             trace.status = int(status[:3])
-            # Flask forgets the request before the application returns.
+            # Flask drops the request before the application returns.
             trace.webhook = self._webhook_of(environ)
             return start_response(status, *more)
 
@@ -83,16 +83,16 @@ class Recorder:
         if trace.webhook is None:
             self._end(trace)
             return response
-        # A webhook's answer is one piece of bytes.
+        # A webhook's answer is a single bytes object.
         trace.reply = b"".join(response)
         close: Callable[[], None] = getattr(response, "close", lambda: None)
         return ClosingIterator([trace.reply], [close, lambda: self._end(trace)])
 
     def flush(self) -> None:
-        """Record now what waits to be recorded."""
+        """Record all waiting requests now."""
         self._record_some(len(self._pending))
 
-    # -- what the signals tell ---------------------------------------------------------
+    # -- signals -----------------------------------------------------------------------
 
     def _listen(self) -> None:
         listeners: dict[Signal, Callable[..., None]] = {
@@ -104,8 +104,8 @@ class Recorder:
         for signal, listener in listeners.items():
             signal.connect(listener, sender=self._app)
         for webhook in self._webhooks.values():
-            # It is too late if the application answered requests when it was loaded:
-            # then what handlers return is not seen.
+            # Too late if the application answered requests while it was loaded. Then
+            # the return values of handlers are not recorded.
             with suppress(ConfigurationError):
                 webhook.around(self._around)
 
@@ -113,7 +113,7 @@ class Recorder:
     def _around(
         self, notification: Notification, handler: Handler, *, call: Call
     ) -> Iterator[None]:
-        """See what a handler returns."""
+        """Note the return value of a handler."""
         run = Run(handler, call=call)
         _trace().runs.append(run)
         yield
@@ -135,7 +135,7 @@ class Recorder:
     ) -> None:
         trace = _trace()
         trace.handled = time.perf_counter()
-        # '_around' may not be registered.
+        # '_around' is not registered if it was too late.
         if not trace.runs or trace.runs[-1].handler is not handler:
             trace.runs.append(Run(handler))
         trace.runs[-1].duration = duration
@@ -149,12 +149,12 @@ class Recorder:
     # -- recording ---------------------------------------------------------------------
 
     def _webhook_of(self, environ: JSON) -> ClustaarWebhook | None:
-        """Return the webhook that a request was routed to; None if it was none."""
+        """Return the webhook that a request was routed to; None for other views."""
         routed = environ.get("werkzeug.request")
         return self._endpoints.get(getattr(routed, "endpoint", None) or "")
 
     def _count(self, number: int) -> None:
-        """Count a request that begins, or with -1 one that ends."""
+        """Count a request that starts (1) or ends (-1)."""
         with self._counting:
             self._running += number
 
@@ -183,14 +183,14 @@ class Recorder:
         return self._running > 0 or time.perf_counter() - self._quiet_since < 0.02
 
     def _record_some(self, most: int) -> None:
-        """Record at most so many; a failure is logged, and never raised."""
+        """Record at most *most* waiting requests; log exceptions instead of raising."""
         with self._lock:
             traces = [self._pending.popleft() for _ in range(most) if self._pending]
             for trace in traces:
                 try:
                     (id,) = self._store.add([describe(self._app, trace)])
                 except Exception:
-                    logger.exception("A request was not recorded.")
+                    logger.exception("Could not record a request.")
                     continue
                 origin: Origin | None = trace.environ.get(SOURCE)
                 if origin is not None:
@@ -198,6 +198,6 @@ class Recorder:
 
 
 def _trace() -> Trace:
-    """Return the trace of the current request; one that nobody sees outside of one."""
+    """Return the trace of the current request; outside a request, a discarded one."""
     found: Trace | None = request.environ.get(_TRACE) if request else None
     return found or Trace({}, Body(io.BytesIO()))

@@ -1,4 +1,4 @@
-"""Send requests to the bot in this process: signed rightly, or wrongly on purpose."""
+"""Send requests to the bot in this process: valid, or invalid on purpose."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..extension import ClustaarWebhook
 from ..platform.signer import Delivery, Signer, distinct
 from .trace import SOURCE, Origin
 
-#: The ways in which a request can be sent, and what each is for the user.
+#: The ways to send a request, and their names on the page.
 HOW: Final = {
     "fresh": "signed now",
     "stale": "too old",
@@ -26,14 +26,14 @@ HOW: Final = {
     "wrong_password": "with a wrong password",
     "duplicate": "the same request twice",
     "big": "too big",
-    "not_json": "not JSON by its type",
+    "not_json": "with a content type that is not JSON",
 }
 
 
 class Sender:
     """Sends requests to a webhook, through the application's WSGI interface.
 
-    :param base_url: where the bot is served, such as ``http://127.0.0.1:5000``.
+    :param base_url: the URL of the server, such as ``http://127.0.0.1:5000``.
     """
 
     def __init__(self, app: Flask, webhook: ClustaarWebhook, base_url: str) -> None:
@@ -44,7 +44,7 @@ class Sender:
 
     @property
     def url(self) -> str:
-        """Where the webhook answers.
+        """The URL of the webhook.
 
         :raises werkzeug.routing.BuildError: if its path has variables.
         """
@@ -66,9 +66,9 @@ class Sender:
         """Send a body, and return the ids of the recorded deliveries.
 
         :param how: one of :data:`HOW`.
-        :param times: how often to send it. A ``duplicate`` is sent twice at least,
-            each time the same request.
-        :param together: send all at the same time, and not one after another.
+        :param times: the number of requests. A ``duplicate`` sends one request at least
+            twice.
+        :param together: send all requests at the same time.
         """
         body = body.rstrip()
         if how == "duplicate":
@@ -83,7 +83,7 @@ class Sender:
             )
 
     def deliver(self, body: bytes, how: str = "fresh") -> Delivery:
-        """Return a request that is signed now, in one of the ways of :data:`HOW`."""
+        """Return a request in one of the ways of :data:`HOW`, signed now."""
         most = self.signer.settings.max_content_length
         if how == "big":
             body = body.ljust(most + 1)

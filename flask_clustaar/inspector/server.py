@@ -21,15 +21,15 @@ from .program import Program
 from .sending import HOW, Sender
 from .store import Store, matches
 
-#: Seconds between two comments in a stream, by which a closed page is noticed.
+#: How often to send a comment in a stream, in seconds, to notice closed pages.
 HEARTBEAT = 10.0
 
 
 def create_inspector(program: Program, store: Store) -> Flask:
     """Return the application behind the page.
 
-    :param program: the bot, or why it could not be loaded.
-    :param store: the deliveries.
+    :param program: the inspected bot.
+    :param store: the recorded deliveries.
     """
     app = Flask("flask_clustaar.inspector", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -65,7 +65,7 @@ def index() -> Response:
 
 @_pages.get("/api/app")
 def about() -> JSON:
-    """Return what the page has to know of the bot."""
+    """Return what the page needs to know about the bot."""
     program = _program()
     return {
         **program.state(),
@@ -102,7 +102,7 @@ def _capital(name: str) -> str:
 
 @_pages.get("/api/stream")
 def stream() -> Response:
-    """Return the changes of the list as server-sent events, for as long as wanted."""
+    """Return the changes of the list as server-sent events, until the page closes."""
     after = request.headers.get("Last-Event-ID") or request.args.get("after", "0")
     store, program = _store(), _program()
     return Response(
@@ -112,8 +112,8 @@ def stream() -> Response:
 
 
 def _events(store: Store, program: Program, after: int) -> Iterator[str]:
-    # At once, since the headers would wait for the first event. When the code changes,
-    # a browser connects again after this many milliseconds.
+    # Sent at once, because the headers are sent with the first event. After a reload,
+    # the browser connects again in this many milliseconds.
     yield "retry: 200\n\n"
     yield f"event: app\ndata: {json.dumps(program.state())}\n\n"
     told: JSON = {}
@@ -123,7 +123,7 @@ def _events(store: Store, program: Program, after: int) -> Iterator[str]:
             if row["id"] > after:
                 after = row["id"]
                 yield f"id: {after}\nevent: delivery\ndata: {json.dumps(row)}\n\n"
-        # What was pinned, renamed or removed, by whichever page.
+        # Requests that any page pinned, renamed or removed.
         now = {"ids": [row["id"] for row in rows], "pins": _pins(rows)}
         if now != told:
             told = now
@@ -154,7 +154,7 @@ def clear() -> JSON:
 
 @_pages.get("/api/export")
 def export() -> Response:
-    """Return all deliveries as a recording: a line of JSON for each."""
+    """Return all deliveries as a recording: one line of JSON each."""
     name = time.strftime("clustaar-%Y-%m-%d-%H%M%S.jsonl")
     lines = "".join(f"{json.dumps(each)}\n" for each in _store().deliveries())
     return Response(
@@ -170,13 +170,15 @@ def export() -> Response:
 def _find(id: int) -> Delivery:
     delivery = _store().get(id)
     if delivery is None:
-        raise NotFound(f"There is no request {id}. Newer ones may have replaced it.")
+        raise NotFound(
+            f"There is no request {id}. It may have been replaced by newer ones."
+        )
     return delivery
 
 
 @_pages.get("/api/deliveries/<int:id>")
 def one(id: int) -> Response:
-    """Return all that is known of a delivery, and its JSON line by line."""
+    """Return a delivery with all details, and its JSON line by line."""
     found = _find(id)
     sent, reply = parse(found["request"]), parse(found["reply"])
     answer = reply if found["status"] == 200 else None
@@ -197,7 +199,7 @@ def one(id: int) -> Response:
 
 
 def _lost(node: Any, channel: str, path: str = "") -> Iterator[tuple[str, ...]]:
-    """Yield what a channel does not show of a reply: path, type, support, reason."""
+    """Yield path, type, support and reason of what a channel does not show."""
     pairs = node.items() if isinstance(node, dict) else enumerate(node or ())
     if isinstance(node, dict):
         kind = node.get("type")
@@ -222,7 +224,7 @@ def remove(id: int) -> JSON:
 
 @_pages.patch("/api/deliveries/<int:id>")
 def pin(id: int) -> JSON:
-    """Keep a delivery under a name; with null, no longer."""
+    """Pin a delivery with a name; null unpins it."""
     name = _body().get("pinned")
     if name is not None and not isinstance(name, str):
         raise BadRequest("'pinned' must be a name or null.")
@@ -233,7 +235,7 @@ def pin(id: int) -> JSON:
 
 @_pages.get("/api/deliveries/<int:id>/copy/<kind>")
 def copy(id: int, kind: str) -> Response:
-    """Return a delivery as text to paste."""
+    """Return a delivery as text that can be pasted."""
     found = _find(id)
     if kind not in COPIES:
         raise NotFound(f"Unknown copy '{kind}'. Choose one of: {', '.join(COPIES)}.")
@@ -246,7 +248,7 @@ def copy(id: int, kind: str) -> Response:
 
 @_pages.get("/api/deliveries/<int:id>/diff/<int:other>")
 def diff(id: int, other: int) -> Response:
-    """Return how the replies of two deliveries differ."""
+    """Return the differences between the replies of two deliveries."""
     before, after = _find(id), _find(other)
     one, two = (
         {"status": each["status"], "reply": parse(each["reply"])}
@@ -260,17 +262,17 @@ def diff(id: int, other: int) -> Response:
 
 @_pages.post("/api/send")
 def send() -> Response:
-    """Send a notification that is given as text."""
+    """Send a notification from its text."""
     body = _body()
     text = body.get("body")
     if not isinstance(text, str):
-        raise BadRequest("'body' must be the text of a notification.")
+        raise BadRequest("'body' must be a string: the JSON of a notification.")
     return _sent(_sender(body.get("webhook")), text.encode(), "chat", body)
 
 
 @_pages.post("/api/deliveries/<int:id>/replay")
 def replay(id: int) -> Response:
-    """Send a delivery again, unchanged or with another body."""
+    """Send a delivery again, with the same or another body."""
     found, body = _find(id), _body()
     text = body.get("body", found["request"])
     if not isinstance(text, str):
@@ -309,25 +311,25 @@ def _body() -> JSON:
 
 @_pages.post("/api/chat")
 def chat() -> Response:
-    """Do what a user did in the chat, and return what comes of it."""
+    """Perform an act of the user in the chat, and return what to draw."""
     body = _body()
     try:
         sender = _sender(body.get("webhook"))
         return jsonify(converse(sender, _store(), _program().bot, body))
     except (LookupError, TypeError, ValueError) as error:
-        raise BadRequest(f"The state of the chat is damaged: {error!r}.") from error
+        raise BadRequest(f"The state of the chat is invalid: {error!r}.") from error
 
 
-# -- typing --------------------------------------------------------------------------
+# -- the editor ----------------------------------------------------------------------
 
 
 @_pages.post("/api/check")
 def check_text() -> Response:
-    """Return what is wrong with a text that is being typed, and how it can go on."""
+    """Return the mistakes in a text that is being typed, and its completions."""
     body = _body()
     text, kind, caret = body.get("text"), body.get("kind"), body.get("caret", 0)
     if not isinstance(text, str) or type(caret) is not int:
-        raise BadRequest("'text' must be text, and 'caret' a number.")
+        raise BadRequest("'text' must be a string, and 'caret' an integer.")
     if kind not in get_args(Kind):
         raise BadRequest(f"'kind' must be one of {', '.join(get_args(Kind))}.")
     as_what = cast(Kind, kind)

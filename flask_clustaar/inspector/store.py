@@ -1,4 +1,4 @@
-"""The deliveries that the inspector shows, in a file that survives reloads."""
+"""The deliveries of the inspector, in a file that survives reloads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..recording.delivery import Delivery
 
 
 class Row(TypedDict):
-    """What the list shows of a delivery."""
+    """A row of the list: the summary of a delivery."""
 
     id: int
     at: float
@@ -21,10 +21,10 @@ class Row(TypedDict):
     source: str
     status: int
     code: str | None
-    #: The name of the step, or else its id.
+    #: The name of the step, or its id if it has no name.
     step: str | None
     step_id: str | None
-    #: What the user did, in a few words.
+    #: The act of the user, in a few words.
     title: str
     #: The names of the handlers that ran.
     handlers: list[str]
@@ -34,26 +34,27 @@ class Row(TypedDict):
 
 
 class Store:
-    """A ring of deliveries: the newest ones and all that are pinned stay.
+    """A ring buffer of deliveries: keeps the newest and all pinned ones.
 
-    Several processes and threads can use one file.
+    Several processes and threads can share one file.
 
-    :param path: the file; it is created if need be, readable by its owner only.
-    :param capacity: how many deliveries stay that are not pinned.
+    :param path: the SQLite file. It is created if it does not exist, and only its owner
+        can read it.
+    :param capacity: the maximum number of deliveries that are not pinned.
     """
 
     def __init__(self, path: str, capacity: int = 500) -> None:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._changed = threading.Condition()
-        #: Raised with each change.
+        #: Increases with each change.
         self.version: int = 0
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._connection = sqlite3.connect(path, check_same_thread=False, timeout=5)
         self._connection.executescript(_SCHEMA)
 
     def add(self, deliveries: Iterable[tuple[Delivery, Row]]) -> list[int]:
-        """Store deliveries, give them their ids, and wake up all who wait for one."""
+        """Store deliveries, set and return their ids, and wake up :meth:`wait`."""
         ids = []
         with self._lock, self._connection as connection:
             for delivery, row in deliveries:
@@ -72,18 +73,18 @@ class Store:
         return ids
 
     def wake(self) -> None:
-        """Wake up all that :meth:`wait`."""
+        """Wake up all calls of :meth:`wait`."""
         with self._changed:
             self.version += 1
             self._changed.notify_all()
 
     def wait(self, version: int, seconds: float) -> bool:
-        """Wait for a change after *version*; return False if there was none in time."""
+        """Wait for a change after *version*; return False if it takes too long."""
         with self._changed:
             return self._changed.wait_for(lambda: self.version != version, seconds)
 
     def get(self, id: int) -> Delivery | None:
-        """Return a delivery; None if it is not there, or no longer."""
+        """Return a delivery; None if the store does not have it."""
         for pinned, delivery in self._select(
             "SELECT pinned, delivery FROM deliveries WHERE id = ?", (id,)
         ):
@@ -91,9 +92,9 @@ class Store:
         return None
 
     def rows(self, after: int = 0, limit: int = 1_000_000) -> list[Row]:
-        """Return what the list shows, newest first.
+        """Return the rows of the list, newest first.
 
-        :param after: only of deliveries with a greater id.
+        :param after: return only deliveries with a greater id.
         """
         found = self._select(
             "SELECT id, pinned, row FROM deliveries WHERE id > ? "
@@ -114,11 +115,11 @@ class Store:
         ]
 
     def pin(self, id: int, name: str | None) -> bool:
-        """Keep a delivery under a name, or with None no longer; tell if it is there."""
+        """Pin a delivery with a name, or unpin it; return whether it exists."""
         return self._change("UPDATE deliveries SET pinned = ? WHERE id = ?", (name, id))
 
     def delete(self, id: int) -> bool:
-        """Remove a delivery; tell if it was there."""
+        """Remove a delivery; return whether it existed."""
         return self._change("DELETE FROM deliveries WHERE id = ?", (id,))
 
     def clear(self) -> None:
@@ -126,13 +127,13 @@ class Store:
         self._change("DELETE FROM deliveries WHERE pinned IS NULL", ())
 
     def note(self, key: str, value: Any) -> None:
-        """Keep a JSON value for the processes that come after this one."""
+        """Store a JSON value for later processes."""
         self._change(
             "INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, json.dumps(value))
         )
 
     def noted(self, key: str) -> Any:
-        """Return a value that was noted; None without one."""
+        """Return a value stored by :meth:`note`; None if there is none."""
         found = self._select("SELECT value FROM notes WHERE key = ?", (key,))
         return json.loads(found[0][0]) if found else None
 
@@ -151,7 +152,7 @@ class Store:
         return changed
 
 
-# The file is a scratch file: nothing is lost that matters if the machine stops.
+# The file is temporary, so durability does not matter.
 _SCHEMA: Final = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = OFF;
@@ -163,10 +164,10 @@ CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT);
 
 
 def matches(row: Mapping[str, Any], query: Mapping[str, str]) -> bool:
-    """Tell if a row of the list is one that a query asks for.
+    """Return whether a row of the list matches a query.
 
     :param query: ``step`` (name or id), ``status`` (``404`` or ``4xx``), ``handler``,
-        and ``q``, a text that occurs somewhere in the row.
+        and ``q``, a text that occurs anywhere in the row.
     """
     status, wanted = str(row["status"]), query.get("status", "")
     text = json.dumps(list(row.values()), ensure_ascii=False).lower()

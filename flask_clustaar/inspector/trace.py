@@ -1,4 +1,4 @@
-"""What is seen of a request while it is answered."""
+"""Collect data about a request while it is answered."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ..models import Notification
 from ..routing import Call, Handler
 from ..wire import JSON
 
-#: The longest body that is stored.
+#: The maximum size of a stored body, in bytes.
 MOST_BYTES: Final = 256 * 1024
 
-#: The :class:`Origin` of a request, if it did not come over the wire.
+#: WSGI key of the :class:`Origin` of a request that the inspector sent.
 SOURCE: Final = "flask_clustaar.inspector.source"
 
 
 @dataclass
 class Origin:
-    """Where a request came from that the inspector sent. It is recorded at once."""
+    """The origin of a request that the inspector sent. It is recorded at once."""
 
     label: str
-    #: The id that it was given; 0 until then.
+    #: The id of the recorded delivery; 0 before it is recorded.
     id: int = 0
 
 
 class Body:
-    """A stream that remembers what is read of it."""
+    """A stream that keeps a copy of the bytes that are read."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -57,32 +57,33 @@ class Body:
 
     @property
     def content(self) -> bytes | None:
-        """What was read; None if it is too long to be stored."""
+        """The bytes that were read; None if there are too many to store."""
         return bytes(self._kept) if self.size <= MOST_BYTES else None
 
     @property
     def sha256(self) -> str:
-        """The digest of all that was read, in hex."""
+        """The SHA-256 digest of all bytes that were read, in hexadecimal."""
         return self._hash.hexdigest()
 
 
 @dataclass
 class Run:
-    """A handler that was called."""
+    """One call of a handler."""
 
     handler: Handler
-    #: In seconds.
+    #: The duration, in seconds.
     duration: float = 0.0
-    #: What it returned is in it.
+    #: Contains the return value.
     call: Call = field(default_factory=Call)
-    #: Whether it came to its end.
+    #: Whether the handler returned, and did not raise.
     has_returned: bool = False
 
 
 @dataclass
 class Trace:
-    """What is seen of a request while it is answered. Moments are of a clock in
-    seconds that has no meaning of its own.
+    """What is known about a request while it is answered.
+
+    Times are readings of a monotonic clock, in seconds.
     """
 
     environ: JSON
@@ -102,6 +103,6 @@ class Trace:
 
     @property
     def source(self) -> str:
-        """Where it came from."""
+        """The origin of the request."""
         origin: Origin | None = self.environ.get(SOURCE)
         return "wire" if origin is None else origin.label

@@ -129,7 +129,7 @@ def write_test(
     test = directory / f"test_recording_{identifier}.py"
     for file in (fixture, test):
         if file.exists():
-            raise FileExistsError(f"'{file}' exists already")
+            raise FileExistsError(f"'{file}' already exists")
     fixture.parent.mkdir(parents=True, exist_ok=True)
     row = {
         "v": VERSION,

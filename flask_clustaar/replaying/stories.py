@@ -46,7 +46,7 @@ def write_story(conversation: list[Recorded], path: Path) -> list[str]:
     :raises FileExistsError: if there is such a file already.
     """
     if path.exists():
-        raise FileExistsError(f"'{path}' exists already")
+        raise FileExistsError(f"'{path}' already exists")
     replies: list[Response] = []
     played = Conversation(lambda body: replies[-1])
     described = set()

@@ -1,1 +1,1 @@
-"""What ``flask clustaar check`` looks for: one module for each subject."""
+"""The checks of ``flask clustaar check``: one module per subject."""

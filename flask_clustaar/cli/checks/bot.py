@@ -1,4 +1,4 @@
-"""Check a bot file, and whether the handlers fit it."""
+"""Check a bot file, and compare its steps with the handlers."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from ...testing import make_notification
 from ..findings import Finding, rule
 from .source import Usage
 
-UNREACHABLE = rule("unreachable", "warning", "Nothing leads to a step.")
-NO_SUCH_STEP = rule("no_such_step", "error", "A jump or a button leads to no step.")
-NO_SUCH_STORY = rule("no_such_story", "error", "A jump or a button leads to no story.")
-NOT_HANDLED = rule("not_handled", "error", "No handler is for a step with a webhook.")
-STEP_NOT_IN_BOT = rule("step_not_in_bot", "error", "A handler is for no step.")
+UNREACHABLE = rule("unreachable", "warning", "A step cannot be reached.")
+NO_SUCH_STEP = rule("no_such_step", "error", "The target step does not exist.")
+NO_SUCH_STORY = rule("no_such_story", "error", "The target story does not exist.")
+NOT_HANDLED = rule("not_handled", "error", "A step with a webhook has no handler.")
+STEP_NOT_IN_BOT = rule(
+    "step_not_in_bot", "error", "A handler's step is not in the bot."
+)
 NEVER_WRITTEN = rule(
     "never_written", "warning", "A session value is read and never written."
 )
 
 
 def check_bot(bot: Bot, handlers: Sequence[Handler], usage: Usage) -> Iterator[Finding]:
-    """Find mistakes in a bot file, and what does not fit between it and the program.
+    """Find mistakes in a bot file, and differences between it and the program.
 
     :param handlers: the handlers of the webhook.
-    :param usage: what the program uses.
+    :param usage: the strings and session values that the program uses.
     """
     yield from _dead_links(bot)
     yield from _unreachable(bot, usage)
@@ -53,7 +55,7 @@ def _dead_links(bot: Bot) -> Iterator[Finding]:
 
 
 def _unreachable(bot: Bot, usage: Usage) -> Iterator[Finding]:
-    """Find the steps that neither the bot nor the program leads to."""
+    """Find the steps that neither the bot nor the program can reach."""
     first = next(iter(bot.steps))
     reached: set[str] = set()
     left = [first, *(story.step for story in bot.stories.values())]
@@ -73,8 +75,8 @@ def _unreachable(bot: Bot, usage: Usage) -> Iterator[Finding]:
     for id, step in bot.steps.items():
         if id not in reached:
             yield UNREACHABLE(
-                "Nothing leads to this step: no button, jump, 'next' or story, and no "
-                "handler names it.",
+                "This step cannot be reached: no button, jump, 'next' or story leads "
+                "to it, and no handler names it.",
                 _label(step),
             )
 
@@ -86,7 +88,7 @@ def _not_handled(bot: Bot, handlers: Sequence[Handler]) -> Iterator[Finding]:
     for step in bot.steps.values():
         if step.webhook and not any(_may_take(h, bot, step) for h in handlers):
             yield NOT_HANDLED(
-                "The webhook is switched on for this step, but no handler is for it. "
+                "The webhook is switched on for this step, but no handler matches it. "
                 f"Add one with 'filter=StepID({step.id!r})', or a fallback.",
                 _label(step),
             )
@@ -119,7 +121,7 @@ def _parts(filter: Any) -> Iterator[Filter]:
 
 
 def _may_take(handler: Handler, bot: Bot, step: BotStep) -> bool:
-    """Return whether a handler can get a notification of a step."""
+    """Return whether a handler could run for a notification of a step."""
     sent = make_notification(step=step.id, step_name=step.name or "", bot_id=bot.bot_id)
     if handler.topic not in (None, sent.topic):
         return False
@@ -127,7 +129,7 @@ def _may_take(handler: Handler, bot: Bot, step: BotStep) -> bool:
 
 
 def _matches(filter: Any, sent: Notification, bot: Bot) -> bool | None:
-    """Return whether a filter matches; None if that depends on more than the step."""
+    """Return whether a filter matches; None if it depends on more than the step."""
     match filter:
         case None:
             return True
@@ -153,7 +155,7 @@ _VARIABLE: Final = re.compile(r"\{\{\s*@session\.(\w+)")
 
 
 def _never_written(bot: Bot, usage: Usage) -> Iterator[Finding]:
-    """Find the session values that are read, and that neither side writes."""
+    """Find session values that are read, but written neither by bot nor program."""
     if usage.writes_others:
         return
     reads, writes = dict(usage.reads), set(usage.writes)

@@ -1,4 +1,4 @@
-"""Check how handlers are registered: which never run, and which run twice."""
+"""Check the registration of handlers: which never run, and which run twice."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from ...wire import members_of
 from ..findings import Finding, rule
 
 NO_HANDLERS = rule("no_handlers", "warning", "The webhook has no handlers.")
-NEVER_RUNS = rule("never_runs", "error", "A handler can never run.")
+NEVER_RUNS = rule("never_runs", "error", "A handler never runs.")
 NEVER_RUNS_FOR_STEP = rule(
-    "never_runs_for_step", "warning", "A handler can never run for one of its steps."
+    "never_runs_for_step", "warning", "A handler never runs for one of its steps."
 )
 RUNS_TWICE = rule("runs_twice", "warning", "A function is registered twice.")
 BOTH_ANSWER = rule("both_answer", "warning", "Two handlers answer for the same step.")
 UNKNOWN_EVENT = rule("unknown_event", "warning", "An event looks misspelt.")
 UNKNOWN_INPUT = rule("unknown_input", "warning", "An input type does not exist.")
-UNKNOWN_CHANNEL = rule("unknown_channel", "warning", "A channel is not known.")
+UNKNOWN_CHANNEL = rule("unknown_channel", "warning", "A channel is unknown.")
 STEP_NAME = rule("step_name", "hint", "A step id looks like the name of a step.")
 NOT_INCLUDED = rule("not_included", "warning", "A handler group is never included.")
 
@@ -94,8 +94,7 @@ def _check_names(handler: Handler) -> Iterator[Finding]:
                 alias = meant.get(name.lower())
                 hint = f" Did you mean '{alias}'?" if alias else _hint(name, CHANNELS)
                 yield UNKNOWN_CHANNEL(
-                    f"{_name(handler)} is for the channel '{name}', which is not "
-                    f"known.{hint}",
+                    f"{_name(handler)} is for the unknown channel '{name}'.{hint}",
                     level="warning" if hint else "hint",
                 )
 
@@ -128,7 +127,7 @@ def _parts(filter: Any) -> Iterator[Filter]:
 
 
 def covers(wide: Filter | None, narrow: Filter | None) -> bool:
-    """Return whether *wide* surely matches everything that *narrow* matches."""
+    """Return whether *wide* certainly matches everything that *narrow* matches."""
     if wide is None or wide == narrow:
         return True
     if narrow is None:
@@ -161,7 +160,7 @@ def _dead_fallbacks(
 
 def _dead(handlers: Sequence[Handler]) -> Iterator[Finding]:
     """Find the handlers that never run because an earlier one always does."""
-    # A filter for some steps is only covered by one for the same steps, or for all.
+    # Only a filter for the same steps, or for all steps, covers a filter for steps.
     for_step: dict[str, list[Handler]] = defaultdict(list)
     for_all: list[Handler] = []
     for handler in handlers:
@@ -233,12 +232,12 @@ def _both_answer(handlers: Sequence[Handler]) -> Iterator[Finding]:
         more = f" and {len(step_ids) - 1} more" if len(step_ids) > 1 else ""
         yield BOTH_ANSWER(
             f"{first} and {second} both answer for the step '{step_ids[0]}'{more}, so "
-            "the bot says both. To run only the first, set 'CLUSTAAR_DISPATCH' to "
-            "'first'."
+            "the bot sends both answers. To run only the first handler, set "
+            "'CLUSTAAR_DISPATCH' to 'first'."
         )
 
 
-#: Of how many handlers of one step each pair is compared.
+#: The number of handlers per step up to which each pair is compared.
 _MOST = 20
 
 
@@ -247,7 +246,7 @@ def _overlap(one: Handler, other: Handler) -> bool:
 
 
 def _answers(handler: Handler) -> bool:
-    """Return whether a function returns something, as far as its source tells."""
+    """Return whether a function returns a value, as far as its source shows."""
     try:
         source = inspect.getsource(inspect.unwrap(handler.function))
         tree = ast.parse(textwrap.dedent(source))

@@ -1,8 +1,9 @@
-"""Check that a request of the platform gets through the application to the webhook.
+"""Check that requests of the platform reach the webhook through the application.
 
-A signed request is sent to the application in this process. All of the application
-runs, but for the webhook's handlers. What answers instead of the webhook is found, such
-as a log-in wall, a redirect, a rate limit or a check of CSRF tokens.
+The check sends a signed request to the application in this process. The whole
+application runs, except the webhook's handlers. So the check finds code that answers
+instead of the webhook, such as a login page, a redirect, a rate limit or CSRF
+protection.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ...platform.signer import Signer
 from ...testing import make_notification
 from ..findings import Finding, rule
 
-HIDDEN = rule("hidden", "error", "Another route takes the webhook's URL.")
+HIDDEN = rule("hidden", "error", "Another route has the webhook's URL.")
 BLOCKED = rule("blocked", "error", "A request does not reach the webhook.")
 REDIRECTED = rule("redirected", "error", "A request is redirected.")
 RATE_LIMITED = rule("rate_limited", "warning", "A rate limit applies to the webhook.")
@@ -37,12 +38,12 @@ REPLY_CHANGED = rule("reply_changed", "error", "The application changes replies.
 #: What the webhook answers while the check runs.
 _REPLY: Final = b'{"actions":[]}'
 
-#: What a reverse proxy that takes HTTPS adds to a request.
+#: The headers that a reverse proxy for HTTPS adds to a request.
 _HTTPS: Final = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}
 
 
 def check_reachability(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
-    """Find what keeps requests of the platform from reaching a webhook."""
+    """Find code and limits that keep requests from reaching a webhook."""
     hidden = list(_hidden(app, webhook))
     yield from hidden
     if hidden:
@@ -50,7 +51,7 @@ def check_reachability(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding
     try:
         address = address_of(app, webhook)
     except LookupError:
-        return  # The URL has variables, so it is not known.
+        return  # The URL has variables, so there is no URL to send to.
     endpoint = rules_of(app, webhook)[0].endpoint
     limit = webhook.installation(app).settings.max_content_length
     with _observed(app, endpoint) as seen:
@@ -75,7 +76,7 @@ def check_reachability(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding
 
 
 def _hidden(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
-    """Find the URLs of the webhook that another route takes."""
+    """Find URLs of the webhook that are routed to another view."""
     for each in rules_of(app, webhook):
         if each.arguments:
             continue
@@ -109,7 +110,7 @@ class _Stop(NamedTuple):
 
 
 class _Seen:
-    """What happens to the request."""
+    """Notes of what happened to the request."""
 
     def __init__(self) -> None:
         self.clear()
@@ -134,7 +135,7 @@ def _post(
 ) -> TestResponse:
     """Send a request as the platform would.
 
-    :param size: the least number of bytes.
+    :param size: the minimum size of the body, in bytes.
     :param proxy: the headers that a reverse proxy adds.
     """
     body = encode(make_notification().received).ljust(size)
@@ -154,10 +155,10 @@ def _only_over_http(
     seen: _Seen,
     redirected: Finding,
 ) -> Iterator[Finding]:
-    """Find out if a redirect is only for requests that did not come over HTTPS.
+    """Check whether only requests without HTTPS are redirected.
 
-    Then all is well behind a reverse proxy that takes HTTPS and says so, which is what
-    'ProxyFix' is there for.
+    If so, requests reach the webhook behind a reverse proxy for HTTPS that says so in
+    its headers, provided that the application uses 'ProxyFix'.
     """
     seen.clear()
     _post(app, webhook, address, proxy=_HTTPS)
@@ -174,7 +175,7 @@ def _only_over_http(
 
 @contextmanager
 def _observed(app: Flask, endpoint: str) -> Iterator[_Seen]:
-    """Replace the webhook's view, and note what answers in its place."""
+    """Replace the webhook's view, and note which code answers instead of it."""
     seen = _Seen()
 
     def view(**_: Any) -> Response:
@@ -187,7 +188,7 @@ def _observed(app: Flask, endpoint: str) -> Iterator[_Seen]:
     for scope, functions in hooks.items():
         app.before_request_funcs[scope] = [_noting(each, seen) for each in functions]
     receive = app.view_functions[endpoint]
-    # Extensions know views by their names and attributes.
+    # Extensions identify views by their names and attributes.
     app.view_functions[endpoint] = functools.wraps(receive)(view)
     propagate = app.config.get("PROPAGATE_EXCEPTIONS")
     app.config["PROPAGATE_EXCEPTIONS"] = False
@@ -202,7 +203,7 @@ def _observed(app: Flask, endpoint: str) -> Iterator[_Seen]:
 
 
 def _noting(function: Callable[[], Any], seen: _Seen) -> Callable[[], Any]:
-    """Return the function; it notes if it answers or fails."""
+    """Wrap a function: note in *seen* if it answers or raises."""
 
     @functools.wraps(function)
     def noting() -> Any:
@@ -240,18 +241,18 @@ def _limits(app: Flask) -> list[str]:
     ]
 
 
-# -- what to do about it -------------------------------------------------------------
+# -- remedies ------------------------------------------------------------------------
 
-#: The line that lets the webhook through, for the extensions that are known.
+#: How to exempt the webhook, for well-known extensions.
 _REMEDIES: Final = {
     "flask_limiter": "Write 'limiter.exempt(webhook.blueprint)'.",
     "flask_wtf": "Write 'csrf.exempt(webhook.blueprint)'.",
     "flask_talisman": (
-        "Behind a reverse proxy that takes HTTPS, use Werkzeug's 'ProxyFix'. Or write "
+        "Behind a reverse proxy for HTTPS, use Werkzeug's 'ProxyFix'. Or write "
         "'talisman(force_https=False)(app.view_functions[\"{endpoint}\"])'."
     ),
 }
-_REMEDY: Final = "Let requests with 'request.endpoint == \"{endpoint}\"' pass there."
+_REMEDY: Final = "Exempt requests with 'request.endpoint == \"{endpoint}\"' there."
 
 
 def _judge(
@@ -261,18 +262,18 @@ def _judge(
     package = seen.stop.package if seen.stop else ""
     remedy = _REMEDIES.get(package, _REMEDY).format(endpoint=endpoint)
     if not seen.stop:
-        remedy = "Look at the WSGI middleware of the application."
+        remedy = "Check the WSGI middleware of the application."
     if seen.reached:
         if answer.status_code != 200 or answer.get_data() != _REPLY:
             yield REPLY_CHANGED(
-                f"The reply to {what} is changed after the webhook made it, and leaves "
-                f"with {answer.status}. Leave out the endpoint '{endpoint}' in "
+                f"The application changes the reply to {what}, and sends "
+                f"{answer.status}. Exempt the endpoint '{endpoint}' in "
                 "'after_request' functions, error handlers and WSGI middleware."
             )
         elif seen.limits:
             yield RATE_LIMITED(
                 f"A rate limit applies to {what}: {', '.join(seen.limits)}. All users "
-                "come from the platform's addresses, so together they reach it. "
+                "share the platform's IP addresses, so together they exceed it. "
                 f"{_REMEDIES['flask_limiter']}"
             )
     elif answer.status_code == 429:
@@ -282,14 +283,14 @@ def _judge(
         )
     elif answer.status_code in (301, 302, 303, 307, 308):
         yield REDIRECTED(
-            f"{what} is redirected to '{answer.location}'{seen.by}, and the platform's "
-            f"request never reaches the webhook. {remedy}"
+            f"{what} is redirected to '{answer.location}'{seen.by}, so the platform's "
+            f"requests never reach the webhook. {remedy}"
         )
     else:
         error = ""
         if seen.error:
             error = f", which raised {type(seen.error).__name__}"
-            remedy = f"Correct it. {remedy}"
+            remedy = f"Fix it. {remedy}"
         yield BLOCKED(
             f"{what} is answered with {answer.status}{seen.by}{error}, before it "
             f"reaches the webhook. {remedy}"

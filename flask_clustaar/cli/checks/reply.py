@@ -1,4 +1,4 @@
-"""Check a reply: what the platform rejects, and what is not shown as intended."""
+"""Check a reply: what the platform rejects, and what users do not see as intended."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..findings import Finding, rule
 INVALID_REPLY = rule("invalid_reply", "error", "The platform rejects the reply.")
 AFTER_JUMP = rule("after_jump", "warning", "An action is never executed.")
 MARKUP = rule("markup", "warning", "A field that is plain text contains HTML.")
-NOT_DRAWN = rule("not_drawn", "warning", "The webchat does not draw a button.")
-NO_MESSAGE = rule("no_message", "warning", "The webchat draws an empty bubble.")
+NOT_DRAWN = rule("not_drawn", "warning", "The webchat does not show a button.")
+NO_MESSAGE = rule("no_message", "warning", "The webchat shows an empty bubble.")
 SAME_TITLE = rule("same_title", "warning", "Two buttons have the same title.")
 NOT_ON_CHANNEL = rule("not_on_channel", "warning", "A channel does not show an action.")
 CHANNEL_UNDOCUMENTED = rule(
-    "channel_undocumented", "hint", "It is not known whether a channel shows an action."
+    "channel_undocumented", "hint", "Support for an action is not documented."
 )
 MESSENGER_LIMIT = rule("messenger_limit", "hint", "Messenger's limits are lower.")
 
@@ -31,12 +31,11 @@ WEBCHAT: Final = "clustaar_web_chat"
 
 
 def check_reply(document: Any, channel: str | None) -> Iterator[Finding]:
-    """Find mistakes in a reply as it leaves, that is, after cleaning.
+    """Find mistakes in a reply as it is sent, that is, after cleaning.
 
-    :param document: the reply, or what else a handler can return as JSON: a list of
-        actions, or one action.
-    :param channel: where it is shown; None for anywhere.
-    :raises click.ClickException: if the document is something else.
+    :param document: the JSON of a reply, a list of actions, or one action.
+    :param channel: the channel that shows it; None for any.
+    :raises click.ClickException: if the document is none of these.
     """
     try:
         wire, violations = _judged(document)
@@ -48,10 +47,10 @@ def check_reply(document: Any, channel: str | None) -> Iterator[Finding]:
 
 
 def check_actions(reply: JSON, channel: str | None) -> Iterator[Finding]:
-    """Find what is not shown as intended, in a reply that may be of any shape.
+    """Find what users do not see as intended, in a reply that may be invalid.
 
-    :param channel: where it is shown; None for anywhere. Of channels that are not
-        known nothing is said.
+    :param channel: the channel that shows it; None for any. Unknown channels are not
+        checked.
     """
     yield from _after_jumps(_numbered(reply, "actions"))
     for path, item in _objects(reply.get("actions"), "actions"):
@@ -88,13 +87,13 @@ def _objects(node: Any, path: str) -> Iterator[tuple[str, JSON]]:
 
 
 def _after_jumps(actions: list[tuple[str, Any]]) -> Iterator[Finding]:
-    """Find the actions after a jump that always happens (PROTOCOL 4)."""
+    """Find the actions after an unconditional jump (PROTOCOL 4)."""
     jump = None
     for path, action in actions:
         if jump is not None:
             yield AFTER_JUMP(
-                f"This action is never executed, because the jump at {jump} always "
-                "happens. Put the jump last.",
+                f"This action is never executed, because the jump at {jump} has no "
+                "condition. Put the jump last.",
                 path,
             )
         elif isinstance(action, dict) and action.get("type") == "jump_to_action":
@@ -103,7 +102,7 @@ def _after_jumps(actions: list[tuple[str, Any]]) -> Iterator[Finding]:
 
 # -- the webchat ---------------------------------------------------------------------
 
-#: The fields that the webchat draws as plain text, by the type of their object.
+#: The fields that the webchat shows as plain text, by the type of their object.
 _PLAIN: Final = {
     "card": ("title", "subtitle"),
     "simple_card": ("title", "subtitle"),
@@ -116,14 +115,14 @@ _PLAIN: Final = {
     "ask_location_action": ("message",),
     "customer_satisfaction_choice": ("label",),
 }
-#: The types of objects that need not have one, by the key of their list.
+#: The default types of objects, by the key of their list.
 _TYPES: Final = {
     "send_quick_replies_action": ("buttons", "quick_reply"),
     "customer_satisfaction_action": ("choices", "customer_satisfaction_choice"),
 }
-#: What reads as HTML: a tag, or a reference such as '&lt;'.
+#: Matches HTML: a tag, or a character reference such as '&lt;'.
 _MARKUP: Final = re.compile(r"</?[a-zA-Z][^<>]*>|&(?:[a-zA-Z]+|#\w+);")
-#: The actions of a card's buttons that make the webchat leave the button out.
+#: The webchat does not show a card's button with one of these actions.
 _UNDRAWN: Final = (
     "legacy_reply_to_message_action",
     "customer_satisfaction_callback_action",
@@ -150,7 +149,7 @@ def _check_webchat(path: str, item: JSON) -> Iterator[Finding]:
             yield from _same_titles(path, choices)
             if not item.get("message"):
                 yield NO_MESSAGE(
-                    "The list has no message, so the webchat draws an empty bubble. "
+                    "The list has no message, so the webchat shows an empty bubble. "
                     "Add a 'message'.",
                     path,
                 )
@@ -159,7 +158,7 @@ def _check_webchat(path: str, item: JSON) -> Iterator[Finding]:
         kind_of_action = action.get("type") if isinstance(action, dict) else None
         if kind_of_action in _UNDRAWN:
             yield NOT_DRAWN(
-                "The webchat does not draw a button of a card with a "
+                "The webchat does not show a card's button with a "
                 f"'{kind_of_action}'. Use a quick reply.",
                 f"{path}.{where}",
             )
@@ -171,7 +170,7 @@ def _markup(path: str, item: JSON, kind: str | None) -> Iterator[Finding]:
         found = _MARKUP.search(text) if isinstance(text, str) else None
         if found:
             yield MARKUP(
-                f"The webchat draws this field as plain text, so users see '{found[0]}'"
+                f"The webchat shows this field as plain text, so users see '{found[0]}'"
                 " literally. Remove the HTML.",
                 f"{path}.{key}",
             )
@@ -194,7 +193,7 @@ def _same_titles(path: str, titles: list[tuple[str, str]]) -> Iterator[Finding]:
 
 
 def _lost(action_type: Any, channel: str, path: str) -> Iterator[Finding]:
-    """Find an action that a channel does not show."""
+    """Find out whether a channel does not show an action."""
     answer = support(action_type, channel)
     name = CHANNELS[channel]
     if answer == "?":
@@ -209,7 +208,7 @@ def _lost(action_type: Any, channel: str, path: str) -> Iterator[Finding]:
 
 
 def _too_long_for_messenger(path: str, item: JSON) -> Iterator[Finding]:
-    """Find what the platform accepts and Messenger does not (PROTOCOL 5)."""
+    """Find texts and lists that only Messenger rejects as too long (PROTOCOL 5)."""
     texts: list[tuple[str, Any]] = []
     match item.get("type"):
         case "send_text_action":
@@ -232,7 +231,7 @@ def _too_long_for_messenger(path: str, item: JSON) -> Iterator[Finding]:
 
 def _too_long(path: str, length: int, most: str) -> Finding:
     return MESSENGER_LIMIT(
-        f"Messenger accepts at most {most}, and this has {length}.", path
+        f"Messenger accepts at most {most}; this has {length}.", path
     )
 
 

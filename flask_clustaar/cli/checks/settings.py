@@ -19,12 +19,12 @@ UNSIGNED = rule("unsigned", "warning", "There is no private key.")
 NO_PASSWORD = rule("no_password", "hint", "There is no user name and password.")
 SHORT_SECRET = rule("short_secret", "warning", "A secret can be guessed.")
 MAX_AGE = rule("max_age", "warning", "Old requests are accepted.")
-CLOCK_SKEW = rule("clock_skew", "warning", "Requests from the future are accepted.")
+CLOCK_SKEW = rule("clock_skew", "warning", "Requests dated in the future are accepted.")
 ALGORITHMS = rule("algorithms", "hint", "Several signature algorithms are accepted.")
-NO_STORE = rule("no_store", "warning", "Repeated requests run again.")
+NO_STORE = rule("no_store", "warning", "Repeated requests run the handlers again.")
 MEMORY_STORE = rule("memory_store", "hint", "Each worker has its own replay store.")
 STORE_ERROR = rule(
-    "store_error", "warning", "Repeated requests run again while the store fails."
+    "store_error", "warning", "Without its store, repeated requests run again."
 )
 STORE_UNUSABLE = rule("store_unusable", "error", "The replay store does not work.")
 STORE_PATH = rule("store_path", "hint", "The path of the replay store is relative.")
@@ -33,7 +33,7 @@ ENVIRONMENT = rule(
 )
 CONFIGURATION = rule("configuration", "warning", "A setting is probably wrong.")
 
-#: A secret below this length, in bytes, was probably made up by a person.
+#: A shorter secret, in bytes, was probably not random.
 _SHORT: Final = 12
 
 
@@ -42,7 +42,7 @@ def check_settings(installation: Installation) -> Iterator[Finding]:
     settings, app = installation.settings, installation.app
     if app.debug:
         yield DEBUG(
-            "Debug mode is on. Its debugger lets anyone who sees it run code. Switch "
+            "Debug mode is on. Anyone who can open its debugger can run code. Switch "
             "it off where others can reach the application."
         )
     unread = describe_unread_variables(app.config)
@@ -56,7 +56,7 @@ def check_settings(installation: Installation) -> Iterator[Finding]:
         return
     if not settings.keys:
         yield UNSIGNED(
-            "Requests are not signed, so anyone in between can change and repeat them. "
+            "Requests are not signed, so anyone in between can change or repeat them. "
             "Set 'CLUSTAAR_PRIVATE_KEY' to the key from the bot's settings."
         )
     else:
@@ -115,7 +115,7 @@ def _check_store(installation: Installation) -> Iterator[Finding]:
     settings, value = installation.settings, installation.settings.replay_store
     if installation.store is None:
         yield NO_STORE(
-            "'CLUSTAAR_REPLAY_STORE' is off: a request that is sent again runs again."
+            "'CLUSTAAR_REPLAY_STORE' is off: repeated requests run the handlers again."
         )
         return
     if value == "memory":
@@ -126,15 +126,14 @@ def _check_store(installation: Installation) -> Iterator[Finding]:
     if settings.replay_on_store_error == "allow":
         yield STORE_ERROR(
             "'CLUSTAAR_REPLAY_ON_STORE_ERROR' is 'allow': while the replay store "
-            "fails, a request that is sent again runs again."
+            "fails, repeated requests run the handlers again."
         )
     if isinstance(value, str) and value.startswith("sqlite:///"):
         path = value.removeprefix("sqlite:///")
         if not os.path.isabs(path):
             yield STORE_PATH(
-                f"The path of the replay store is relative: '{os.path.abspath(path)}' "
-                "now. Use an absolute path, so that it does not depend on the "
-                "directory that the server starts in."
+                "The path of the replay store is relative to the working directory: "
+                f"currently '{os.path.abspath(path)}'. Use an absolute path."
             )
     try:
         check_store(installation.store)

@@ -1,4 +1,4 @@
-"""Read from a program's source what its objects do not tell."""
+"""Find in a program's source code what its objects do not show."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STEP_TWICE = rule("step_twice", "warning", "A filter lists a step id twice.")
 def modules_below(directory: str) -> Iterator[tuple[str, ModuleType]]:
     """Yield the imported modules of a program, with their names.
 
-    :param directory: where the program is. Packages that are installed are left out.
+    :param directory: the program's directory. Installed packages are not yielded.
     """
     for name, module in sorted(sys.modules.items()):
         file = getattr(module, "__file__", None) or ""
@@ -31,7 +31,7 @@ def modules_below(directory: str) -> Iterator[tuple[str, ModuleType]]:
 
 
 def files_of(handlers: Iterable[Handler]) -> list[str]:
-    """Return the files in which handlers are written."""
+    """Return the source files of handlers."""
     found: dict[str, None] = {}
     for handler in handlers:
         with suppress(TypeError):
@@ -40,7 +40,7 @@ def files_of(handlers: Iterable[Handler]) -> list[str]:
 
 
 def check_source(files: Iterable[str]) -> Iterator[Finding]:
-    """Find step ids that are twice in one ``StepID(...)``; the filter keeps one."""
+    """Find step ids that occur twice in one ``StepID(...)``."""
     for file in files:
         for node in ast.walk(_parse(file)):
             if isinstance(node, ast.Call) and _name(node.func) == "StepID":
@@ -76,25 +76,25 @@ def _strings(arguments: Iterable[ast.expr]) -> Iterator[str]:
             yield argument.value
 
 
-# -- what a program uses -------------------------------------------------------------
+# -- strings and session values ------------------------------------------------------
 
 
 @dataclass
 class Usage:
     """The strings and session values that a program uses."""
 
-    #: The strings that are used, but for the arguments of ``StepID``.
+    #: The strings that are used, except the arguments of ``StepID``.
     strings: set[str] = field(default_factory=set)
-    #: The session values that are read, with a place where that happens.
+    #: The session values that are read, each with a place that reads it.
     reads: dict[str, str] = field(default_factory=dict)
     #: The session values that are written.
     writes: set[str] = field(default_factory=set)
-    #: Whether session values are written whose names are not constants.
+    #: Whether session values are also written under names that are not constants.
     writes_others: bool = False
 
 
 def usage_of(files: Iterable[str]) -> Usage:
-    """Return what the program in these files uses, as far as its source tells."""
+    """Return the strings and session values that occur in these files."""
     usage = Usage()
     trees = {file: _parse(file) for file in files}
     constants = {
@@ -117,7 +117,7 @@ class _Reader(ast.NodeVisitor):
         self.usage, self.constants, self.file = usage, constants, file
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        # The definition of a constant is not a use of it.
+        # Defining a constant is not using it.
         if not isinstance(node.value, ast.Constant):
             self.visit(node.value)
         for target in node.targets:

@@ -1,7 +1,7 @@
 // What the webchat draws for each action of a reply, and what a click does there.
 //
 // Only the text of a text action and the message of quick replies are drawn as HTML.
-// Everything else is plain text in the webchat, so it is here.
+// The webchat draws everything else as plain text, and so does this page.
 
 import { h } from "./dom.js";
 import { plain, rich } from "./rich.js";
@@ -31,7 +31,7 @@ const DRAWN = {
 	send_quick_replies_action: ({ message, buttons }, click) =>
 		h("div", {}, message && bubble(rich(String(message)), "kept"), chips(objects(buttons), click)),
 
-	// The platform is said to turn it into quick replies before the webchat sees it.
+	// According to the documentation, the platform turns it into quick replies.
 	customer_satisfaction_action: ({ message, choices }, click) =>
 		DRAWN.send_quick_replies_action({ message, buttons: satisfied(choices) }, click),
 
@@ -53,7 +53,7 @@ const objects = (list) => (Array.isArray(list) ? list.filter((each) => each && t
 
 const picture = (src, alt, kind, url = src) => h(`img${kind}`, { src: src ?? "", alt: alt ?? "", onclick: () => open_(url) });
 
-/** Open a page as the webchat does, but only one of the web. */
+/** Open a URL as the webchat does, but only with a safe scheme. */
 function open_(url) {
 	if (/^(https?|mailto|tel|sms):/i.test(url ?? "")) window.open(url, "_blank", "noopener,noreferrer");
 }
@@ -138,7 +138,7 @@ function arrows(block, slides, count) {
 	slides.addEventListener("pointerdown", ({ clientX }) => (from = clientX));
 	slides.addEventListener("pointerup", ({ clientX }) => {
 		const by = from === null ? 0 : from - clientX;
-		// With three or more cards swiping goes round.
+		// With three or more cards, swiping wraps around.
 		if (Math.abs(by) > 10) go(count > 2 ? (at + Math.sign(by) + count) % count : at + Math.sign(by));
 		from = null;
 	});
@@ -216,7 +216,7 @@ function choicesList({ message, placeholder, sections, action }, click) {
 
 	function choose({ title, sessionValues }) {
 		field.remove();
-		// The choice's values replace the action's own, also when it has none.
+		// The choice's values replace those of the action, also if the choice has none.
 		click({ title, action: { ...action, sessionValues } });
 	}
 

@@ -1,7 +1,6 @@
-// The conversation: what the user does goes to the bot, and the replies are drawn.
+// The conversation: send what the user does to the bot, and draw the replies.
 //
-// What the platform does between two replies (jumps, stored values, what a click sets)
-// is done by the server, which keeps nothing: the state travels.
+// The server plays the platform. It keeps no state, so the page sends it each time.
 
 import { $, attempt, call, h, options } from "./dom.js";
 import { draw, userBubble } from "./bubbles.js";
@@ -10,13 +9,13 @@ import { changes, jsonLines } from "./json.js";
 
 const stage = $("#stage");
 const text = $("#text");
-let about = {}; // what the server says of the bot
-let state = null; // of the conversation, as the server made it
-let conversation = 0; // counts up: what is late for an old one is dropped
-let said = ""; // what the user wrote last
+let about = {}; // the server's description of the bot
+let state = null; // of the conversation, from the server
+let conversation = 0; // its number, to drop late replies to older ones
+let said = ""; // the last message of the user
 let onTurn = () => {};
 
-/** Begin. *turn* is called with the id of each request, and whether the user asks. */
+/** Start. *turn* is called with the id of each request, and whether the user asked for it. */
 export function begin(facts, turn) {
 	about = facts;
 	onTurn = turn;
@@ -25,15 +24,15 @@ export function begin(facts, turn) {
 	restart();
 }
 
-/** Begin anew, with an empty session. */
+/** Start a new conversation, with an empty session. */
 export async function restart(step = null) {
 	conversation += 1;
 	state = null;
-	stage.replaceChildren(h("p.note", {}, "Say something, or choose a step."));
+	stage.replaceChildren(h("p.note", {}, "Type a message, or choose a step."));
 	await act({ kind: "begin", step });
 }
 
-/** Do what the user did, and show what comes of it. */
+/** Send an act of the user, and draw the result. */
 async function act(what, bubble = null) {
 	const mine = conversation;
 	if (bubble !== null) add(userBubble(bubble));
@@ -51,13 +50,13 @@ async function act(what, bubble = null) {
 		if (item.problem) add(note(item.problem, "problem", item.of));
 		if (item.action && !(await show(item.action, mine))) return;
 	}
-	// After a click with the keyboard the focus is at the reply.
+	// After a click with the keyboard, move the focus to the reply.
 	const { activeElement } = document;
 	if (stage.dataset.keyboard && (activeElement === document.body || stage.contains(activeElement)))
 		(first.nextElementSibling?.querySelector("button:enabled, input") ?? text).focus();
 }
 
-/** Draw an action, and wait if it is a wait; return false if it came too late. */
+/** Draw an action, and pause for a wait; return false if the conversation has ended. */
 async function show(action, mine) {
 	const drawn = draw(action, (clicked) => choose(clicked, action));
 	const block = drawn && add(drawn, action.type);
@@ -68,7 +67,7 @@ async function show(action, mine) {
 	return mine === conversation;
 }
 
-/** Go on with another session and another user. */
+/** Replace the session and the user. */
 async function set(values) {
 	Object.assign(state, values);
 	await act({ kind: "begin" });
@@ -109,7 +108,7 @@ function marked(root) {
 	}
 }
 
-// -- what the platform remembers --
+// -- the session and the user --
 
 function remember({ session, user, sessionChanges, userChanges }) {
 	const part = (title, differences, lines) =>

@@ -1,4 +1,4 @@
-// One request: why it was answered so, and what can be done with it.
+// One request: how and why it was answered, and what can be done with it.
 
 import { $, attempt, call, h, options, statusOf, tell } from "./dom.js";
 import { edit } from "./edit.js";
@@ -6,15 +6,15 @@ import { changes, jsonLines } from "./json.js";
 
 const panel = $("#detail");
 const TABS = ["Checks", "Handlers", "Reply", "Request", "Changes", "Channels"];
-let shown = null; // the request as the server describes it
+let shown = null; // the server's description of the request
 let tab = "Checks";
-let about = {}; // what the server says of the bot
+let about = {}; // the server's description of the bot
 let onSent = () => {};
-let loading = null; // ends when it is shown
-let wanted = null; // its id
-const again = { how: "fresh", times: 1 }; // how it is sent again
+let loading = null; // resolves when the request is shown
+let wanted = null; // the id of the request to show
+const again = { how: "fresh", times: 1 }; // how to send it again
 
-/** Begin. *sent* is called with the ids of what was replayed. */
+/** Start. *sent* is called with the ids of replayed requests. */
 export function begin(facts, sent) {
 	about = facts;
 	onSent = sent;
@@ -28,7 +28,7 @@ async function load(id) {
 	const found = await attempt(() => call("GET", `deliveries/${id}`));
 	if (!found || wanted !== id) return;
 	shown = found;
-	// What went wrong comes first.
+	// Open the tab that shows what went wrong.
 	if (found.error || found.code === "no_handler") tab = "Handlers";
 	else if (found.unsent) tab = "Reply";
 	else if (found.checks.some(([, outcome]) => outcome === "FAIL")) tab = "Checks";
@@ -43,9 +43,9 @@ export function turn(number) {
 	$("[role=tab][aria-selected=true]", panel).focus();
 }
 
-// -- what can be done --
+// -- actions --
 
-/** Send the request again, with another body or as often as the toolbar says. */
+/** Send the request again: with another body, or as often as set in the toolbar. */
 export async function replay(changed = {}) {
 	await loading;
 	if (!shown) return;
@@ -64,7 +64,7 @@ export async function editSelected() {
 	edit(`Edit and send request #${shown.id}`, text, "notification", (body) => replay({ body }));
 }
 
-/** Keep the request under a name, or no longer. */
+/** Pin the request with a name, or unpin it. */
 export async function pin() {
 	await loading;
 	if (!shown) return;
@@ -81,7 +81,7 @@ async function copy(kind) {
 		await navigator.clipboard.writeText(text);
 		tell(`Copied as ${about.copies[kind]}.`);
 	} catch {
-		// Without the permission it can be copied by hand.
+		// Without the permission, let the user copy it by hand.
 		const area = h("textarea", { rows: 16, readonly: true, "aria-label": "Text to copy" }, text);
 		$("#sheet").replaceChildren(h("h2", { id: "sheet-title" }, `Copy as ${about.copies[kind]}`), area, h("form", { method: "dialog" }, h("button", {}, "Close")));
 		$("#sheet").showModal();
@@ -161,7 +161,7 @@ const PARTS = {
 
 	Handlers: () => [
 		shown.error && h("pre.traceback", { tabindex: 0, "aria-label": "Traceback" }, shown.error),
-		!shown.handlers.length && empty(shown.repeated ? "No handler ran: the replay store answered." : "No handler ran: the request was rejected."),
+		!shown.handlers.length && empty(shown.repeated ? "No handler ran: the reply is from the replay store." : "No handler ran: the request was rejected."),
 		shown.code === "no_handler" && [h("h3", {}, "This would handle it"), h("pre", { tabindex: 0 }, shown.suggestion)],
 		h("ol.handlers", {}, [...shown.handlers].sort((a, b) => b.matched - a.matched).map(handler)),
 	],

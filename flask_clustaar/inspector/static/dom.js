@@ -1,9 +1,9 @@
-// Small helpers that make elements and talk to the API.
+// Helpers that create elements and call the API.
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 
 /**
- * Make an element: `h("button.primary", { onclick }, "Send")`.
+ * Create an element: `h("button.primary", { onclick }, "Send")`.
  *
  * Attributes that are functions become listeners. What is null, undefined or false is
  * left out. Children are nodes, texts, and lists of them; no text is read as HTML.
@@ -21,16 +21,16 @@ export function h(name, attributes = {}, ...children) {
 	return element;
 }
 
-/** Make the options of a select from pairs of a value and a text. */
+/** Set the options of a select from pairs of value and text. */
 export function options(select, pairs, chosen = select.value) {
 	select.replaceChildren(...pairs.map(([value, text]) => h("option", { value }, text)));
 	if (pairs.some(([value]) => value === chosen)) select.value = chosen;
 }
 
-/** Return the kind of a status: it colours it. */
+/** Return the CSS class of a status, which sets its colour. */
 export const statusOf = (status) => (status < 300 ? "good" : status < 500 ? "refused" : "failed");
 
-/** Call the API; throw what it says is wrong. */
+/** Call the API, and return its JSON; throw an Error with the API's message. */
 export async function call(method, path, body) {
 	const response = await fetch(`api/${path}`, {
 		method,
@@ -43,12 +43,12 @@ export async function call(method, path, body) {
 	try {
 		reason = JSON.parse(text).error;
 	} catch {
-		// A refusal is plain text.
+		// A rejection is plain text.
 	}
 	throw new Error(reason || `The inspector answered ${response.status}.`);
 }
 
-/** Tell the user something for a while, on the screen and to screen readers. */
+/** Show a message for some seconds, also to screen readers. */
 export function tell(text) {
 	const told = $("#told");
 	told.textContent = text;
@@ -56,7 +56,7 @@ export function tell(text) {
 	tell.timer = setTimeout(() => (told.textContent = ""), 6000);
 }
 
-/** Run what may fail, and tell why it did. */
+/** Run a function, and show its error if it throws one. */
 export async function attempt(action) {
 	try {
 		return await action();

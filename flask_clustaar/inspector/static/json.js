@@ -1,10 +1,10 @@
-// JSON that is shown: indented and coloured, with what is wrong in it at its place.
+// Draw JSON: indented, coloured, with mistakes marked in place.
 
 import { h } from "./dom.js";
 
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*|true|false|null/g;
 
-/** Draw lines as the server gives them: [depth, text, path, sentences]. */
+/** Draw the server's lines: [depth, text, path, sentences]. */
 export function jsonLines(lines) {
 	if (!lines.length) return h("p.empty", {}, "No body was stored.");
 	return h(
@@ -21,7 +21,7 @@ export function jsonLines(lines) {
 
 const value = (each) => h("code", {}, coloured(JSON.stringify(each) ?? ""));
 
-/** Draw differences as the server gives them: [path, kind, before, after]. */
+/** Draw the server's differences: [path, kind, before, after]. */
 export function changes(differences, nothing) {
 	if (!differences.length) return h("p.empty", {}, nothing);
 	return h(

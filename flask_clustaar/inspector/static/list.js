@@ -3,7 +3,7 @@
 import { $, attempt, call, h, options, statusOf } from "./dom.js";
 
 const list = $("#rows");
-const rows = new Map(); // id -> what the server says of the request
+const rows = new Map(); // id -> the server's row of the request
 const nodes = new Map(); // id -> its row on the page
 let selected = null;
 let onSelect = () => {};
@@ -13,14 +13,14 @@ export const lastId = () => Math.max(0, ...rows.keys());
 export const row = (id) => rows.get(id);
 export const selectedId = () => selected;
 
-/** Begin: fill the list, and call *select* with the id of whatever is selected. */
+/** Start: fill the list. *select* is called with the id of each selected request. */
 export async function begin(select) {
 	onSelect = select;
 	for (const each of await call("GET", "deliveries")) rows.set(each.id, each);
 	draw();
 }
 
-/** Add a request, or change one. */
+/** Add or update a request. */
 export function put(each) {
 	rows.set(each.id, each);
 	nodes.get(each.id)?.remove();
@@ -28,7 +28,7 @@ export function put(each) {
 	drawSoon();
 }
 
-/** Keep only some of the requests, with these names. */
+/** Keep only the requests with these ids, and update their names. */
 export function keep({ ids, pins }) {
 	const kept = new Set(ids);
 	for (const [id, each] of rows) {
@@ -42,7 +42,7 @@ export function keep({ ids, pins }) {
 	drawSoon();
 }
 
-/** Select a request, because the user asks for it or as what was sent last. */
+/** Select a request: one that the user chose, or the last one that was sent. */
 export function select(id, asked = false) {
 	nodes.get(selected)?.setAttribute("aria-selected", "false");
 	selected = id;
@@ -65,7 +65,7 @@ export function move(by) {
 
 // -- drawing --
 
-/** Draw once, however many requests came in the meantime. */
+/** Draw once per frame, no matter how many requests arrived. */
 function drawSoon() {
 	if (isDrawn) requestAnimationFrame(draw);
 	isDrawn = false;

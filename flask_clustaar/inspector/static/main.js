@@ -1,4 +1,4 @@
-// The page: its parts, what comes from the server, and the keyboard.
+// The page: its parts, the events from the server, and the keyboard.
 
 import { $, attempt, call, h, options } from "./dom.js";
 import * as chat from "./chat.js";
@@ -10,7 +10,7 @@ const KEYS = {
 	j: ["next request", () => list.move(1)],
 	k: ["previous request", () => list.move(-1)],
 	"/": ["filter the requests", () => focus("list", "#filter")],
-	c: ["write in the chat", () => focus("chat", "#text")],
+	c: ["type in the chat", () => focus("chat", "#text")],
 	n: ["new conversation", () => chat.restart()],
 	r: ["replay the selected request", () => detail.replay()],
 	e: ["edit and send it", () => detail.editSelected()],
@@ -31,7 +31,7 @@ function focus(name, selector) {
 
 function help() {
 	const sheet = $("#sheet");
-	const rows = [...Object.entries(KEYS).map(([key, [what]]) => [key, what]), ["1 – 6", "parts of the selected request"], ["Esc", "leave a field, or close a sheet"]];
+	const rows = [...Object.entries(KEYS).map(([key, [what]]) => [key, what]), ["1 – 6", "parts of the selected request"], ["Esc", "leave a field, or close a dialog"]];
 	sheet.replaceChildren(
 		h("h2", { id: "sheet-title" }, "Keyboard"),
 		h("dl.keys", {}, rows.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])),
@@ -55,7 +55,7 @@ function onKey(event) {
 	} else if (/^[1-6]$/.test(key)) detail.turn(Number(key));
 }
 
-// -- what comes from the server --
+// -- events from the server --
 
 function app({ state, traceback, name }) {
 	$("#bot").textContent = name;

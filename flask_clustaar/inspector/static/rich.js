@@ -1,4 +1,4 @@
-// Text that the webchat draws as HTML, made anew from what is allowed in it.
+// Text that the webchat draws as HTML, rebuilt from the allowed elements only.
 
 import { h } from "./dom.js";
 
@@ -37,7 +37,7 @@ export function rich(text) {
 	return [...open[0].childNodes];
 }
 
-/** Return the nodes of a plain text, in which hidden values become labels. */
+/** Return the nodes of a plain text; obfuscated values become labels. */
 export function plain(text) {
 	const parts = [];
 	let end = 0;
@@ -49,7 +49,7 @@ export function plain(text) {
 	return [...parts, text.slice(end)];
 }
 
-/** Replace the character references of a text, which has no tags. */
+/** Decode the character references of a text without tags. */
 const decoded = (text) => new DOMParser().parseFromString(`<body>${text.replaceAll("<", "&lt;")}`, "text/html").body.textContent;
 
 function allowed(name, text) {

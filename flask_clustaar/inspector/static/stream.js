@@ -1,8 +1,7 @@
-// What the server tells, as it happens: one stream for all tabs.
+// Events from the server, as they happen: one stream for all tabs.
 //
-// A browser opens six connections to a host, so ten tabs with a stream each would hang.
-// The tab that holds a lock reads the stream and passes everything on to the others.
-// When it closes, another one gets the lock.
+// A browser opens at most six connections to a host, so ten tabs with a stream each
+// would hang. The tab that holds a lock reads the stream and forwards it to the others.
 
 const name = `clustaar inspector ${location.pathname}`;
 
@@ -36,13 +35,13 @@ export function listen(handlers, lastId) {
 			source.addEventListener(event, ({ data }) => pass(event, JSON.parse(data)));
 		source.onerror = () => {
 			pass("live", false);
-			// It gives up for ever when the answer is not 200.
+			// An EventSource does not retry after an answer other than 200.
 			if (source.readyState === EventSource.CLOSED) setTimeout(lead, 500);
 		};
 	};
 
 	others.postMessage(["joined"]);
-	// Without cookies a browser may refuse locks: then each tab has its own stream.
+	// Some browsers refuse locks when cookies are blocked. Then each tab has its own stream.
 	Promise.resolve()
 		.then(() => navigator.locks.request(name, () => new Promise(lead)))
 		.catch(lead);
