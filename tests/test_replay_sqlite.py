@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 from serving import until
-from stores import opened, start
+from stores import claim_when_free, opened, start
 
 from flask_clustaar.errors import ClustaarError, ConfigurationError, ReplayStoreError
 from flask_clustaar.replay import SQLiteReplayStore, sqlite
@@ -251,6 +251,45 @@ def test_waits_do_not_add_up(path: Path, impatient: float) -> None:
     assert 16 == len(seconds)
     assert max(seconds) < impatient + 1
     assert "mine" == store.claim("0", lease=60).state
+
+
+def test_waits_in_vain_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the file stays locked, the next deliveries fail at once: the threads of a
+    server are not all kept waiting. They wait again when it can be used again."""
+    store = SQLiteReplayStore(path)
+
+    def fail_within(timeout: float) -> float:
+        monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", timeout)
+        began = time.monotonic()
+        with pytest.raises(ReplayStoreError, match="failed: database is locked"):
+            store.claim("a", lease=60)
+        return time.monotonic() - began
+
+    with locked(path):
+        assert fail_within(0.3) > 0.2
+        assert fail_within(60) < 30
+        assert fail_within(60) < 30
+    assert "mine" == store.claim("b", lease=60).state
+    with locked(path):
+        assert fail_within(0.3) > 0.2
+
+
+def test_completion_is_recorded_later(path: Path, impatient: float) -> None:
+    """A completion that failed is recorded as soon as the file can be used again."""
+    store = SQLiteReplayStore(path)
+    claim = store.claim("a", lease=60)
+    with locked(path), pytest.raises(ReplayStoreError):
+        store.complete(claim, b"reply", lifetime=60)
+    assert b"reply" == until(lambda: store.claim("a", lease=60).reply)
+
+
+def test_release_is_recorded_later(path: Path, impatient: float) -> None:
+    """A delivery whose release failed can run as soon as the file can be used again."""
+    store = SQLiteReplayStore(path)
+    claim = store.claim("a", lease=60)
+    with locked(path), pytest.raises(ReplayStoreError):
+        store.release(claim)
+    claim_when_free(store, "a")
 
 
 def test_waits_for_another_thread_no_longer(path: Path, impatient: float) -> None:

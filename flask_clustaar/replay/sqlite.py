@@ -8,19 +8,25 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, repeat
 from typing import ClassVar, Final
 from weakref import WeakSet
 
 from ..errors import ConfigurationError, ReplayStoreError
+from .later import Later
 from .store import Claim
 
 logger: logging.Logger = logging.getLogger("flask_clustaar")
 
 #: How many seconds a delivery waits at most while others use the database.
 BUSY_TIMEOUT: Final = 5.0
+#: The same after one has waited in vain, until the database can be used again.
+#: Otherwise each thread of a server waits, and the next requests wait for a thread.
+LOCKED_TIMEOUT: Final = 0.1
+#: For how many seconds to try to record how a delivery ended.
+FINISH_WITHIN: Final = 60
 
 
 class SQLiteReplayStore:
@@ -46,6 +52,8 @@ class SQLiteReplayStore:
         self._lock = threading.Lock()
         self._file: tuple[int, int] | None = None
         self._claims = 0
+        self._is_locked = False
+        self._later = Later()
         if not os.path.isdir(os.path.dirname(self._path)):
             raise ConfigurationError(
                 f"The directory of the replay store '{self._path}' does not exist. "
@@ -64,7 +72,8 @@ class SQLiteReplayStore:
 
     def claim(self, delivery: str, *, lease: float) -> Claim:
         token = secrets.token_hex(16)
-        with self._transaction() as connection:
+        timeout = LOCKED_TIMEOUT if self._is_locked else BUSY_TIMEOUT
+        with self._transaction(timeout) as connection:
             now = time.time()
             record = connection.execute(
                 "SELECT reply FROM clustaar_deliveries WHERE delivery = ? AND ends > ?",
@@ -83,31 +92,47 @@ class SQLiteReplayStore:
     def complete(self, claim: Claim, reply: bytes, *, lifetime: float) -> None:
         if claim.state != "mine":
             return
-        with self._transaction() as connection:
-            record = connection.execute(
-                "SELECT token, reply FROM clustaar_deliveries WHERE delivery = ?",
-                (claim.delivery,),
-            ).fetchone()
-            if record in (None, (claim.token, None)):
-                ends = time.time() + lifetime
-                self._put(connection, claim.delivery, claim.token, ends, reply)
+
+        def attempt(timeout: float) -> None:
+            with self._transaction(timeout) as connection:
+                record = connection.execute(
+                    "SELECT token, reply FROM clustaar_deliveries WHERE delivery = ?",
+                    (claim.delivery,),
+                ).fetchone()
+                if record in (None, (claim.token, None)):
+                    ends = time.time() + lifetime
+                    self._put(connection, claim.delivery, claim.token, ends, reply)
+
+        self._finish(attempt)
 
     def release(self, claim: Claim) -> None:
-        with self._transaction() as connection:
-            connection.execute(
-                "DELETE FROM clustaar_deliveries "
-                "WHERE delivery = ? AND token = ? AND reply IS NULL",
-                (claim.delivery, claim.token),
-            )
+        def attempt(timeout: float) -> None:
+            with self._transaction(timeout) as connection:
+                connection.execute(
+                    "DELETE FROM clustaar_deliveries "
+                    "WHERE delivery = ? AND token = ? AND reply IS NULL",
+                    (claim.delivery, claim.token),
+                )
+
+        self._finish(attempt)
+
+    def _finish(self, attempt: Callable[[float], None]) -> None:
+        """Record how a delivery ended; repeat it in the background if it fails."""
+        try:
+            attempt(BUSY_TIMEOUT)
+        except ReplayStoreError:
+            self._later.add(lambda: attempt(LOCKED_TIMEOUT), seconds=FINISH_WITHIN)
+            raise
 
     def __del__(self) -> None:
         self._close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection in a transaction, within the busy timeout or not at all."""
-        deadline = time.monotonic() + BUSY_TIMEOUT
-        if not self._lock.acquire(timeout=BUSY_TIMEOUT):
+    def _transaction(self, timeout: float) -> Iterator[sqlite3.Connection]:
+        """Give a connection in a transaction, or fail after *timeout* seconds."""
+        deadline = time.monotonic() + timeout
+        if not self._lock.acquire(timeout=timeout):
+            self._is_locked = True
             raise self._failure("database is locked")
         try:
             connection = self._current_connection(deadline)
@@ -115,12 +140,15 @@ class SQLiteReplayStore:
                 _execute(connection, "BEGIN IMMEDIATE", deadline)
                 yield connection
                 _execute(connection, "COMMIT", deadline)
+                self._is_locked = False
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
         except (sqlite3.Error, OSError) as error:
             self._close()  # The next transaction starts afresh.
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            self._is_locked = code == sqlite3.SQLITE_BUSY
+            if code == sqlite3.SQLITE_CORRUPT:
                 self._set_aside()
             raise self._failure(str(error)) from error
         finally:
