@@ -32,7 +32,9 @@ ifdef ARGS
 	@$(DEV) -m pytest $(ARGS)
 else
 	@$(PY) -m coverage erase
-	@$(DEV) -m coverage run -m pytest -p no:randomly $(PARALLEL)
+	@$(DEV) -m coverage run -m pytest -p no:randomly $(PARALLEL) --ignore $(IN_A_BROWSER)
+	@$(DEV) -m coverage run --concurrency thread,greenlet \
+		-m pytest -p no:randomly $(PARALLEL) $(IN_A_BROWSER)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report $(UNCOVERED) >$(VENV)/coverage.log \
 		|| { cat $(VENV)/coverage.log; exit 1; }
@@ -123,11 +125,16 @@ clean:  ## Remove all that was made here
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-# Development mode, for the workers of xdist as well.
-DEV = PYTHONDEVMODE=1 $(PY)
+# Development mode, for the workers of xdist as well; without its checks of memory,
+# which take long and are about extensions written in C.
+DEV = PYTHONDEVMODE=1 PYTHONMALLOC=pymalloc $(PY)
 # A worker that has nothing left takes tests from another one. Before, it has the tests
 # of whole modules, which share their servers.
 PARALLEL = --numprocesses $(WORKERS) --dist worksteal
+
+# Playwright switches between greenlets. To follow them makes coverage slow, so only the
+# tests that need it are run like this.
+IN_A_BROWSER = tests/test_inspector_page.py
 
 # Without Chromium the tests of the inspector's page are skipped, and not covered.
 UNCOVERED = $(if $(shell command -v chromium),,--omit 'tests/*inspect*.py')

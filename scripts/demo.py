@@ -40,9 +40,9 @@ FLASK = [sys.executable, "-m", "flask"]
 
 def main(arguments: list[str]) -> int:
     """Run the demonstration; return 0 if the bot answered as it should."""
-    talk = stay if "--stay" in arguments else ask
+    staying = "--stay" in arguments
     with tempfile.TemporaryDirectory() as directory:
-        log = None if talk is stay else Path(directory, "log")
+        log = None if staying else Path(directory, "log")
         settings = {
             "FLASK_SQLALCHEMY_DATABASE_URI": f"sqlite:///{directory}/shop.db",
             "FLASK_CLUSTAAR_PRIVATE_KEY": PRIVATE_KEY,
@@ -51,15 +51,15 @@ def main(arguments: list[str]) -> int:
         }
         run_flask("shop", "init-db", directory=SHOP, settings=settings)
         with serve("shop", directory=SHOP, settings=settings, log=log) as server:
-            return talk(server)
+            return stay(server) if staying else ask(server.url)
 
 
-def ask(server: Server) -> int:
+def ask(url: str) -> int:
     """Send the documented notification, show what comes back, and check it."""
     body = NOTIFICATION.read_bytes()
     headers = signed_headers(body)
-    show(f"POST {server.url} HTTP/1.1", headers, body.decode())
-    status, kind, answer = post(server.url, body, headers)
+    show(f"POST {url} HTTP/1.1", headers, body.decode())
+    status, kind, answer = post(url, body, headers)
     reply = json.loads(answer)
     phrase = http.client.responses.get(status, "")
     show(f"HTTP/1.1 {status} {phrase}", {"Content-Type": kind}, pretty(reply))

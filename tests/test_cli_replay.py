@@ -657,12 +657,10 @@ def test_baseline(repository: Path, directory: Path) -> None:
     arguments = [file, "--only", "app=bot", "--baseline", "HEAD", "--for-real"]
 
     status, output = flask(repository, *arguments, PYTHONPATH=str(repository))
-    _, one = flask(repository, *arguments, "--webhook", "clustaar", "--line", 2)
 
     assert 1 == status, output
     assert "2 x  program.greet  actions.*.alternatives.* changed" in output
     assert '"Hello" -> "Hi"' in output
-    assert "1 request in" in one
     assert not (repository.parent / ".git/worktrees").exists()
 
 
@@ -734,74 +732,54 @@ def test_versions_that_cannot_answer(
     assert "git cannot be run: No such file or directory" in without
 
 
-def test_baseline_that_does_not_exist(repository: Path, directory: Path) -> None:
-    """A version that git does not know is told."""
-    (file,) = directory.glob("*.jsonl")
-
-    status, output = flask(repository, file, "--baseline", "no-such-version")
-
-    assert 1 == status
-    assert "The revision 'no-such-version' cannot run: fatal:" in output
-
-
-def test_baseline_that_fails(repository: Path, directory: Path) -> None:
+def test_baseline_that_fails(
+    repository: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What the other version says when it cannot replay is told."""
     (file,) = directory.glob("*.jsonl")
     program = repository / "program.py"
-    changed = program.read_text()
-    program.write_text(changed.replace("app.testing = True", ""))
-    git(repository, "commit", "-q", "-a", "-m", "not for tests")
-    program.write_text(changed)
+    program.write_text(program.read_text().replace("app.testing = True", ""))
+    here(repository, monkeypatch)
 
-    status, output = flask(repository, file, "--baseline", "HEAD")
+    error = sentence(run(bot(), "replay", str(file), "--baseline", "HEAD"))
 
-    assert 1 == status
-    assert "'HEAD' cannot run: The application is not in testing mode." in output
+    assert "'HEAD' cannot run: The application is not in testing mode." in error
 
 
-def test_baseline_with_other_lines(repository: Path, directory: Path) -> None:
+def test_baseline_with_other_lines(
+    repository: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each answer of the other version belongs to a line."""
+    here(repository, monkeypatch)
     (file,) = directory.glob("*.jsonl")
-    program = repository / "program.py"
-    changed = program.read_text()
-    program.write_text(changed.replace("Flask(__name__)", "Flask('other')"))
+    arguments = [str(file), "--baseline", "HEAD"]
 
-    _, output = flask(repository, file, "--baseline", "HEAD", "--only", "app=bot")
+    output = replay(bot(), *arguments, "--only", "app=bot", status=1)
 
-    assert "2 x  program.greet" in output
-    program.write_text(changed.replace("Flask(__name__)", "Flask('bot')"))
-    _, output = flask(repository, file, "--baseline", "HEAD")
-    assert "did not answer line 1" in output
+    assert "2 differently" in output
+    # The other version has another name, and leaves all lines out.
+    assert "did not answer line 1" in sentence(run(bot(), "replay", *arguments))
 
 
-def test_baseline_of_an_installed_program(repository: Path, directory: Path) -> None:
+def test_baseline_of_an_installed_program(
+    repository: Path, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A program that is not imported from the worktree is no other version."""
     (file,) = directory.glob("*.jsonl")
-    elsewhere = repository.parent / "elsewhere"
-    elsewhere.mkdir()
-    path = os.pathsep.join([*sys.path, str(directory.parent / "lib")])
-    library = directory.parent / "lib"
+    library, elsewhere = tmp_path / "lib", repository.parent / "elsewhere"
     library.mkdir()
-    (library / "program.py").write_text(PROGRAM.format(greeting="Hello"))
-    git(repository.parent, "commit", "-q", "--allow-empty", "-m", "second")
+    (repository / "program.py").rename(library / "app.py")
+    elsewhere.mkdir()
     (elsewhere / "kept").touch()
     git(repository.parent, "add", ".")
-    git(repository.parent, "commit", "-q", "-m", "third")
+    git(repository.parent, "commit", "-q", "-m", "second")
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*sys.path, str(library)]))
 
-    _, output = flask(
-        elsewhere, file, "--only", "app=bot", "--baseline", "HEAD", PYTHONPATH=path
-    )
+    arguments = [str(file), "--only", "app=bot", "--baseline", "HEAD"]
 
-    assert "its application was imported from" in output
-
-
-def test_baseline_without_git(repository: Path, directory: Path) -> None:
-    """Without git there are no other versions."""
-    (file,) = directory.glob("*.jsonl")
-
-    _, output = flask(repository, file, "--baseline", "HEAD", PATH="/nowhere")
-
-    assert "git cannot be run: No such file or directory" in output
+    error = sentence(run(bot(), "replay", *arguments))
+    assert "its application was imported from" in error
 
 
 # -- tests from recordings -----------------------------------------------------------

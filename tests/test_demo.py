@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import demo
@@ -26,14 +28,48 @@ def test_demo() -> None:
     assert "The bot answered as it should." in answer
 
 
+@dataclass
+class Staying:
+    """``make run``, and what it has printed so far."""
+
+    process: subprocess.Popen[str]
+    printed: list[str] = field(default_factory=list)
+
+    def line(self, program: str) -> str:
+        """Return the line that asks the bot with a program."""
+        assert self.process.stdout
+        while not (found := [line for line in self.printed if program in line]):
+            self.printed.append(next(self.process.stdout))
+        return found[0]
+
+
+@pytest.fixture(scope="module")
+def staying() -> Iterator[Staying]:
+    """The bot, which goes on running."""
+    with subprocess.Popen(
+        [sys.executable, SCRIPT, "--stay"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        yield Staying(process)
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+    assert 0 == process.returncode
+
+
 def test_demo_that_goes_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    staying: Staying,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """A reply that is not the right one fails."""
     monkeypatch.setattr(demo, "REPLY", tmp_path / "reply.json")
     demo.REPLY.write_text('{"actions": []}')
+    url = staying.line("listens on").split()[5].rstrip(".")
 
-    assert 1 == demo.main([])
+    assert 1 == demo.ask(url)
     assert "This is not the right reply" in capfd.readouterr().out
 
 
@@ -50,25 +86,12 @@ needs_curl = pytest.mark.skipif(
         pytest.param("clustaar send", "hello", id="send"),
     ],
 )
-def test_run(program: str, status: str) -> None:
+def test_run(staying: Staying, program: str, status: str) -> None:
     """The bot goes on running, and a line that is printed asks it, again and again."""
-    with subprocess.Popen(
-        [sys.executable, SCRIPT, "--stay"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout
-        line = next(line for line in process.stdout if program in line)
-        answers = [
-            subprocess.run(["sh", "-c", line], capture_output=True, text=True).stdout
-            for _ in range(2)
-        ]
-        process.send_signal(signal.SIGTERM)
-        process.communicate()
-
-    assert 0 == process.returncode
-    for answer in answers:
+    for _ in range(2):
+        answer = subprocess.run(
+            ["sh", "-c", staying.line(program)], capture_output=True, text=True
+        ).stdout
         assert status in answer
         assert "Hello John, welcome to the shop!" in answer
 
