@@ -151,6 +151,11 @@ PARTS = [
         lambda payload: everything(payload, private_key=None),
     ),
     _part(
+        "a deadline",
+        "Everything; the handler runs in a thread, and has 5 seconds.",
+        lambda payload: everything(payload, deadline=5),
+    ),
+    _part(
         "no filter",
         "Everything, with a handler of all steps.",
         lambda payload: everything(payload, filtered=False),

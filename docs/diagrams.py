@@ -97,7 +97,10 @@ STATIONS = [
         ("no_handler",),
     ),
     Station(
-        "handler.function", "your handlers", "One after the other", ("handler_failed",)
+        "handler.function",
+        "your handlers",
+        "One after the other",
+        ("handler_failed", "handler_late"),
     ),
     Station(
         "answer_of", "replies.answer_of", "What each returned becomes an answer", ()

@@ -335,6 +335,32 @@ class HandlerFailed(ProblemError):
         return error
 
 
+class HandlerLate(ProblemError):
+    """A handler did not answer within its deadline, and no late handler answered."""
+
+    code: int | None = 503
+    description: str | None = "A handler of the webhook did not answer in time."
+    #: ``"timeout"``, or ``"busy"`` if the handler did not run because all threads for
+    #: handlers with a deadline were busy.
+    reason: str = "timeout"
+
+    @classmethod
+    def of(cls, handler: Any, seconds: float, reason: str) -> HandlerLate:
+        """Return the problem that *handler* is late with a deadline of *seconds*."""
+        if reason == "busy":
+            detail = (
+                f"The handler '{handler.name}' did not run: all threads for handlers "
+                "with a deadline are busy."
+            )
+        else:
+            detail = (
+                f"The handler '{handler.name}' did not answer within {seconds:g} s."
+            )
+        error = cls(detail)
+        error.handler, error.reason = handler, reason
+        return error
+
+
 class InternalError(ProblemError):
     """Code outside handlers raised an exception, between authentication and reply."""
 

@@ -6,26 +6,31 @@ step of its life.
 
 from __future__ import annotations
 
+import contextvars
 import io
 import json
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 from typing import Any, cast
 
 from blinker import Signal
 from flask import Flask, Response
+from flask.globals import app_ctx
 from flask.signals import got_request_exception
 from werkzeug.exceptions import HTTPException
 
 from . import logs, replies, signals
 from .body import check_content, read_body
+from .deadline import InThread, TimeIsUp, shortest
 from .describe import shorten
 from .errors import (
     ClustaarError,
     DeliveryInProgress,
     HandlerFailed,
+    HandlerLate,
     InternalError,
     InvalidReply,
     NoHandler,
@@ -66,6 +71,8 @@ class Exchange:
         #: The handlers that were called, and those of them that answered.
         self.called: list[Handler] = []
         self.answered: list[Handler] = []
+        #: The problem of the handler that was late, if one was.
+        self.late: HandlerLate | None = None
         self._start = time.perf_counter()
         self._unread: RequestRejected | None = None
         self._claim: Claim | None = None
@@ -106,7 +113,7 @@ class Exchange:
             notification = self._load()
             if signals.notification_received.receivers:
                 self._tell(signals.notification_received, notification=notification)
-            answers = self._send(notification)
+            notification, answers = self._send(notification)
             reply = replies.merge(answers, notification)
             body = self._dumps(reply, answers)
             self._record(body)
@@ -213,8 +220,11 @@ class Exchange:
             notification=self.notification,
         )
 
-    def _send(self, notification: Notification) -> list[Answer]:
-        """Send the notification to all handlers that match, or to the fallback."""
+    def _send(self, notification: Notification) -> tuple[Notification, list[Answer]]:
+        """Send the notification to all handlers that match, or to the fallback.
+
+        :returns: the notification with the changes of the handlers, and their answers.
+        """
         webhook = self.installation.webhook
         if self.settings.dispatch == "first":
             notification.__dict__["_wanted"] = 1
@@ -225,30 +235,50 @@ class Exchange:
                 if fallback is None:
                     raise self._unhandled(notification)
                 results = [(fallback, self._call(fallback, notification))]
+        except HandlerLate as late:
+            return self._answer_late(late)
         except PASSED_ON:
             raise
         except BaseException as error:
             raise HandlerFailed("A filter of the webhook failed.") from error
-        return [answer for _, answer in results if answer is not None]
+        return notification, [answer for _, answer in results if answer is not None]
 
     def _call(self, handler: Handler, notification: Notification) -> Answer | None:
-        """Call a handler, and return its answer; None if it only watched."""
-        start = time.perf_counter()
+        """Call a handler, and return its answer; None if it only watched.
+
+        :raises HandlerLate: if its deadline is over.
+        """
         self.called.append(handler)
+        if handler.deadline is None and self.settings.deadline is None:
+            answer = self._run(handler, notification)
+        else:
+            answer = self._run_in_time(handler, notification)
+        if answer is not None:
+            self.answered.append(handler)
+        return answer
+
+    def _run(
+        self,
+        handler: Handler,
+        notification: Notification,
+        until: float | None = None,
+    ) -> Answer | None:
+        """Run a handler with what is around it.
+
+        :param until: when an async handler is cancelled.
+        """
+        start = time.perf_counter()
         arounds = self.installation.webhook._arounds_of(handler)
         try:
             notification.__dict__["_match"] = handler.match(notification)
             if arounds:
-                answer = self._answer_inside(arounds, handler, notification, Call())
-            else:
-                answer = self._answer(handler, notification, None)
-            if answer is not None:
-                self.answered.append(handler)
-            return answer
+                call = Call()
+                return self._answer_inside(arounds, handler, notification, call, until)
+            return self._answer(handler, notification, None, until)
         except ProblemError as error:
             error.handler = handler
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, TimeIsUp):
             raise
         except BaseException as error:
             raise HandlerFailed.by(handler, error) from error
@@ -262,11 +292,15 @@ class Exchange:
                 )
 
     def _answer(
-        self, handler: Handler, notification: Notification, call: Call | None
+        self,
+        handler: Handler,
+        notification: Notification,
+        call: Call | None,
+        until: float | None,
     ) -> Answer | None:
         returned = handler.function(notification)
         if hasattr(type(returned), "__await__"):
-            returned = self._awaited(returned)
+            returned = self._awaited(returned, until)
         if call is None:
             return answer_of(returned, handler.name)
         call.returned = returned
@@ -279,19 +313,107 @@ class Exchange:
         handler: Handler,
         notification: Notification,
         call: Call,
+        until: float | None,
     ) -> Answer | None:
         """Call a handler inside of the context managers around it."""
         if not arounds:
-            return self._answer(handler, notification, call)
+            return self._answer(handler, notification, call, until)
         outermost, *inner = arounds
         with outermost(notification, handler, call):
-            return self._answer_inside(inner, handler, notification, call)
+            return self._answer_inside(inner, handler, notification, call, until)
         return None  # One of them suppressed the exception of the handler.
 
-    def _awaited(self, returned: Any) -> Any:
-        """Return what an async function gives."""
+    def _awaited(self, returned: Any, until: float | None = None) -> Any:
+        """Return what an async function gives.
+
+        :raises TimeIsUp: if it takes too long. It is cancelled.
+        """
         _check_no_loop(returned)
-        return self.installation.app.ensure_sync(_await)(returned)
+        return self.installation.app.ensure_sync(_await)(returned, until)
+
+    # -- in time -----------------------------------------------------------------------
+
+    def _run_in_time(
+        self, handler: Handler, notification: Notification
+    ) -> Answer | None:
+        """Run a handler in a thread, and go on without it when it is late.
+
+        :raises HandlerLate: if it is.
+        """
+        app, threads = self.installation.app, self.installation.threads
+        seconds = cast(float, shortest(self.settings.deadline, handler.deadline))
+        until = self._start + seconds
+        context = contextvars.copy_context()
+
+        def run() -> Answer | None:
+            with _own_context(app):
+                return self._run(handler, notification, until)
+
+        def ended(took: float, error: BaseException | None) -> None:
+            context.run(self._log_end, handler, took, error)
+            context.run(self._tell_late, handler, notification, "timeout", took, error)
+
+        call = InThread(partial(context.run, run), ended)
+        try:
+            return call.result(threads, until)
+        except TimeIsUp as error:
+            self.late = HandlerLate.of(handler, seconds, error.reason)
+        self._log(
+            logging.WARNING,
+            "%s Handlers occupy %d of %d threads.",
+            self.late.description,
+            threads.busy,
+            threads.size,
+            code=self.late.error_code,
+        )
+        if not call.has_begun:
+            self._tell_late(handler, notification, self.late.reason)
+        raise self.late
+
+    def _answer_late(self, late: HandlerLate) -> tuple[Notification, list[Answer]]:
+        """Answer in place of a handler that is late, from a fresh notification."""
+        handler = self.installation.webhook._late_handler_for(late.handler)
+        if handler is None:
+            raise late
+        notification = self._load()
+        self.called.append(handler)
+        answer = self._run(handler, notification)
+        self.answered = [] if answer is None else [handler]
+        return notification, [] if answer is None else [answer]
+
+    def _log_end(
+        self, handler: Handler, took: float, error: BaseException | None
+    ) -> None:
+        """Log that a handler that was late has ended."""
+        name = handler.name
+        if error is None:
+            message = (
+                "The handler '%s', which was late, ended after %.1f s. Its answer was "
+                "dropped."
+            )
+            self._log(logging.INFO, message, name, took)
+        else:
+            shown = logs.without_keys(error)
+            message = "The handler '%s', which was late, failed after %.1f s."
+            self._log(logging.ERROR, message, name, took, exc_info=shown)
+
+    def _tell_late(
+        self,
+        handler: Handler,
+        notification: Notification,
+        reason: str,
+        took: float = 0.0,
+        error: BaseException | None = None,
+    ) -> None:
+        """Tell that a handler that was late has ended, or that it did not run."""
+        self._tell(
+            signals.handler_late,
+            notification=notification,
+            handler=handler,
+            duration=took,
+            reason=reason,
+            exception=_raised(error) if isinstance(error, ProblemError) else error,
+        )
 
     # -- the reply ---------------------------------------------------------------------
 
@@ -502,8 +624,28 @@ def _check_no_loop(awaitable: Any) -> None:
     )
 
 
-async def _await(awaitable: Any) -> Any:
-    return await awaitable
+async def _await(awaitable: Any, until: float | None) -> Any:
+    if until is None:
+        return await awaitable
+    import asyncio
+
+    try:
+        async with asyncio.timeout(until - time.perf_counter()) as limit:
+            return await awaitable
+    except TimeoutError:
+        if limit.expired():
+            raise TimeIsUp("timeout") from None
+        raise
+
+
+def _own_context(app: Flask) -> AbstractContextManager[Any]:
+    """Return an application context for a thread that outlives the request."""
+    current: Any = cast(Any, app_ctx)._get_current_object()
+    # From Flask 3.2 on, the request is in the application context.
+    own: AbstractContextManager[Any] = (
+        current.copy() if hasattr(current, "copy") else app.app_context()
+    )
+    return own
 
 
 def _skew(error: ProblemError) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from . import logs
+from .deadline import Threads
 from .errors import ConfigurationError, ReplayStoreError
 from .replay import ReplayStore, check_store, open_store
 from .routing import Router
@@ -34,6 +35,8 @@ class Installation:
         self.store: ReplayStore | None = open_store(
             settings.replay_store, settings.replay_capacity
         )
+        #: Where handlers with a deadline run.
+        self.threads: Threads = Threads(settings.deadline_threads)
         #: The key of the signed date in the WSGI environment.
         self.date_key: str = "HTTP_" + settings.date_header.upper().replace("-", "_")
         self._app = weakref.ref(app)

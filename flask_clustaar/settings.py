@@ -40,6 +40,8 @@ class SettingsKeywords(TypedDict, total=False):
     replay_ttl: float | None
     replay_lease: float
     replay_capacity: int
+    deadline: float | None
+    deadline_threads: int
     dispatch: Literal["all", "first"]
     on_error: Literal["problem", "passthrough"]
     record: str | os.PathLike[str] | None
@@ -73,6 +75,8 @@ class Settings:
     replay_ttl: float | None
     replay_lease: float
     replay_capacity: int
+    deadline: float | None
+    deadline_threads: int
     dispatch: Literal["all", "first"]
     on_error: Literal["problem", "passthrough"]
     record: Path | None
@@ -638,6 +642,26 @@ SETTINGS: Final = (
         50_000,
         "",
         "Maximum number of deliveries in the memory store.",
+        _count,
+    ),
+    Setting(
+        "deadline",
+        "number above 0, or None",
+        "seconds",
+        None,
+        "None: replies wait for the handlers",
+        "How long handlers may take, from the arrival of the request; then the handler "
+        "of ``@webhook.late`` answers. See :doc:`/guides/slow-services`.",
+        _optional_seconds,
+    ),
+    Setting(
+        "deadline_threads",
+        "whole number above 0",
+        "threads",
+        16,
+        "",
+        "How many handlers with a deadline run at once in each process. If all threads "
+        "are busy, the next handler with a deadline does not run and is late at once.",
         _count,
     ),
     Setting(

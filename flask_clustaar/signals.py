@@ -60,6 +60,13 @@ handler_called: NamedSignal = IndependentSignal("handler-called")
 #: the problem body).
 handler_failed: NamedSignal = IndependentSignal("handler-failed")
 
+#: Sent when a handler that was late has ended, in the thread of the handler, or at once
+#: if it did not run. Its answer is dropped. Arguments: *webhook*, *notification* (the
+#: one that the handler got), *handler*, *duration* (for how many seconds it ran in the
+#: end; 0.0 if it did not run), *reason* (``"timeout"``, or ``"busy"`` if all threads
+#: were busy), *exception* (what it raised after its deadline, or None).
+handler_late: NamedSignal = IndependentSignal("handler-late")
+
 #: Sent before a reply is sent. Arguments: *webhook*, *notification*, *reply* (the JSON
 #: of the reply, as a dict).
 reply_sent: NamedSignal = IndependentSignal("reply-sent")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 import warnings
 from collections.abc import Callable
 from operator import truth
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -445,6 +447,70 @@ def test_no_handlers() -> None:
     app, _ = webhook_of()
     (one,) = found(app)
     assert one.startswith("warning: The webhook has no handlers")
+
+
+# -- deadlines -----------------------------------------------------------------------
+
+
+def found_of_deadlines(app: Flask) -> list[str]:
+    """Return what is found, but for gevent, which may be installed."""
+    return [each for each in found(app) if "gevent" not in each]
+
+
+def test_deadline_without_a_late_handler() -> None:
+    """The check names the handlers for which nothing answers."""
+    app, webhook = webhook_of()
+    group = HandlerGroup()
+    group.on(TOPIC, handler, filter=StepID("c" * 24), deadline=2)
+    group.late(other)
+    webhook.include(group)
+    webhook.on(TOPIC, handler, filter=StepID("a" * 24), deadline=2)
+    webhook.on(TOPIC, other, filter=StepID("b" * 24))
+
+    assert found_of_deadlines(app) == [
+        "warning: There is no late handler for 'test_cli_check.handler'. The answer is "
+        "503 'handler_late' if it is late. Register one with '@webhook.late'."
+    ]
+
+
+def test_deadlines_of_many_handlers() -> None:
+    """Three are named. With 'passthrough' the answer is another one."""
+    app, webhook = webhook_of(deadline=2, on_error="passthrough")
+    for letter in "abcde":
+        webhook.on(TOPIC, handler, filter=StepID(letter * 24))
+    (message,) = found_of_deadlines(app)
+
+    assert message.count("test_cli_check.handler") == 3
+    assert "and 2 more. The step is returned unchanged if it is late." in message
+
+
+def test_deadline_after_the_lease() -> None:
+    """The same delivery could run twice at once."""
+    app, webhook = webhook_of(deadline=60)
+    webhook.on(TOPIC, handler)
+    webhook.late(other)
+
+    (message,) = found_of_deadlines(app)
+    assert "A handler may take 60 seconds, and the same delivery may run again" in (
+        message
+    )
+    assert "'CLUSTAAR_REPLAY_LEASE' to 90 or more." in message
+
+
+@pytest.mark.parametrize("patched", [True, False])
+def test_deadline_under_gevent(monkeypatch: pytest.MonkeyPatch, patched: bool) -> None:
+    """A busy handler delays the late reply. Installed only, it is a hint."""
+    monkey: Any = SimpleNamespace(is_module_patched=lambda name: patched)
+    gevent: Any = SimpleNamespace(monkey=monkey, __spec__="a spec")
+    monkeypatch.setitem(sys.modules, "gevent", gevent)
+    monkeypatch.setitem(sys.modules, "gevent.monkey", monkey)
+    app, webhook = webhook_of(deadline=2)
+    webhook.on(TOPIC, handler)
+    webhook.late(other)
+
+    (message,) = found(app)
+    level, what = ("warning", "in use") if patched else ("hint", "installed")
+    assert message.startswith(f"{level}: gevent is {what}. Under it, the late reply")
 
 
 def test_many_handlers() -> None:

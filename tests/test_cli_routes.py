@@ -44,6 +44,22 @@ def notification(tmp_path: Path, **arguments: str) -> Path:
 # -- the table -----------------------------------------------------------------------
 
 
+def test_deadlines() -> None:
+    """The table has the deadline of each handler, and what answers then."""
+    app, webhook = webhook_of()
+    group = HandlerGroup(deadline=2)
+    group.on(TOPIC, handler)
+    group.late(other)
+    webhook.include(group)
+    webhook.on(TOPIC, other, deadline=0.5, filter=StepID("a"))
+    webhook.on(TOPIC, other, filter=StepID("b"))
+
+    rows = ok(run(app, "routes")).splitlines()[2:]
+    assert f"{TOPIC} (2 s, then test_cli_routes.other)" in rows[0]
+    assert f"{TOPIC} (0.5 s)" in rows[1]
+    assert f"{TOPIC} " in rows[2] and " s" not in rows[2].partition(TOPIC)[2]
+
+
 def test_groups_that_answer_alone(tmp_path: Path) -> None:
     """The table marks their handlers, and the explanation says who stays silent."""
     app, webhook = webhook_of()

@@ -249,7 +249,7 @@ def test_pictures() -> None:
 
 #: What a bot is not built on.
 INTERNAL = {
-    "_version", "address", "body", "cleaning", "cli", "contrib",
+    "_version", "address", "body", "cleaning", "cli", "contrib", "deadline",
     "describe", "extension", "fast", "handling", "inspector",
     "limits", "logs", "notifications", "platform", "printable", "recording",
     "reference", "replaying", "replies", "schemas", "verification",

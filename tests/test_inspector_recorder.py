@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,29 @@ def test_handlers(inspected: Inspected) -> None:
     assert not answer["matched"]
     assert (answer["ms"], answer["returned"]) == (None, None)
     assert "did not match" in answer["sentence"]
+
+
+def test_a_handler_that_is_late(tmp_path: Path) -> None:
+    """It is named, and so is what answered in its place."""
+    app = inspected_bot(deadline=0.05)
+    webhook = app.extensions["clustaar"]["clustaar"]
+    go = threading.Event()
+    webhook.on_step(ASK)(lambda notification: go.wait())
+    webhook.late(lambda notification: "One moment.")
+    delivery = from_wire(Inspected(tmp_path, app), body())
+    go.set()
+
+    assert (delivery["late"] or "").endswith("<lambda>")
+    *_, slow, late = delivery["handlers"]
+    assert "did not answer within 0.05 s." in slow["sentence"]
+    assert slow["returned"] is None
+    assert late["sentence"].startswith("answered in place of '")
+    assert late["returned"] == "'One moment.'"
+
+
+def test_no_handler_that_is_late(inspected: Inspected) -> None:
+    """Nothing is named."""
+    assert from_wire(inspected, body())["late"] is None
 
 
 def test_checks_that_pass(inspected: Inspected) -> None:

@@ -18,6 +18,7 @@ LADDER = [
     {
         "_version",
         "channels",
+        "deadline",
         "describe",
         "errors",
         "events",

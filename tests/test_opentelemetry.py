@@ -36,14 +36,14 @@ def greet(notification: Any) -> str:
 class Bot:
     """A bot whose spans and metrics are kept in memory."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, deadline: float | None = None, **options: Any) -> None:
         self.exporter = InMemorySpanExporter()
         self.tracers = TracerProvider()
         self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.reader = InMemoryMetricReader()
         self.meters = MeterProvider([self.reader])
         self.app = Flask("bot")
-        self.webhook = ClustaarWebhook(self.app, private_key="key")
+        self.webhook = ClustaarWebhook(self.app, private_key="key", deadline=deadline)
         OpenTelemetry(
             self.webhook,
             tracer_provider=self.tracers,
@@ -177,6 +177,27 @@ def test_metrics(bot: Bot) -> None:
         ("clustaar.repeats", "clustaar"): 1,
         ("clustaar.rejections", "clustaar", "signature_missing"): 1,
     } == bot.metrics
+
+
+def test_a_handler_that_is_late() -> None:
+    """It is counted with the reason."""
+    bot = Bot(deadline=1e-9)
+    bot.client.say("hi")
+
+    assert bot.metrics["clustaar.handler.late", "clustaar", NAME, "timeout"] == 1
+    bot.tracers.shutdown()
+    bot.meters.shutdown()
+
+
+def test_the_span_of_a_handler_with_a_deadline() -> None:
+    """The handler runs in a thread, and its span is where it would be without."""
+    bot = Bot(deadline=60)
+    with instrumented(bot):
+        bot.client.say("hi")
+
+    assert [[bot.spans[0].name, [f"handle {NAME}"]]] == tree(bot.spans)
+    bot.tracers.shutdown()
+    bot.meters.shutdown()
 
 
 def test_nothing_is_recorded_without_an_sdk() -> None:

@@ -102,6 +102,17 @@ def test_a_failure_of_no_single_handler(bot: Bot) -> None:
     assert 1 == bot.scrape()["clustaar_handler_failures_total", *failures]
 
 
+def test_a_handler_that_is_late() -> None:
+    """It is counted with the reason, and its late reply is a reply."""
+    bot = Bot(deadline=1e-9)
+    bot.webhook.late(lambda notification: "One moment.")
+    bot.client.say("hi")
+
+    counted = bot.scrape()
+    assert 1 == counted["clustaar_handlers_late_total", NAME, "timeout", "clustaar"]
+    assert 1 == counted["clustaar_replies_total", "clustaar"]
+
+
 def test_a_repeat(bot: Bot) -> None:
     """The same delivery again is a repeat, and neither a notification nor a reply."""
     bot.client.say("hi")

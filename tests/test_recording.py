@@ -95,6 +95,25 @@ assert "flask_clustaar.recording" not in sys.modules
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_a_handler_that_is_late(directory: Path) -> None:
+    """A line names it; the reply is that of the late handler."""
+    app = bot(directory, deadline=1e-9)
+    app.extensions["clustaar"]["clustaar"].late(lambda notification: "One moment.")
+    talk(app, GREET)
+
+    (row,) = rows(directory)
+    assert row["late"].endswith("greet")
+    assert "One moment." in row["reply"]
+    assert ["<lambda>"] == [each["name"].split(".")[-1] for each in row["handlers"]]
+
+
+def test_a_line_without_a_handler_that_is_late(directory: Path) -> None:
+    """It says so."""
+    talk(bot(directory), GREET)
+
+    assert rows(directory)[0]["late"] is None
+
+
 def test_request_and_reply(directory: Path) -> None:
     """A line has the request, the reply, who answered, and how long that took."""
     app = bot(directory)

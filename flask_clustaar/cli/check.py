@@ -12,6 +12,7 @@ from ..errors import ConfigurationWarning, InsecureWebhookWarning
 from ..extension import ClustaarWebhook
 from .application import chosen, load_app_with_warnings, selected, warn, webhooks_of
 from .checks.bot import check_bot
+from .checks.deadlines import check_deadlines
 from .checks.handlers import check_groups, check_handlers
 from .checks.reachability import check_reachability
 from .checks.reply import check_reply
@@ -114,6 +115,7 @@ def _check_webhook(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
     yield from check_settings(installation)
     yield from check_reachability(app, webhook)
     yield from check_handlers(webhook.handlers, installation.settings.dispatch)
+    yield from check_deadlines(app, webhook)
     yield from check_source(files_of(webhook.handlers))
 
 

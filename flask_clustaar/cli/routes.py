@@ -9,6 +9,7 @@ import click
 from flask import Flask
 
 from ..address import rules_of
+from ..deadline import shortest
 from ..extension import ClustaarWebhook
 from ..models import Notification
 from ..routing import Handler
@@ -71,7 +72,7 @@ def _describe(
         "webhook": webhook.name,
         "urls": list(urls),
         "dispatch": webhook.installation(app).settings.dispatch,
-        "handlers": [_handler(each) for each in webhook.handlers],
+        "handlers": [_handler(each, webhook, app) for each in webhook.handlers],
     }
     if notification is None:
         return row
@@ -101,12 +102,17 @@ def _url(app: Flask, rule: Any) -> str:
     return f"{host or ''}{root}{path}"
 
 
-def _handler(handler: Handler) -> JSON:
+def _handler(handler: Handler, webhook: ClustaarWebhook, app: Flask) -> JSON:
+    settings = webhook.installation(app).settings
+    deadline = shortest(settings.deadline, handler.deadline)
+    late = None if deadline is None else webhook._late_handler_for(handler)
     return {
         "event": handler.topic,
         "filter": None if handler.filter is None else repr(handler.filter),
         "fallback": handler.is_fallback,
         "alone": handler.alone,
+        "deadline": deadline,
+        "late": None if late is None else late.name,
         "name": handler.name,
         "place": handler.location,
     }
@@ -156,6 +162,9 @@ def _print_table(handlers: Sequence[JSON]) -> None:
 def _event(handler: JSON) -> str:
     event = handler["event"] or "any"
     notes = [note for note in ("fallback", "alone") if handler[note]]
+    if handler["deadline"] is not None:
+        late = f", then {handler['late']}" if handler["late"] else ""
+        notes.append(f"{handler['deadline']:g} s{late}")
     return f"{event} ({', '.join(notes)})" if notes else event
 
 

@@ -35,6 +35,7 @@ class Observer:
         # The signals refer to this object weakly: see init_app.
         signals.notification_received.connect(self._notification_received)
         signals.handler_failed.connect(self._handler_failed)
+        signals.handler_late.connect(self._handler_late)
         signals.reply_repeated.connect(self._reply_repeated)
         signals.request_rejected.connect(self._request_rejected)
         self._listen_further()
@@ -58,6 +59,9 @@ class Observer:
 
     def failed(self, webhook: str, handler: str, exception: str) -> None:
         """Count a failure."""
+
+    def late(self, webhook: str, handler: str, reason: str) -> None:
+        """Count a handler that was late, when it has ended."""
 
     def replied(self, webhook: str) -> None:
         """Count a reply."""
@@ -117,6 +121,17 @@ class Observer:
         if self._observes(webhook):
             name = SEVERAL if handler is None else handler.name
             self.failed(webhook.name, name, type(exception).__name__)
+
+    def _handler_late(
+        self,
+        sender: Any,
+        webhook: ClustaarWebhook,
+        handler: Handler,
+        reason: str,
+        **extra: Any,
+    ) -> None:
+        if self._observes(webhook):
+            self.late(webhook.name, handler.name, reason)
 
     def _reply_sent(self, sender: Any, webhook: ClustaarWebhook, **extra: Any) -> None:
         if self._observes(webhook):

@@ -75,6 +75,11 @@ class OpenTelemetry(Observer):
             "{failure}",
             "Handlers that raised an exception, and replies that were invalid.",
         )
+        self._late = meter.create_counter(
+            "clustaar.handler.late",
+            "{handler}",
+            "Handlers that were late, counted when they have ended.",
+        )
         self._replies = meter.create_counter(
             "clustaar.replies", "{reply}", "Replies that were sent."
         )
@@ -139,6 +144,10 @@ class OpenTelemetry(Observer):
     def failed(self, webhook: str, handler: str, exception: str) -> None:
         labels = {"webhook": webhook, "handler": handler, "exception": exception}
         self._failures.add(1, labels)
+
+    def late(self, webhook: str, handler: str, reason: str) -> None:
+        labels = {"webhook": webhook, "handler": handler, "reason": reason}
+        self._late.add(1, labels)
 
     def replied(self, webhook: str) -> None:
         self._replies.add(1, {"webhook": webhook})

@@ -69,6 +69,12 @@ class PrometheusMetrics(Observer):
             ["webhook", "handler", "exception"],
             registry=registry,
         )
+        self._late = Counter(
+            "clustaar_handlers_late",
+            "Handlers that were late, counted when they have ended.",
+            ["webhook", "handler", "reason"],
+            registry=registry,
+        )
         self._replies = Counter(
             "clustaar_replies",
             "Replies that were sent.",
@@ -103,6 +109,9 @@ class PrometheusMetrics(Observer):
 
     def failed(self, webhook: str, handler: str, exception: str) -> None:
         self._failures.labels(webhook, handler, exception).inc()
+
+    def late(self, webhook: str, handler: str, reason: str) -> None:
+        self._late.labels(webhook, handler, reason).inc()
 
     def replied(self, webhook: str) -> None:
         self._replies.labels(webhook).inc()

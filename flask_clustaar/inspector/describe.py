@@ -67,6 +67,7 @@ def describe(app: Flask, trace: Trace) -> tuple[Delivery, Row]:
         error=_traceback(trace),
         checks=[(each.check, each.outcome, each.sentence) for each in checks],
         handlers=_handlers(app, webhook, trace),
+        late=None if trace.late is None else trace.late.handler.name,
         timings=_timings(trace),
         pinned=None,
     )
@@ -106,6 +107,7 @@ def read_delivery(line: bytes) -> Delivery:
         "error": None,
         "checks": [],
         "handlers": [],
+        "late": None,
         "timings": _NO_TIMINGS,
         "pinned": None,
     }
@@ -267,6 +269,13 @@ def _handlers(app: Flask, webhook: ClustaarWebhook, trace: Trace) -> list[Handle
     with app.request_context(dict(trace.environ)):
         explanations = webhook.explain(notification)
     runs = {run.handler: run for run in trace.runs}
+    if trace.late is not None and trace.late.handler in runs:
+        explanations = [
+            each._replace(sentence=f"{each.sentence}. {trace.late.description}")
+            if each.handler == trace.late.handler
+            else each
+            for each in explanations
+        ]
     rows: list[HandlerRun] = []
     hidden = 0
     for explanation in explanations:
@@ -275,6 +284,12 @@ def _handlers(app: Flask, webhook: ClustaarWebhook, trace: Trace) -> list[Handle
             rows.append(_handler(explanation, run))
         else:
             hidden += 1
+    known = {explanation.handler for explanation in explanations}
+    for run in trace.runs:
+        if run.handler not in known and trace.late is not None:
+            # It is the late handler, which is not one of those that match.
+            sentence = f"answered in place of {trace.late.handler.name!r}"
+            rows.append(_handler(Explanation(run.handler, True, sentence), run))
     if hidden:
         more = f"{hidden} more did not match."
         rows.append({**_handler(explanations[-1], None), "name": "…", "sentence": more})

@@ -16,7 +16,7 @@ from flask import Flask, request
 from werkzeug.wsgi import ClosingIterator
 
 from .. import signals
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, HandlerLate
 from ..extension import ClustaarWebhook
 from ..models import Notification
 from ..routing import Call, Handler
@@ -73,6 +73,7 @@ class Recorder:
             trace.status = int(status[:3])
             # Flask drops the request before the application returns.
             trace.webhook = self._webhook_of(environ)
+            trace.late = _late(environ)
             return start_response(status, *more)
 
         try:
@@ -195,6 +196,14 @@ class Recorder:
                 origin: Origin | None = trace.environ.get(SOURCE)
                 if origin is not None:
                     origin.id = id
+
+
+def _late(environ: JSON) -> HandlerLate | None:
+    """Return the problem of the handler that was late, if one was."""
+    routed = environ.get("werkzeug.request")
+    exchange = (getattr(routed, "view_args", None) or {}).get("exchange")
+    late: HandlerLate | None = getattr(exchange, "late", None)
+    return late
 
 
 def _trace() -> Trace:

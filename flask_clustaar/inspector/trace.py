@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Final
 
+from ..errors import HandlerLate
 from ..extension import ClustaarWebhook
 from ..models import Notification
 from ..routing import Call, Handler
@@ -97,6 +98,8 @@ class Trace:
     handled: float | None = None
     failure: BaseException | None = None
     repeated: bool = False
+    #: The problem of the handler that was late, if one was.
+    late: HandlerLate | None = None
     status: int = 500
     reply: bytes = b""
     ended: float = 0.0

@@ -75,6 +75,8 @@ class Delivery(TypedDict):
     #: The authentication checks: name, outcome and sentence. They may show values.
     checks: list[tuple[str, Literal["pass", "FAIL", "skip"], str]]
     handlers: list[HandlerRun]
+    #: The name of the handler that was late; None if none was.
+    late: str | None
     timings: Timings
     #: The name under which somebody keeps it.
     pinned: str | None

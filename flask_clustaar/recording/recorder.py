@@ -28,12 +28,21 @@ QUIET: Final = 60.0
 Redact = Callable[[Redactor, bytes, bytes], tuple[bytes, bytes] | None]
 
 
+class Late(Protocol):
+    """What the recorder reads of a handler that was late."""
+
+    handler: Any
+
+
 class Received(Protocol):
     """What the recorder reads of a request."""
 
     environ: dict[str, Any]
     body: bytes
     delivery: str | None
+
+    @property
+    def late(self) -> Late | None: ...
 
 
 class Answered(Protocol):
@@ -161,6 +170,7 @@ class Recorder:
         most = self._settings.record_bytes
         row["headers"] = self._headers(request.environ)
         row["handlers"] = run.handlers
+        row["late"] = None if request.late is None else request.late.handler.name
         row["error"] = run.error
         row["redact"] = self._redaction_name()
         row["request"] = row["reply"] = None

@@ -60,6 +60,22 @@ def check_handler(function: Any) -> None:
     )
 
 
+def check_deadline(deadline: float | None) -> float | None:
+    """Return a deadline that was given to a handler or a group."""
+    if deadline is None:
+        return None
+    if isinstance(deadline, bool) or not isinstance(deadline, (int, float)):
+        raise TypeError(
+            "'deadline' is a number of seconds, not a "
+            f"'{type(deadline).__name__}'. Write 'deadline=2'."
+        )
+    if not 0 < deadline < 10**12:
+        raise ValueError(
+            f"'deadline' must be a positive number of seconds, not {deadline!r:.40}."
+        )
+    return deadline
+
+
 def takes_call(function: Any) -> bool:
     """Tell if a function that is to be around handlers has an argument ``call``.
 

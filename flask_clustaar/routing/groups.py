@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from ..answers import AnyAnswer
+from ..deadline import shortest
 from ..errors import ConfigurationError
 from ..events import CONVERSATION_STEP_REACHED
 from ..filters import Filter, FilterLike, StepID, as_filter
 from ..filters.base import accepts_arguments
 from ..models import Notification
 from .checks import (
+    check_deadline,
     check_error,
     check_error_handler,
     check_event,
@@ -39,6 +41,7 @@ class HandlerRegistry:
         self._included: list[HandlerGroup] = []
         self._arounds: list[Around] = []
         self._error_handlers: dict[type[BaseException], ErrorHandler] = {}
+        self._late: Handler | None = None
         self._frozen: str | None = None
 
     @property
@@ -48,16 +51,31 @@ class HandlerRegistry:
 
     @overload
     def on(
-        self, event: str, handler: None = None, *, filter: FilterLike | None = None
+        self,
+        event: str,
+        handler: None = None,
+        *,
+        filter: FilterLike | None = None,
+        deadline: float | None = None,
     ) -> Callable[[_H], _H]: ...
 
     @overload
     def on(
-        self, event: str, handler: _H, *, filter: FilterLike | None = None
+        self,
+        event: str,
+        handler: _H,
+        *,
+        filter: FilterLike | None = None,
+        deadline: float | None = None,
     ) -> _H: ...
 
     def on(
-        self, event: str, handler: Any = None, *, filter: FilterLike | None = None
+        self,
+        event: str,
+        handler: Any = None,
+        *,
+        filter: FilterLike | None = None,
+        deadline: float | None = None,
     ) -> Any:
         """Register a handler for an event, as a decorator or with a call::
 
@@ -74,21 +92,27 @@ class HandlerRegistry:
         :param handler: a function of one argument, the notification.
         :param filter: what a notification has to match as well: one of
             :mod:`flask_clustaar.filters`, or a function of the notification.
+        :param deadline: after how many seconds, from the arrival of the request, the
+            handler is :meth:`late`. It can only shorten ``CLUSTAAR_DEADLINE``.
         :raises TypeError: if an argument has the wrong type.
         :raises ConfigurationError: if it is too late to register handlers.
         """
         check_event(event, "on")
         own = None if filter is None else as_filter(filter)
+        check_deadline(deadline)
 
         def register(function: _H) -> _H:
             check_handler(function)
-            self._register(Handler(event, function, own))
+            self._register(Handler(event, function, own, deadline=deadline))
             return function
 
         return register if handler is None else register(handler)
 
     def on_step(
-        self, *ids: str, filter: FilterLike | None = None
+        self,
+        *ids: str,
+        filter: FilterLike | None = None,
+        deadline: float | None = None,
     ) -> Callable[[_H], _H]:
         """Register a handler for one or more steps, as a decorator::
 
@@ -99,24 +123,36 @@ class HandlerRegistry:
 
         :param ids: the ids of the steps.
         :param filter: what a notification has to match as well.
+        :param deadline: as for :meth:`on`.
         :raises TypeError: if an argument has the wrong type.
         :raises ConfigurationError: if it is too late to register handlers.
         """
         check_step_ids(ids)
         steps: Filter = StepID(*ids)
         both = steps if filter is None else steps & filter
-        return self.on(CONVERSATION_STEP_REACHED, filter=both)
+        return self.on(CONVERSATION_STEP_REACHED, filter=both, deadline=deadline)
 
     @overload
     def fallback(self, event: _H, /) -> _H: ...
 
     @overload
-    def fallback(self, event: str | None = None, /) -> Callable[[_H], _H]: ...
+    def fallback(
+        self, event: str | None = None, /, *, deadline: float | None = None
+    ) -> Callable[[_H], _H]: ...
 
     @overload
-    def fallback(self, event: str | None, handler: _H, /) -> _H: ...
+    def fallback(
+        self, event: str | None, handler: _H, /, *, deadline: float | None = None
+    ) -> _H: ...
 
-    def fallback(self, event: Any = None, handler: Any = None, /) -> Any:
+    def fallback(
+        self,
+        event: Any = None,
+        handler: Any = None,
+        /,
+        *,
+        deadline: float | None = None,
+    ) -> Any:
         """Register the handler for notifications that no other handler matches::
 
             @webhook.fallback
@@ -132,21 +168,52 @@ class HandlerRegistry:
 
         :param event: the topic of the notifications. Default: all.
         :param handler: a function of one argument, the notification.
+        :param deadline: as for :meth:`on`.
         :raises TypeError: if an argument has the wrong type.
         :raises ConfigurationError: if there is one already, or if it is too late to
             register handlers.
         """
         if callable(event):
             event, handler = None, event
+        check_deadline(deadline)
         if event is not None:
             check_event(event, "fallback")
 
         def register(function: _H) -> _H:
             check_handler(function)
-            self._register(Handler(event, function, is_fallback=True))
+            self._register(
+                Handler(event, function, is_fallback=True, deadline=deadline)
+            )
             return function
 
         return register if handler is None else register(handler)
+
+    def late(self, function: _H) -> _H:
+        """Register the handler that answers when another one is late, as a decorator::
+
+            @webhook.late
+            def still_looking(notification):
+                return "I am still looking."
+
+        It is called as soon as the deadline is over, with a fresh notification: what
+        other handlers answered or changed is dropped. What it returns is the reply,
+        which is recorded as any other. The late handler of the innermost group is for
+        the handlers of that group. It has no deadline itself.
+
+        :param function: a function of one argument, the notification.
+        :raises TypeError: if it is not.
+        :raises ConfigurationError: if there is one already, or if it is too late to
+            register handlers.
+        """
+        check_handler(function)
+        self._check_open(function)
+        if self._late is not None:
+            raise ConfigurationError(
+                f"'{self._late.name}' is the late handler already, and "
+                f"'{name_of(function)}' would never run. Remove one of them."
+            )
+        self._late = Handler(None, function)
+        return function
 
     def around(self, function: _A) -> _A:
         """Register a context manager that is entered around each handler::
@@ -289,10 +356,15 @@ class HandlerGroup(HandlerRegistry):
     :param alone: whether the group answers alone: if one of its handlers matches, no
         handler that is registered after the group runs, whatever ``CLUSTAAR_DISPATCH``
         says. For maintenance, blocked users, or a log-in that comes first.
+    :param deadline: the deadline of each handler of the group, as for :meth:`on`.
     """
 
     def __init__(
-        self, filter: FilterLike | None = None, *, alone: bool = False
+        self,
+        filter: FilterLike | None = None,
+        *,
+        alone: bool = False,
+        deadline: float | None = None,
     ) -> None:
         super().__init__()
         if isinstance(filter, str):
@@ -304,10 +376,15 @@ class HandlerGroup(HandlerRegistry):
         self.filter: Filter | None = None if filter is None else as_filter(filter)
         #: Whether no handler after the group runs if one of its handlers matches.
         self.alone: bool = alone
+        #: After how many seconds each handler of the group is late.
+        self.deadline: float | None = check_deadline(deadline)
 
     def _register(self, handler: Handler) -> Handler:
         filter = handler.filter
         if self.filter is not None:
             filter = self.filter if filter is None else self.filter & filter
         groups = (self, *handler._groups)
-        return super()._register(replace(handler, filter=filter, _groups=groups))
+        deadline = shortest(self.deadline, handler.deadline)
+        return super()._register(
+            replace(handler, filter=filter, deadline=deadline, _groups=groups)
+        )

@@ -21,6 +21,7 @@ class Group(Protocol):
     alone: bool
     _arounds: list[Around]
     _error_handlers: dict[type[BaseException], ErrorHandler]
+    _late: Handler | None
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Handler:
     filter: Filter | None = field(default=None, hash=False)
     #: Whether it runs for notifications that no other handler matches.
     is_fallback: bool = False
+    #: After how many seconds it is late: the shortest of its groups and its own.
+    deadline: float | None = None
     #: The place in the order of registration.
     _number: int = -1
     #: The groups that it is in, from the outside in.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -123,6 +124,13 @@ class Router(HandlerRegistry):
                     if found := registry._error_handlers.get(kind):
                         return found
         return None
+
+    def _late_handler_for(self, handler: Handler) -> Handler | None:
+        """Return the late handler of the innermost group of a handler that is late."""
+        for depth in range(len(handler._groups), 0, -1):
+            if (late := handler._groups[depth - 1]._late) is not None:
+                return replace(late, _groups=handler._groups[:depth])
+        return self._late
 
     def _send(self, notification: Any, **arguments: Any) -> list[tuple[Any, Any]]:
         """Send a notification on the signal of its topic.

@@ -1,0 +1,230 @@
+"""Call a function in a thread, and go on without it when its time is up."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Generic, Literal, TypeVar
+
+T = TypeVar("T")
+
+#: Why there is no result: the time was up, or all threads were busy.
+Reason = Literal["timeout", "busy"]
+
+#: What a thread runs. It returns what is to be called when the thread is free again.
+Job = Callable[[], Callable[[], object]]
+
+
+class TimeIsUp(Exception):
+    """There was no result in time.
+
+    :param reason: why.
+    """
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason: Reason = reason
+
+
+def shortest(*deadlines: float | None) -> float | None:
+    """Return the shortest of some deadlines; None if all of them are None."""
+    return min((each for each in deadlines if each is not None), default=None)
+
+
+class InThread(Generic[T]):
+    """A call of a function in a thread.
+
+    :param function: the function.
+    :param ended_late: is called when the function ends after its time, in its thread,
+        with the seconds that it took and what it raised.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[], T],
+        ended_late: Callable[[float, BaseException | None], object],
+    ) -> None:
+        self._function = function
+        self._ended_late = ended_late
+        #: Whether the function was called.
+        self.has_begun = False
+        self._value: Any = None
+        self._error: BaseException | None = None
+        # Who takes this one first decides: the caller, that the function is late, or
+        # the thread, that it is not.
+        self._decision = threading.Lock()
+        self._has_ended = threading.Lock()
+        self._has_ended.acquire()
+
+    def result(self, threads: Threads, until: float) -> T:
+        """Return what the function returns, or raise what it raises.
+
+        :param threads: where it runs.
+        :param until: when its time is up, as ``time.perf_counter`` counts.
+        :raises TimeIsUp: if it does not end in time, or could not begin.
+        """
+        seconds = min(until - time.perf_counter(), threading.TIMEOUT_MAX)
+        if seconds <= 0:
+            raise TimeIsUp("timeout")
+        thread = threads.take()
+        if thread is None:
+            raise TimeIsUp("busy")
+        self.has_begun = True
+        wake, wait = thread.prepare(self._run), self._has_ended.acquire
+        # One right after the other, or the thread would wait for this one.
+        wake()
+        if not wait(timeout=seconds):
+            if self._decision.acquire(blocking=False):
+                raise TimeIsUp("timeout")
+            wait()
+        if self._error is None:
+            result: T = self._value
+            return result
+        if isinstance(self._error, TimeIsUp):
+            raise TimeIsUp("timeout")
+        try:
+            raise self._error
+        finally:
+            self._error = None  # The traceback refers to this frame.
+
+    def _run(self) -> Callable[[], object]:
+        """Run the function, in a thread."""
+        began = time.perf_counter()
+        try:
+            self._value = self._function()
+        except BaseException as error:
+            self._error = error
+        is_first = self._decision.acquire(blocking=False)
+        if is_first and not isinstance(self._error, TimeIsUp):
+            return self._has_ended.release
+        if is_first:  # An async function was cancelled.
+            self._has_ended.release()
+        raised = None if isinstance(self._error, TimeIsUp) else self._error
+        self._ended_late(time.perf_counter() - began, raised)
+        return _nothing
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+class Threads:
+    """A bounded number of threads. What finds all of them busy does not run.
+
+    Threads are made when they are needed, in the process that needs them.
+
+    :param size: the largest number of threads.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._crew: _Crew | None = None
+
+    @property
+    def busy(self) -> int:
+        """How many threads run something."""
+        crew = self._crew
+        return 0 if crew is None else len(crew.threads) - len(crew.idle)
+
+    def take(self) -> Thread | None:
+        """Return a thread that is idle, to give it a job; None if all are busy."""
+        crew = self._crew
+        if crew is None or crew.process != os.getpid():
+            # Threads do not survive a fork.
+            crew = self._crew = _Crew(self.size)
+            weakref.finalize(self, crew.dismiss).atexit = False
+        return crew.take()
+
+
+class _Crew:
+    """The threads of one process."""
+
+    def __init__(self, size: int) -> None:
+        self.process = os.getpid()
+        self.threads: list[Thread] = []
+        self.idle: deque[Thread] = deque()
+        self.is_dismissed = False
+        self._size = size
+        self._lock = threading.Lock()
+        # What is registered last is called first, so this is not done on import:
+        # programs register what closes the things that jobs use.
+        atexit.register(_wait)
+
+    def take(self) -> Thread | None:
+        """Return a thread that is idle; None if all of them are busy."""
+        try:
+            return self.idle.pop()
+        except IndexError:
+            pass
+        with self._lock:
+            if len(self.threads) >= self._size:
+                return None
+            thread = Thread(self)
+            self.threads.append(thread)
+            return thread
+
+    def dismiss(self) -> None:
+        """Let the threads end: nobody can use them any more."""
+        self.is_dismissed = True
+        for thread in self.threads:
+            thread.wake()
+
+
+class Thread:
+    """A thread that runs one job after the other."""
+
+    def __init__(self, crew: _Crew) -> None:
+        self._crew = crew
+        self._job: Job | None = None
+        self._is_wanted = threading.Lock()
+        self._is_wanted.acquire()
+        # The end of the program waits for jobs (see _wait), and not for threads.
+        self._thread = threading.Thread(
+            target=self._work, name="flask-clustaar-deadline", daemon=True
+        )
+        self._thread.start()
+
+    def prepare(self, job: Job) -> Callable[[], None]:
+        """Prepare for a job; return what starts it."""
+        self._job = job
+        _running.add(self)
+        return self._is_wanted.release
+
+    def wake(self) -> None:
+        """Let the thread see whether it is dismissed."""
+        with suppress(RuntimeError):  # It is about to wake.
+            self._is_wanted.release()
+
+    def end(self) -> None:
+        """Wait until the job has ended; there will be no other one."""
+        self._crew.dismiss()
+        self._thread.join()
+
+    def _work(self) -> None:
+        wait = self._is_wanted.acquire
+        while not self._crew.is_dismissed:
+            # Reached at once after 'done()', or the caller would wait for this thread.
+            wait()
+            job, self._job = self._job, None
+            if job is not None:
+                done = job()
+                job = None
+                _running.discard(self)
+                self._crew.idle.append(self)
+                done()
+
+
+#: The threads that run a job now.
+_running: set[Thread] = set()
+
+
+def _wait() -> None:
+    """Wait until all jobs have ended."""
+    for thread in [*_running]:
+        thread.end()

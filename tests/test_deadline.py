@@ -1,0 +1,815 @@
+"""Handlers with a deadline: the late reply, and what becomes of the handler."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import logging
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from flask import Flask, current_app, g, request
+from flask_sqlalchemy import SQLAlchemy
+from serving import until
+from sqlalchemy import text as sql
+
+from flask_clustaar import ClustaarWebhook, HandlerGroup, events, signals
+from flask_clustaar.errors import ConfigurationError, HandlerLate
+from flask_clustaar.filters import StepID, TextMatches
+from flask_clustaar.models import Notification
+from flask_clustaar.testing import ClustaarClient, Reply
+
+TOPIC = events.CONVERSATION_STEP_REACHED
+PAUSE = {"type": "pause_bot_action"}
+
+#: A deadline that a handler that waits for a test exceeds.
+SHORT = 0.05
+#: One that no handler exceeds.
+LONG = 60
+
+
+class Bot:
+    """A bot with handlers that wait until the test lets them go on."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.app = Flask(__name__)
+        self.webhook = ClustaarWebhook(self.app, private_key="a key", **settings)
+        self.client = ClustaarClient(self.app)
+        #: Handlers wait for it.
+        self.go = threading.Event()
+        #: The arguments of ``handler_late``, one after the other.
+        self.ended: queue.Queue[dict[str, Any]] = queue.Queue()
+        signals.handler_late.connect(self._hear, sender=self.app)
+
+    def _hear(self, app: Any, **arguments: Any) -> None:
+        self.ended.put(arguments)
+
+    def slow(self, notification: Notification) -> str:
+        notification.session["from"] = "slow"
+        self.go.wait()
+        notification.session["to"] = "slow"
+        return "slow"
+
+    def say(self, text: str = "hi") -> Reply:
+        return ClustaarClient(self.app).at("a", actions=[PAUSE]).say(text)
+
+    def end(self) -> dict[str, Any]:
+        """Let a handler go on, and return what the signal tells at its end."""
+        self.go.set()
+        return self.ended.get(timeout=20)
+
+
+Make = Callable[..., Bot]
+
+
+@pytest.fixture(name="bots")
+def _bots() -> Iterator[Make]:
+    made: list[Bot] = []
+
+    def make(**settings: Any) -> Bot:
+        made.append(Bot(**{"deadline": SHORT, **settings}))
+        return made[-1]
+
+    yield make
+    for bot in made:
+        bot.go.set()
+
+
+@pytest.fixture(name="bot")
+def _bot(bots: Make) -> Bot:
+    """A bot whose handler is late, and that says so."""
+    bot = bots()
+    bot.webhook.on(TOPIC, bot.slow)
+    bot.webhook.late(late)
+    return bot
+
+
+def late(notification: Notification) -> str:
+    notification.session["late"] = True
+    return "One moment."
+
+
+def fail(notification: Notification) -> NoReturn:
+    raise ZeroDivisionError
+
+
+def texts(reply: Reply) -> list[str]:
+    assert reply.status_code == 200, reply.json
+    return [action["text"] for action in reply.json["actions"]]
+
+
+def session(reply: Reply) -> Any:
+    return reply.json["session"]["values"]
+
+
+def code_of(reply: Reply) -> str:
+    assert reply.problem is not None
+    return str(reply.problem["code"])
+
+
+# -- in time -------------------------------------------------------------------------
+
+
+def test_without_a_deadline_nothing_changes() -> None:
+    """Handlers run in the thread of the request."""
+    bot = Bot()
+    seen: list[threading.Thread] = []
+    bot.webhook.on(TOPIC, lambda notification: seen.append(threading.current_thread()))
+    bot.say()
+
+    assert seen == [threading.current_thread()]
+
+
+@pytest.mark.parametrize("own", [None, LONG])
+def test_a_handler_that_is_in_time_answers(bots: Make, own: float | None) -> None:
+    """Its answer and its changes are in the reply, as without a deadline."""
+    bot = bots(deadline=LONG)
+    bot.webhook.late(late)
+
+    @bot.webhook.on(TOPIC, deadline=own)
+    def quick(notification: Notification) -> str:
+        notification.session["quick"] = True
+        return "Here it is."
+
+    reply = bot.say()
+    assert (texts(reply), session(reply)) == (["Here it is."], {"quick": True})
+
+
+def test_a_handler_with_a_deadline_of_its_own() -> None:
+    """The webhook needs none for that."""
+    bot = Bot()
+    bot.webhook.on(TOPIC, bot.slow, filter=StepID("a"), deadline=SHORT)
+    bot.webhook.late(late)
+
+    assert texts(bot.say()) == ["One moment."]
+    bot.end()
+
+
+def test_a_failure_in_time_is_a_failure(bots: Make) -> None:
+    """An exception of the handler is reported as without a deadline."""
+    bot = bots(deadline=LONG)
+    bot.webhook.on(TOPIC, fail)
+    bot.webhook.late(late)
+    reply = bot.say()
+
+    assert (reply.status_code, code_of(reply)) == (500, "handler_failed")
+    assert "raised ZeroDivisionError" in reply.json["detail"]
+
+
+def test_an_async_handler_in_time(bots: Make) -> None:
+    """It answers as a plain function does, also after a timeout of its own."""
+    bot = bots(deadline=LONG)
+
+    @bot.webhook.on(TOPIC)
+    async def look(notification: Notification) -> str:
+        try:
+            async with asyncio.timeout(0.01):
+                await asyncio.sleep(LONG)
+        except TimeoutError:
+            return "Not there."
+        raise AssertionError
+
+    assert texts(bot.say()) == ["Not there."]
+
+
+def test_a_timeout_of_the_handler_is_its_failure(bots: Make) -> None:
+    """It is not mistaken for the deadline."""
+    bot = bots(deadline=LONG)
+
+    @bot.webhook.on(TOPIC)
+    async def look(notification: Notification) -> None:
+        raise TimeoutError
+
+    assert code_of(bot.say()) == "handler_failed"
+
+
+# -- late ----------------------------------------------------------------------------
+
+
+def test_the_late_handler_answers(bot: Bot) -> None:
+    """As soon as the deadline is over; the other one goes on."""
+    reply = bot.say()
+
+    assert texts(reply) == ["One moment."]
+    assert bot.ended.empty()
+
+
+def test_the_changes_of_a_handler_that_is_late_are_dropped(bot: Bot) -> None:
+    """The late handler gets a fresh notification, and its own changes count."""
+    reply = bot.say()
+
+    assert session(reply) == {"late": True}
+    assert bot.end()["notification"].session == {"from": "slow", "to": "slow"}
+
+
+def test_other_answers_are_dropped(bots: Make) -> None:
+    """Half a reply is worse than the late one. Handlers that come after do not run."""
+    bot = bots()
+
+    @bot.webhook.on(TOPIC)
+    def first(notification: Notification) -> str:
+        notification.session["first"] = True
+        return "First"
+
+    bot.webhook.on(TOPIC, bot.slow)
+    bot.webhook.on(TOPIC, lambda notification: pytest.fail("It is too late."))
+    bot.webhook.late(late)
+    reply = bot.say()
+
+    assert (texts(reply), session(reply)) == (["One moment."], {"late": True})
+
+
+def test_a_late_reply_is_recorded(bot: Bot) -> None:
+    """The same delivery gets it again, also after the handler has ended."""
+    first = bot.client.say("hi")
+    again = bot.client.resend()
+    bot.end()
+    later = bot.client.resend()
+
+    assert first.response.data == again.response.data == later.response.data
+    assert later.response.headers["Idempotent-Replayed"] == "true"
+    assert bot.ended.empty()
+
+
+def test_a_late_reply_is_validated(bots: Make) -> None:
+    """An invalid one is a failure of the late handler."""
+    bot = bots()
+    bot.webhook.on(TOPIC, bot.slow)
+    bot.webhook.late(lambda notification: "")
+    reply = bot.say()
+
+    assert code_of(reply) == "invalid_reply"
+
+
+def test_a_late_handler_that_fails(bots: Make) -> None:
+    """It is a failure as that of any other handler."""
+    bot = bots()
+    bot.webhook.on(TOPIC, bot.slow)
+    bot.webhook.late(fail)
+    bot.webhook.errorhandler(ZeroDivisionError)(lambda error: "Sorry.")
+
+    assert texts(bot.say()) == ["Sorry."]
+
+
+def test_a_late_handler_may_return_none(bots: Make) -> None:
+    """Then the step is returned unchanged."""
+    bot = bots()
+    bot.webhook.on(TOPIC, bot.slow)
+    bot.webhook.late(lambda notification: None)
+
+    assert bot.say().json["actions"] == [PAUSE]
+
+
+def test_a_late_handler_has_no_deadline(bots: Make) -> None:
+    """It runs in the thread of the request, which has nothing else to answer."""
+    bot = bots()
+    bot.webhook.on(TOPIC, bot.slow)
+    seen: list[threading.Thread] = []
+    bot.webhook.late(lambda notification: seen.append(threading.current_thread()))
+    bot.say()
+
+    assert seen == [threading.current_thread()]
+
+
+def test_a_late_handler_may_be_async(bots: Make) -> None:
+    """As any other handler."""
+    bot = bots()
+    bot.webhook.on(TOPIC, bot.slow)
+
+    @bot.webhook.late
+    async def one_moment(notification: Notification) -> str:
+        await asyncio.sleep(0)
+        return "One moment."
+
+    assert texts(bot.say()) == ["One moment."]
+
+
+def test_without_a_late_handler_it_is_a_problem(bots: Make) -> None:
+    """503 with a code of its own, which names the handler and the deadline."""
+    bot = bots()
+    bot.webhook.on(TOPIC, bot.slow)
+    reply = bot.say()
+
+    assert (reply.status_code, code_of(reply)) == (503, "handler_late")
+    assert reply.json["detail"].endswith("slow' did not answer within 0.05 s.")
+
+
+def test_without_a_late_handler_it_may_run_again(bots: Make) -> None:
+    """Nothing is recorded, as after any problem."""
+    bot = bots()
+    bot.webhook.on(TOPIC, bot.slow)
+    assert bot.client.say("hi").status_code == 503
+    bot.go.set()
+
+    assert texts(bot.client.resend()) == ["slow"]
+
+
+def test_without_a_late_handler_it_may_pass_through(bots: Make) -> None:
+    """CLUSTAAR_ON_ERROR applies to it."""
+    bot = bots(on_error="passthrough")
+    bot.webhook.on(TOPIC, bot.slow)
+    reply = bot.say()
+
+    assert reply.json["actions"] == [PAUSE]
+    assert not session(reply)
+
+
+def test_an_error_handler_may_answer(bots: Make) -> None:
+    """Being late without a late handler is a failure, with an exception of its own."""
+    bot = bots()
+    bot.webhook.on(TOPIC, bot.slow)
+    bot.webhook.errorhandler(HandlerLate)(lambda error: f"Late: {error.reason}")
+
+    assert texts(bot.say()) == ["Late: timeout"]
+
+
+# -- how long ------------------------------------------------------------------------
+
+
+def test_a_deadline_can_only_shorten(bots: Make) -> None:
+    """That of a handler does not extend that of the webhook."""
+    bot = bots()
+    bot.webhook.on(TOPIC, bot.slow, deadline=LONG)
+    bot.webhook.late(late)
+
+    assert texts(bot.say()) == ["One moment."]
+
+
+def test_the_deadline_of_a_group(bots: Make) -> None:
+    """It is for all handlers of the group and of the groups in it, no others."""
+    bot = bots(deadline=LONG)
+    outer, inner = HandlerGroup(deadline=SHORT), HandlerGroup(deadline=LONG)
+    inner.on(TOPIC, bot.slow, filter=StepID("a"))
+    outer.include(inner)
+    bot.webhook.include(outer)
+    bot.webhook.on(TOPIC, lambda n: "b", filter=StepID("b"))
+    bot.webhook.late(late)
+
+    assert [each.deadline for each in bot.webhook.handlers] == [SHORT, None]
+    assert texts(bot.say()) == ["One moment."]
+
+
+def test_the_budget_is_for_all_handlers(bots: Make) -> None:
+    """It begins with the request: what one handler took, the next one lacks."""
+    bot = bots(deadline=0.5)
+    bot.webhook.on(TOPIC, lambda notification: time.sleep(0.4))
+    bot.webhook.on(TOPIC, bot.slow)
+    bot.webhook.late(late)
+    began = time.perf_counter()
+
+    assert texts(bot.say()) == ["One moment."]
+    assert 0.5 <= time.perf_counter() - began
+    assert bot.end()["handler"].function == bot.slow
+
+
+def test_a_handler_without_any_time_does_not_run(bots: Make) -> None:
+    """Such as after a handler without a deadline that took too long."""
+    bot = bots(deadline=None)
+    bot.webhook.on(TOPIC, lambda notification: time.sleep(2 * SHORT))
+    bot.webhook.on(TOPIC, lambda n: pytest.fail("It is too late."), deadline=SHORT)
+    bot.webhook.late(late)
+
+    assert texts(bot.say()) == ["One moment."]
+    told = bot.ended.get_nowait()
+    assert (told["reason"], told["duration"]) == ("timeout", 0.0)
+
+
+@pytest.mark.parametrize("step", ["a", "b"])
+def test_a_fallback_with_a_deadline(bots: Make, step: str) -> None:
+    """The deadline of the webhook, or its own."""
+    bot = bots(deadline=SHORT if step == "a" else None)
+    bot.webhook.fallback(None, bot.slow, deadline=None if step == "a" else SHORT)
+    bot.webhook.late(late)
+
+    assert texts(bot.say()) == ["One moment."]
+
+
+def test_a_step_with_a_deadline() -> None:
+    """``on_step`` takes it as ``on`` does."""
+    bot = Bot()
+    bot.webhook.on_step("a", deadline=SHORT)(bot.slow)
+    bot.webhook.late(late)
+
+    assert texts(bot.say()) == ["One moment."]
+    bot.end()
+
+
+def test_a_function_on_the_signal_of_a_topic(bot: Bot) -> None:
+    """The deadline of the webhook is for all handlers."""
+    with bot.webhook.signal(TOPIC).connected_to(lambda notification: bot.go.wait()):
+        assert texts(bot.say("hi")) == ["One moment."]
+
+
+# -- which late handler --------------------------------------------------------------
+
+
+def test_the_late_handler_of_the_innermost_group(bots: Make) -> None:
+    """A group may have its own; that of the webhook is for all others."""
+    bot = bots()
+    outer, inner = HandlerGroup(filter=TextMatches("in|out")), HandlerGroup()
+    inner.on(TOPIC, bot.slow, filter=TextMatches("in"))
+    inner.late(lambda notification: "Inner")
+    outer.include(inner)
+    outer.on(TOPIC, bot.slow, filter=TextMatches("out"))
+    outer.late(lambda notification: "Outer")
+    bot.webhook.include(outer)
+    bot.webhook.on(TOPIC, bot.slow, filter=TextMatches("else"))
+    bot.webhook.late(late)
+
+    assert [*map(texts, map(bot.say, ["in", "out", "else"]))] == [
+        ["Inner"],
+        ["Outer"],
+        ["One moment."],
+    ]
+
+
+def test_there_is_one_late_handler(bot: Bot) -> None:
+    """A second one would never run."""
+    with pytest.raises(ConfigurationError, match="is the late handler already"):
+        bot.webhook.late(lambda notification: "No")
+
+
+def test_a_late_handler_takes_a_notification(bots: Make) -> None:
+    """As any other handler."""
+    with pytest.raises(TypeError, match="cannot be called with one argument"):
+        bots().webhook.late(lambda: "No")  # type: ignore[type-var]
+
+
+def test_a_late_handler_that_comes_too_late(bot: Bot) -> None:
+    """After the first request nothing is registered."""
+    bot.say()
+    with pytest.raises(ConfigurationError, match="comes too late"):
+        bot.webhook.late(late)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "error"),
+    [
+        (0, ValueError),
+        (-1, ValueError),
+        (float("nan"), ValueError),
+        (float("inf"), ValueError),
+        ("2", TypeError),
+        (True, TypeError),
+    ],
+)
+def test_a_deadline_that_is_wrong(deadline: Any, error: type[Exception]) -> None:
+    """It is an error when the program starts."""
+    webhook = Bot().webhook
+    for register in (
+        lambda: webhook.on(TOPIC, late, deadline=deadline),
+        lambda: webhook.on_step("a", deadline=deadline),
+        lambda: webhook.fallback(deadline=deadline),
+        lambda: HandlerGroup(deadline=deadline),
+    ):
+        with pytest.raises(error, match="'deadline'"):
+            register()
+    assert not webhook.handlers
+
+
+def test_a_setting_that_is_wrong() -> None:
+    """So it is as a setting."""
+    for name, value in {"deadline": 0, "deadline_threads": 0}.items():
+        with pytest.raises(ConfigurationError, match=f"'{name}' must be a positive"):
+            Bot(**{name: value})
+
+
+# -- what becomes of the handler -----------------------------------------------------
+
+
+def test_the_signal_tells_how_long_it_took(bot: Bot) -> None:
+    """It is sent when the handler has ended, in its thread."""
+    bot.say()
+    time.sleep(2 * SHORT)
+    told = bot.end()
+
+    assert told["webhook"] is bot.webhook
+    assert told["handler"].function == bot.slow
+    assert told["duration"] >= 3 * SHORT
+    assert (told["reason"], told["exception"]) == ("timeout", None)
+
+
+def test_the_log_tells_both(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
+    """A warning at once, and a line at the end."""
+    caplog.set_level(logging.INFO, "flask_clustaar")
+    bot.say()
+    bot.end()
+
+    first, replied, last = caplog.records
+    assert first.levelno == logging.WARNING
+    assert "slow' did not answer within 0.05 s. Handlers occupy 1 of 16" in caplog.text
+    assert "test_deadline.Bot.slow, test_deadline.late." in replied.getMessage()
+    assert last.levelno == logging.INFO
+    assert "slow', which was late, ended after 0." in last.getMessage()
+
+
+def test_a_handler_that_fails_late(
+    bots: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its exception is in the log and in the signal, and changes nothing else."""
+    bot = bots()
+
+    @bot.webhook.on(TOPIC)
+    def fail_late(notification: Notification) -> None:
+        bot.go.wait()
+        raise KeyError("a secret")
+
+    bot.webhook.late(late)
+    assert texts(bot.say()) == ["One moment."]
+
+    assert isinstance(bot.end()["exception"], KeyError)
+    assert "fail_late', which was late, failed after" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+def test_handler_called_is_sent_at_the_end(bot: Bot) -> None:
+    """With how long it ran, as for any handler."""
+    called: queue.Queue[Any] = queue.Queue()
+
+    def hear(app: Any, *, handler: Any, **_: Any) -> None:
+        called.put(handler.function)
+
+    with signals.handler_called.connected_to(hear, bot.app):
+        bot.say()
+        assert called.get_nowait() == late
+        bot.end()
+        assert called.get_nowait() == bot.slow
+
+
+def test_an_async_handler_is_cancelled(bots: Make) -> None:
+    """It may clean up. Its time is over when it is."""
+    bot = bots()
+    cancelled = threading.Event()
+
+    @bot.webhook.on(TOPIC)
+    async def look(notification: Notification) -> str:
+        try:
+            await asyncio.sleep(LONG)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        raise AssertionError
+
+    bot.webhook.late(late)
+
+    assert texts(bot.say()) == ["One moment."]
+    told = bot.ended.get(timeout=20)
+    assert cancelled.is_set()
+    assert (told["reason"], told["exception"]) == ("timeout", None)
+
+
+def test_an_async_handler_that_blocks_is_abandoned(bots: Make) -> None:
+    """It cannot be cancelled; the user gets the late reply all the same."""
+    bot = bots()
+
+    @bot.webhook.on(TOPIC)
+    async def look(notification: Notification) -> str:
+        bot.go.wait()
+        return "slow"
+
+    bot.webhook.late(late)
+
+    assert texts(bot.say()) == ["One moment."]
+    assert bot.end()["exception"] is None
+
+
+# -- its context ---------------------------------------------------------------------
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+
+
+def test_the_context_of_a_handler_that_is_late(bots: Make) -> None:
+    """The request, context variables and an application context of its own."""
+    bot = bots()
+    seen: list[Any] = []
+
+    @bot.app.before_request
+    def before() -> None:
+        variable.set("a trace")
+        g.user = "John"
+
+    @bot.webhook.on(TOPIC)
+    def slow(notification: Notification) -> None:
+        bot.go.wait()
+        seen.extend([variable.get(), request.path, current_app.name, "user" in g])
+
+    bot.webhook.late(late)
+    bot.say()
+    bot.end()
+
+    assert seen == ["a trace", "/clustaar", __name__, False]
+
+
+def test_teardown_comes_when_the_handler_has_ended(bots: Make) -> None:
+    """That of the request does not wait for it."""
+    bot = bots()
+    torn: list[str] = []
+
+    @bot.app.teardown_appcontext
+    def teardown(error: BaseException | None) -> None:
+        torn.append(g.pop("whose", "request"))
+
+    @bot.webhook.on(TOPIC)
+    def slow(notification: Notification) -> None:
+        g.whose = "handler"
+        bot.go.wait()
+
+    bot.webhook.late(late)
+    bot.say()
+    assert torn == ["request"]
+
+    bot.end()
+    assert torn == ["request", "handler"]
+
+
+def test_what_is_around_a_handler_is_in_its_thread(bots: Make) -> None:
+    """A transaction ends with the handler. The late handler has its own."""
+    bot = bots()
+    events: list[str] = []
+
+    @bot.webhook.around
+    @contextmanager
+    def around(notification: Notification, handler: Any) -> Iterator[None]:
+        events.append(f"<{handler.function.__name__}")
+        yield
+        events.append(f"{handler.function.__name__}>")
+
+    bot.webhook.on(TOPIC, bot.slow)
+    bot.webhook.late(late)
+    bot.say()
+    assert events == ["<slow", "<late", "late>"]
+
+    bot.end()
+    assert events[-1] == "slow>"
+
+
+def test_sessions_of_sqlalchemy_are_closed(bots: Make, tmp_path: Path) -> None:
+    """A hundred handlers that are late leave no connection checked out."""
+    bot = bots(deadline_threads=100)
+    bot.app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path}/bot.db"
+    bot.app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_size": 100}
+    db = SQLAlchemy(bot.app)
+    asked = threading.Semaphore(0)
+
+    @bot.webhook.on(TOPIC)
+    def slow(notification: Notification) -> None:
+        db.session.execute(sql("SELECT 1"))
+        asked.release()
+        bot.go.wait()
+
+    bot.webhook.late(late)
+    with ThreadPoolExecutor(25) as users:
+        replies = [*users.map(bot.say, ["hi"] * 100)]
+    assert [*map(texts, replies)] == [["One moment."]] * 100
+    for _ in range(100):
+        assert asked.acquire(timeout=20)
+    with bot.app.app_context():
+        pool: Any = db.engine.pool
+    assert pool.checkedout() == 100
+
+    bot.go.set()
+    for _ in range(100):
+        bot.ended.get(timeout=20)
+    assert pool.checkedout() == 0
+    pool.dispose()
+
+
+# -- the threads ---------------------------------------------------------------------
+
+
+def test_a_handler_that_finds_all_threads_busy(
+    bots: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is late at once and does not run; signal and log tell why."""
+    bot = bots(deadline=None, deadline_threads=1)
+    ran: list[str] = []
+
+    @bot.webhook.on(TOPIC, filter=TextMatches("slow"), deadline=SHORT)
+    def slow(notification: Notification) -> None:
+        bot.go.wait()
+
+    @bot.webhook.on(TOPIC, filter=TextMatches("other"), deadline=LONG)
+    def other(notification: Notification) -> str:
+        ran.append("other")
+        return "Here it is."
+
+    bot.webhook.late(late)
+    bot.say("slow")
+    assert texts(bot.say("other")) == ["One moment."]
+    told = bot.ended.get_nowait()
+    assert (told["reason"], told["duration"]) == ("busy", 0.0)
+    assert told["handler"].function is other and not ran
+    assert "other' did not run: all threads for handlers with a deadline" in caplog.text
+    assert "Handlers occupy 1 of 1 threads." in caplog.text
+
+    bot.end()
+    until(lambda: texts(bot.say("other")) == ["Here it is."])
+
+
+def test_twenty_at_once_on_four_threads(bots: Make) -> None:
+    """Every user gets the late reply; a step without a deadline is as fast as ever."""
+    bot = bots(deadline=None, deadline_threads=4)
+    bot.webhook.on(TOPIC, bot.slow, filter=TextMatches("slow"), deadline=SHORT)
+    bot.webhook.on(TOPIC, lambda n: "Fast", filter=TextMatches("fast"))
+    bot.webhook.late(late)
+    with ThreadPoolExecutor(20) as users:
+        replies = [*users.map(bot.say, ["slow"] * 20)]
+
+    assert [*map(texts, replies)] == [["One moment."]] * 20
+    assert texts(bot.say("fast")) == ["Fast"]
+    bot.go.set()
+    told = [bot.ended.get(timeout=20)["reason"] for _ in range(20)]
+    assert sorted(told) == ["busy"] * 16 + ["timeout"] * 4
+
+
+def test_one_thread_serves_one_request_after_the_other(bots: Make) -> None:
+    """Threads are made when all others are busy, and no earlier."""
+    bot = bots(deadline=LONG, deadline_threads=3)
+    used: set[threading.Thread] = set()
+    bot.webhook.on(TOPIC, lambda notification: used.add(threading.current_thread()))
+    for _ in range(20):
+        bot.say()
+
+    assert len(used) == 1
+
+
+def test_threads_end_with_the_application() -> None:
+    """Also that of a handler which is late then."""
+    bot = Bot(deadline=SHORT, deadline_threads=2)
+    threads: list[threading.Thread] = []
+    go = bot.go
+
+    def slow(notification: Notification) -> None:
+        threads.append(threading.current_thread())
+        if notification.text == "wait":
+            go.wait()
+
+    bot.webhook.on(TOPIC, slow)
+    bot.webhook.late(late)
+    bot.say("wait")
+    bot.say("go")
+    del bot, slow
+    go.set()
+
+    def all_ended() -> bool:
+        gc.collect()
+        return not any(thread.is_alive() for thread in threads)
+
+    until(all_ended)
+    assert len(threads) == 2
+
+
+#: A handler is late, in a process that was forked after the first request.
+PROGRAM = """
+import os, time
+from flask import Flask
+from flask_clustaar import ClustaarWebhook, events
+from flask_clustaar.filters import TextEquals
+from flask_clustaar.testing import ClustaarClient
+
+app = Flask("bot")
+webhook = ClustaarWebhook(app, private_key="a key")
+
+@webhook.on(events.CONVERSATION_STEP_REACHED, filter=TextEquals("now"), deadline=60)
+def now(notification):
+    return "now"
+
+@webhook.on(events.CONVERSATION_STEP_REACHED, filter=TextEquals("slow"), deadline=0.05)
+def slow(notification):
+    time.sleep(0.5)
+    print("done", flush=True)
+
+@webhook.late
+def late(notification):
+    return "late"
+
+def say(text):
+    reply = ClustaarClient(app).say(text)
+    print(reply.json["actions"][0]["text"], flush=True)
+
+say("now")
+if child := os.fork():
+    os.waitpid(child, 0)
+say("now")
+say("slow")
+"""
+
+
+def test_threads_of_a_program() -> None:
+    """Each process makes its own, and waits at its end for what they do."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["now", *["now", "late", "done"] * 2]
