@@ -650,8 +650,8 @@ SETTINGS: Final = (
         "seconds",
         None,
         "None: replies wait for the handlers",
-        "How long handlers may take, from the arrival of the request; then the handler "
-        "of ``@webhook.late`` answers. See :doc:`/guides/slow-services`.",
+        "How long handlers may take from the arrival of the request before the late "
+        "handler answers; see :doc:`/guides/slow-services`.",
         _optional_seconds,
     ),
     Setting(
@@ -660,8 +660,8 @@ SETTINGS: Final = (
         "threads",
         16,
         "",
-        "How many handlers with a deadline run at once in each process. If all threads "
-        "are busy, the next handler with a deadline does not run and is late at once.",
+        "How many handlers with a deadline run at once in each process; if all threads "
+        "are busy, the next one does not run and is late at once.",
         _count,
     ),
     Setting(
