@@ -206,12 +206,12 @@ def _answers_of(ref: str) -> Iterator[BinaryIO]:
         try:
             with worktree(ref, Path.cwd()) as (root, other):
                 answer(root, other, app, arguments, Path(file.name))
+            with open(file.name, "rb") as answers:
+                yield answers
         except BaselineError as error:
             raise click.ClickException(
                 f"The revision '{ref}' cannot run: {error}."
             ) from error
-        with open(file.name, "rb") as answers:
-            yield answers
 
 
 def _arguments(params: dict[str, Any]) -> list[str]:

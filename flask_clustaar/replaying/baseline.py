@@ -104,7 +104,7 @@ def read_answer(file: BinaryIO, line: int) -> Replayed:
     """
     row: dict[str, Any] = json.loads(file.readline() or b"{}")
     if row.get("line") != line:
-        raise BaselineError(f"the other version did not answer line {line}")
+        raise BaselineError(f"it did not answer line {line}")
     return Replayed(
         row["status"], row["reply"].encode(), tuple(row["handlers"]), row["error"]
     )
