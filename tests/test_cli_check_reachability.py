@@ -195,6 +195,9 @@ def test_redirect_to_https_behind_a_proxy() -> None:
     assert found(app)[0].startswith("warning redirected")
     app.wsgi_app = fixed  # type: ignore[method-assign]
     assert found(app) == []
+    limit = SimpleNamespace(limit="50 per 1 hour")
+    app.extensions["limiter"] = SimpleNamespace(current_limits=[limit])
+    assert found(app)[0].startswith("warning rate_limited")
 
 
 def test_application_that_is_served_over_https() -> None:

@@ -196,7 +196,11 @@ def _wrong_action(action: Any, path: str, came: list[Any]) -> list[tuple[str, st
 
 def _phrase(response: Response) -> str:
     if 300 <= response.status_code < 400:
-        return f"The application redirects to '{response.headers.get('Location')}'."
+        target = response.headers.get("Location", "")
+        hint = ""
+        if target.startswith("https:"):
+            hint = " If only HTTPS is missing, set 'PREFERRED_URL_SCHEME' to 'https'."
+        return f"The application redirects to '{target}'.{hint}"
     try:
         return HTTPStatus(response.status_code).phrase
     except ValueError:

@@ -60,7 +60,12 @@ def check_reachability(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding
         proxy: dict[str, str] = {}
         if [each.code for each in found] == [REDIRECTED.code]:
             proxy = _HTTPS
-            found = list(_only_over_http(app, webhook, address, seen, found[0]))
+            seen.clear()
+            answer = _post(app, webhook, address, proxy=proxy)
+            if seen.reached:  # Only requests without HTTPS are redirected.
+                found = [replace(found[0], level="warning")]
+                if _trusts_proxy(app):
+                    found = list(_judge(seen, answer, endpoint, address))
         yield from found
         if not seen.reached:
             return
@@ -148,29 +153,14 @@ def _post(
     )
 
 
-def _only_over_http(
-    app: Flask,
-    webhook: ClustaarWebhook,
-    address: Address,
-    seen: _Seen,
-    redirected: Finding,
-) -> Iterator[Finding]:
-    """Check whether only requests without HTTPS are redirected.
-
-    If so, requests reach the webhook behind a reverse proxy for HTTPS that says so in
-    its headers, provided that the application uses 'ProxyFix'.
-    """
-    seen.clear()
-    _post(app, webhook, address, proxy=_HTTPS)
-    if not seen.reached:
-        yield redirected
-        return
+def _trusts_proxy(app: Flask) -> bool:
+    """Return whether the application uses the headers of a reverse proxy."""
     inner: Any = app.wsgi_app
     while inner is not None:
         if isinstance(inner, ProxyFix):
-            return
+            return True
         inner = getattr(inner, "app", None)
-    yield replace(redirected, level="warning")
+    return False
 
 
 @contextmanager
