@@ -199,12 +199,12 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
 
     def read(name: str | None, values: Any) -> None:
         installation = webhook.installation()
-        installation.begin()
+        installation._begin()
         if (csrf := installation.app.extensions.get("csrf")) is not None:
             csrf.exempt(webhook.blueprint)
         values["exchange"] = exchange = Exchange(installation, request.environ)
-        if installation.recorder is not None:
-            after_this_request(installation.recorder.start(exchange))
+        if installation._recorder is not None:
+            after_this_request(installation._recorder.start(exchange))
         current.stream = exchange.read()
 
     def authenticate() -> Response | None:

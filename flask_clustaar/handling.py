@@ -135,7 +135,7 @@ class Exchange:
 
     def _check_signature(self) -> None:
         settings = self.settings
-        dates = self._header(self.installation.date_key)
+        dates = self._header(self.installation._date_key)
         identity = check_signature(
             self._header("HTTP_X_HUB_SIGNATURE"),
             dates,
@@ -340,7 +340,7 @@ class Exchange:
 
         :raises HandlerLate: if it is.
         """
-        app, threads = self.installation.app, self.installation.threads
+        app, threads = self.installation.app, self.installation._threads
         seconds = cast(float, shortest(self.settings.deadline, handler.deadline))
         until = self._start + seconds
         context = contextvars.copy_context()

@@ -26,28 +26,29 @@ class Installation:
     def __init__(
         self, webhook: Router, name: str, app: Flask, settings: Settings
     ) -> None:
-        self.webhook = webhook
+        #: The webhook.
+        self.webhook: Router = webhook
         #: The name of the webhook.
-        self.name = name
+        self.name: str = name
         #: The settings of the webhook in this application.
-        self.settings = settings
+        self.settings: Settings = settings
         #: The replay store; None if it is off.
         self.store: ReplayStore | None = open_store(
             settings.replay_store, settings.replay_capacity
         )
         #: Where handlers with a deadline run.
-        self.threads: Threads = Threads(settings.deadline_threads)
+        self._threads: Threads = Threads(settings.deadline_threads)
         #: The key of the signed date in the WSGI environment.
-        self.date_key: str = "HTTP_" + settings.date_header.upper().replace("-", "_")
+        self._date_key: str = "HTTP_" + settings.date_header.upper().replace("-", "_")
         self._app = weakref.ref(app)
         #: Records requests and replies; None unless ``CLUSTAAR_RECORD`` is set.
-        self.recorder: Recorder | None = None
+        self._recorder: Recorder | None = None
         if settings.record is not None:
             _check_not_served(settings.record, app)
             # Imported only when recording is on.
             from .recording.recorder import Recorder
 
-            self.recorder = Recorder(webhook, name, app, settings, settings.record)
+            self._recorder = Recorder(webhook, name, app, settings, settings.record)
         #: The configuration that was read; None after the first request.
         self._config: JSON | None = _clustaar_items(app)
 
@@ -74,7 +75,7 @@ class Installation:
             return False
         return True
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Finish the set-up on the first request: fix the handlers and settings."""
         if self._config is None:
             return

@@ -63,11 +63,11 @@ class Sender:
     def sending(self) -> Iterator[None]:
         """Watch what the handlers do, and keep the log silent."""
         installation = self._webhook.installation(self._app)
-        store, recorder = installation.store, installation.recorder
+        store, recorder = installation.store, installation._recorder
         propagate = self._app.config["PROPAGATE_EXCEPTIONS"]
         logger = logging.getLogger("flask_clustaar")
         logger.addFilter(_nothing)
-        installation.store = installation.recorder = None
+        installation.store = installation._recorder = None
         # Exceptions are answered, as where a bot runs for good.
         self._app.config["PROPAGATE_EXCEPTIONS"] = False
         try:
@@ -78,7 +78,7 @@ class Sender:
                 yield
         finally:
             logger.removeFilter(_nothing)
-            installation.store, installation.recorder = store, recorder
+            installation.store, installation._recorder = store, recorder
             self._app.config["PROPAGATE_EXCEPTIONS"] = propagate
 
     def send(self, body: bytes) -> Replayed:
