@@ -60,8 +60,17 @@ class Described(ObjectDescription[str]):
         return super().run()
 
     def handle_signature(self, sig: str, signode: addnodes.desc_signature) -> str:
+        signode["name"] = sig
         signode += addnodes.desc_name(sig, sig)
         return sig
+
+    def _object_hierarchy_parts(
+        self, sig_node: addnodes.desc_signature
+    ) -> tuple[str, ...]:
+        return (sig_node["name"],)
+
+    def _toc_entry_name(self, sig_node: addnodes.desc_signature) -> str:
+        return str(sig_node["name"])
 
     def add_target_and_index(
         self, name: str, sig: str, signode: addnodes.desc_signature
@@ -125,6 +134,7 @@ class CommandDirective(Described):
 
     def handle_signature(self, sig: str, signode: addnodes.desc_signature) -> str:
         pieces = _command(sig).collect_usage_pieces(click.Context(_command(sig)))
+        signode["name"] = sig
         signode += addnodes.desc_addname("flask clustaar ", "flask clustaar ")
         signode += addnodes.desc_name(sig, sig)
         usage = " " + " ".join(pieces)
@@ -194,8 +204,7 @@ _ANSWERS = {"y": "Shown on", "-": "Not available on", "?": "Not documented for"}
 
 def _channels(known: str) -> Iterator[str]:
     """Say which channels show an action."""
-    names = [name[:1].upper() + name[1:] for name in CHANNELS.values()]
-    names[0] = "webchat"
+    names = [name.removeprefix("the ") for name in CHANNELS.values()]
     support = known.ljust(len(names), "?")
     parts = []
     for answer, words in _ANSWERS.items():
