@@ -1,0 +1,31 @@
+"""Conversations with the bot, as tests."""
+
+import pytest
+
+from flask_clustaar.models import PauseBotAction
+from reservations import GUESTS, create_app
+
+
+@pytest.fixture
+def app():
+    return create_app({"CLUSTAAR_PRIVATE_KEY": "only for tests"})
+
+
+def test_clicks(clustaar_client):
+    """A user who clicks gets a table."""
+    assert clustaar_client.at(GUESTS).say("hello").titles == ["2", "4", "6"]
+    assert clustaar_client.click("4").titles == ["Today", "Tomorrow"]
+    reply = clustaar_client.click("Tomorrow")
+    assert reply.texts == ["A table for 4, tomorrow. See you then!"]
+
+
+def test_typed_number(clustaar_client):
+    """A number that the user types is stored."""
+    reply = clustaar_client.at(GUESTS).say("5")
+    assert reply.session == {"guests": "5"}
+
+
+def test_many_guests(clustaar_client):
+    """A colleague takes over for more than 12 guests."""
+    reply = clustaar_client.at(GUESTS).say("20")
+    assert reply.actions[-1] == PauseBotAction()
