@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test lint format typing docs screenshots bench build mutation clean \
+.PHONY: help demo run test lint format typing docs pictures bench build mutation clean \
 	test-min test-dev test-all test-wheel attack-short frozen neighbours attack apart/neighbours suite check
 MAKEFLAGS += --no-print-directory
 
@@ -101,8 +101,8 @@ docs: $(VENV)/installed/docs  ## Build the documentation: docs/_build/html
 	@$(PY) -m sphinx -nWq --keep-going docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
-screenshots: $(VENV)/installed/test  ## Take the pictures of the inspector for the documentation, in chromium
-	@$(PY) scripts/screenshots.py
+pictures: $(VENV)/installed/test  ## Draw the pictures of the documentation, in chromium
+	@PYTHONPATH=docs $(PY) scripts/pictures.py
 
 bench: $(VENV)/installed/bench  ## Measure the speed, next to a hand-written view and other libraries
 	@$(PY) -m benchmarks $(ARGS)

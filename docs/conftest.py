@@ -449,7 +449,16 @@ class Reading(Item):
             for example in other.examples():
                 example.evaluate()
 
-        document.namespace.update(__name__="bot", page=page, start=start, as_on=as_on)
+        def copy(example: str) -> None:
+            """Go to a copy of an example."""
+            page.forget_modules()
+            shutil.copytree(HERE.parent / "examples" / example, page.directory / example)
+            os.chdir(page.directory / example)
+            sys.path.insert(0, os.getcwd())
+
+        document.namespace.update(
+            __name__="bot", page=page, start=start, as_on=as_on, copy=copy
+        )
         try:
             for example in document.examples():
                 self.line = example.line

@@ -1,6 +1,7 @@
-"""Take the pictures of the inspector for the documentation: ``make screenshots``.
+"""Draw all pictures of the documentation: ``make pictures``.
 
-The shop of the examples is inspected in Debian's chromium. Nothing is loaded from the
+The diagrams are drawn from the code, and the terminal from a run of the tutorial's bot.
+The inspector and the webchat are the shop of the examples, in Debian's chromium. Nothing is loaded from the
 network: the shop's pictures are drawn here.
 """
 
@@ -18,6 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import diagrams
+import terminal
 from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,20 +48,28 @@ DRAWN = """<svg xmlns="http://www.w3.org/2000/svg" width="576" height="240">
 
 
 def main() -> None:
-    """Take all pictures."""
+    """Draw all pictures."""
+    for name, draw_it in [*diagrams.PICTURES.items(), ("chat.svg", terminal.chat)]:
+        (PICTURES / name).write_text(draw_it(), encoding="utf-8")
+        print(f"docs/_static/{name}")
+    shoot()
+
+
+def shoot() -> None:
+    """Take the pictures of the inspector and of the webchat."""
     with inspecting() as address, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        for take in (conversation, rejected, editor, phone):
+        for take in OPTIONS:
             with contextlib.closing(chromium.new_context(**OPTIONS[take])) as context:
                 context.route(re.compile("^(?!http://127)"), draw)
                 page = context.new_page()
                 page.goto(address)
                 expect(page.locator("#live")).to_have_text("live")
-                take(page)
+                shown = take(page) or page
                 page.mouse.move(0, 0)
                 page.wait_for_timeout(700)
-                file = PICTURES / f"inspector-{take.__name__}.png"
-                page.screenshot(path=file)
+                file = PICTURES / f"{take.__name__.replace('_', '-')}.png"
+                shown.screenshot(path=file)
                 print(file.relative_to(ROOT))
         chromium.close()
 
@@ -77,7 +88,7 @@ def say(page: Any, text: str, how: str = "fresh") -> None:
 # -- the pictures --------------------------------------------------------------------
 
 
-def conversation(page: Any) -> None:
+def inspector_conversation(page: Any) -> None:
     """A conversation, and why the bot answered so."""
     say(page, "hello")
     page.get_by_role("button", name="Shoes").click()
@@ -85,7 +96,7 @@ def conversation(page: Any) -> None:
     page.get_by_role("tab", name="Handlers").click()
 
 
-def rejected(page: Any) -> None:
+def inspector_rejected(page: Any) -> None:
     """A forged request, and the checks."""
     say(page, "hello")
     expect(page.get_by_role("button", name="Shoes")).to_be_visible()
@@ -93,7 +104,7 @@ def rejected(page: Any) -> None:
     expect(page.get_by_role("alert")).to_be_visible()
 
 
-def editor(page: Any) -> None:
+def inspector_editor(page: Any) -> None:
     """The editor, with a misspelt key."""
     say(page, "hello")
     expect(page.get_by_role("button", name="Shoes")).to_be_visible()
@@ -104,18 +115,39 @@ def editor(page: Any) -> None:
     expect(page.locator("#mistakes")).to_contain_text("Did you mean")
 
 
-def phone(page: Any) -> None:
+def inspector_phone(page: Any) -> None:
     """The chat on a small screen."""
     say(page, "hello")
     expect(page.get_by_role("button", name="Shoes")).to_be_visible()
     page.get_by_role("button", name="Chat").click()
 
 
+def webchat_cards(page: Any) -> Any:
+    """A carousel, as the webchat draws it."""
+    say(page, "hello")
+    expect(page.get_by_role("button", name="Shoes")).to_be_visible()
+    return page.locator("#stage .cards")
+
+
+def webchat_quick_replies(page: Any) -> Any:
+    """Quick replies below their message."""
+    say(page, "hello")
+    expect(page.get_by_role("button", name="Shoes")).to_be_visible()
+    block = page.locator("#stage .chips").locator("..")
+    block.evaluate("block => { block.style.overflow = 'hidden' }")
+    return block
+
+
+LARGE = {"viewport": {"width": 1440, "height": 900}}
+SMALL = {"viewport": {"width": 390, "height": 844}}
+
 OPTIONS: dict[Any, dict[str, Any]] = {
-    conversation: {"viewport": {"width": 1440, "height": 900}},
-    rejected: {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"},
-    editor: {"viewport": {"width": 1440, "height": 900}},
-    phone: {"viewport": {"width": 390, "height": 844}},
+    inspector_conversation: LARGE,
+    inspector_rejected: {**LARGE, "color_scheme": "dark"},
+    inspector_editor: LARGE,
+    inspector_phone: SMALL,
+    webchat_cards: SMALL,
+    webchat_quick_replies: SMALL,
 }
 
 
