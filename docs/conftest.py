@@ -452,7 +452,9 @@ class Reading(Item):
         def copy(example: str) -> None:
             """Go to a copy of an example."""
             page.forget_modules()
-            shutil.copytree(HERE.parent / "examples" / example, page.directory / example)
+            shutil.copytree(
+                HERE.parent / "examples" / example, page.directory / example
+            )
             os.chdir(page.directory / example)
             sys.path.insert(0, os.getcwd())
 

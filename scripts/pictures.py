@@ -1,8 +1,8 @@
 """Draw all pictures of the documentation: ``make pictures``.
 
 The diagrams are drawn from the code, and the terminal from a run of the tutorial's bot.
-The inspector and the webchat are the shop of the examples, in Debian's chromium. Nothing is loaded from the
-network: the shop's pictures are drawn here.
+The inspector and the webchat are the shop of the examples, in Debian's chromium.
+Nothing is loaded from the network: the pictures of the products are drawn here.
 """
 
 from __future__ import annotations

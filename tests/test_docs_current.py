@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 import pytest
+import terminal
 from test_models import everything_public
 
 import flask_clustaar
@@ -232,8 +233,23 @@ def test_make_notification() -> None:
     )
 
 
+def test_conversation_in_the_terminal() -> None:
+    """The picture shows what the tutorial's bot answers. Else: 'make pictures'."""
+    picture = (DOCS / "_static" / "chat.svg").read_text(encoding="utf-8")
+
+    assert picture == terminal.chat()
+
+
+def test_tutorial() -> None:
+    """The program and its test are the example."""
+    for name in ("reservations.py", "test_reservations.py"):
+        program = (DOCS.parent / "examples" / "tutorial" / name).read_text()
+        shown = textwrap.indent(program, "   ", lambda line: bool(line.strip()))
+        assert f":caption: {name}\n\n{shown}" in PAGES["start/tutorial"]
+
+
 def test_pictures() -> None:
-    """Else: 'python docs/diagrams.py'."""
+    """Else: 'make pictures'."""
     spec = importlib.util.spec_from_file_location("diagrams", DOCS / "diagrams.py")
     assert spec and spec.loader
     diagrams = importlib.util.module_from_spec(spec)
