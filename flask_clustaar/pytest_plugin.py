@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures, stories, and the conversation of a failed test."""
+"""The pytest plugin: fixtures, stories, and conversations of failed tests."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-# Every run of pytest loads this where the package is installed, so nothing else of it
-# is imported before a test or a story needs it.
+# If the package is installed, every run of pytest loads this module. So it imports the
+# rest of the package only when a test or a story needs it.
 if TYPE_CHECKING:
     from flask import Flask
 
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--clustaar-update",
         action="store_true",
-        help="Rewrite stories and recordings with what the bot answers.",
+        help="Update stories and recordings with the current answers of the bot.",
     )
     group.addoption(
         "--no-clustaar-stories",
@@ -46,8 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def clustaar_bot(request: pytest.FixtureRequest) -> Bot | Path | None:
     """The bot file of the fixtures below.
 
-    By default it is what the setting ``clustaar_bot`` names; for stories, else the file
-    ``bot.json`` beside them.
+    Default: the file that the setting ``clustaar_bot`` names. Without the setting,
+    stories use ``bot.json`` in their directory.
     """
     name: str = request.config.getini("clustaar_bot")
     if name:
@@ -59,9 +59,9 @@ def clustaar_bot(request: pytest.FixtureRequest) -> Bot | Path | None:
 
 @pytest.fixture
 def clustaar_client(app: Flask, clustaar_bot: Bot | Path | None) -> ClustaarClient:
-    """A user who talks with the bot of the ``app`` fixture.
+    """A client that plays the user of the bot in the ``app`` fixture.
 
-    For an application with several webhooks see ``clustaar_clients``.
+    If the application has several webhooks, use ``clustaar_clients``.
     """
     from .testing import ClustaarClient
 
@@ -72,7 +72,7 @@ def clustaar_client(app: Flask, clustaar_bot: Bot | Path | None) -> ClustaarClie
 def clustaar_clients(
     app: Flask, clustaar_bot: Bot | Path | None
 ) -> dict[str, ClustaarClient]:
-    """A user for each webhook of the ``app`` fixture, by the name of the webhook."""
+    """A client for each webhook of the ``app`` fixture, by webhook name."""
     from .testing import ClustaarClient
 
     names = app.extensions.get("clustaar", ())
@@ -89,7 +89,7 @@ def make_notification() -> Callable[..., Notification]:
 
 @pytest.fixture
 def recording(request: pytest.FixtureRequest) -> Callable[[str], Recording]:
-    """Open a file of the directory ``recordings`` beside the test."""
+    """Open a file in the directory ``recordings`` next to the test."""
     from .replaying.fixtures import Recording
 
     directory = request.path.parent / "recordings"
@@ -157,7 +157,7 @@ class StoryItem(pytest.Function):
 
 
 def _report(path: Path, number: int, reason: str, rows: list[str]) -> str:
-    """Return a failure in the style of pytest: the lines before it, and the reason."""
+    """Format a failure as pytest does: the lines of the story, then the reason."""
     begin = max(0, number - 12)
     shown = [f"    {line}".rstrip() for line in _lines(path)[begin:number]]
     shown[-1:] = [f">{line[1:]}" for line in shown[-1:]]
@@ -167,7 +167,7 @@ def _report(path: Path, number: int, reason: str, rows: list[str]) -> str:
 
 
 def _side_by_side(difference: Difference, path: Path) -> list[str]:
-    """Return a turn as the story and the conversation have it, side by side."""
+    """Return the expected and the actual lines of a turn, side by side."""
     from difflib import SequenceMatcher
     from itertools import zip_longest
 
@@ -200,7 +200,7 @@ def _lines(path: Path) -> list[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Forget the conversations of the tests before."""
+    """Drop the conversations of earlier tests."""
     testing = sys.modules.get("flask_clustaar.testing")
     if testing is not None:
         testing.conversations.clear()
@@ -210,7 +210,7 @@ def pytest_runtest_setup() -> None:
 def pytest_runtest_makereport() -> Generator[
     None, pytest.TestReport, pytest.TestReport
 ]:
-    """Show the conversations below a test that failed."""
+    """Add the conversations to the report of a failed test."""
     report = yield
     testing = sys.modules.get("flask_clustaar.testing")
     if testing is not None and report.failed:

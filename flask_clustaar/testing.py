@@ -1,4 +1,4 @@
-"""Test a bot without the platform: notifications, and a user who talks with the bot."""
+"""Test a bot without the platform: build notifications, and play the user."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: The last conversations, which are shown below a test that fails.
+#: The latest conversations, which pytest prints when a test fails.
 conversations: Final[deque[Transcript]] = deque(maxlen=8)
 
 
 class ClustaarClient(Conversation):
-    """A user who talks with the bot of an application, and the platform between them::
+    """A test client that plays the user and the platform::
 
         client = ClustaarClient(app, bot="bot.json")
         client.start("Welcome").say("hello")
@@ -60,20 +60,20 @@ class ClustaarClient(Conversation):
         assert client.bubbles == ["Red it is."]
         assert client.session == {"colour": "red"}
 
-    What the user does becomes a notification, which is signed with the settings of the
-    application and goes through its authentication. With a bot file the conversation
-    runs to its end, as in :class:`~flask_clustaar.platform.conversation.Conversation`.
-    Without one the actions of a reply are not run: say with ``go_to`` where a jump
-    leads, and set in ``session`` what an action stores there.
+    Every act of the user becomes a notification. It is signed with the settings of the
+    application, and passes its authentication. With a bot file, the conversation runs
+    until the bot waits for the user, as in
+    :class:`~flask_clustaar.platform.conversation.Conversation`. Without one, actions
+    are not executed: follow jumps with ``go_to``, and set stored values in ``session``.
 
     ``print(client)`` shows the conversation so far.
 
     :param app: the application.
-    :param webhook: the webhook or its name; by default the only one of *app*.
+    :param webhook: the webhook or its name. Default: the only webhook of *app*.
     :param base_url: scheme, host and root of the requests, such as
         ``https://bot.example.com``. Default: a host that *app* accepts, from
         ``SERVER_NAME`` or ``TRUSTED_HOSTS``.
-    :param about: the bot, the user and what else is known, as keyword arguments of
+    :param about: the bot, the user and more: the keyword arguments of
         :class:`~flask_clustaar.platform.conversation.Conversation`.
     :raises RuntimeError: if the webhook is not in *app*.
     :raises OSError: if the bot file cannot be read.
@@ -111,27 +111,27 @@ class ClustaarClient(Conversation):
         *,
         headers: Mapping[str, str | None] = NO_VALUES,
     ) -> Reply:
-        """Send a notification; the conversation goes on from there.
+        """Send a notification, continue the conversation from it, and return the reply.
 
-        Each one is a delivery of its own, even the same one twice in a second. See
-        :meth:`resend` for a repeated delivery.
+        Every call is a new delivery, even with the same notification. To repeat a
+        delivery, call :meth:`resend`.
 
-        :param notification: bytes are sent unchanged.
-        :param headers: headers to replace before the request is signed; those that are
-            None are left out.
-        :raises ValueError: for a notification that the platform would not send.
+        :param notification: a notification, or its JSON; bytes are sent unchanged.
+        :param headers: headers to replace before the request is signed; None removes a
+            header.
+        :raises ValueError: if the platform would never send this notification.
         """
         if not isinstance(notification, bytes):
             notification = distinct(encode(to_json(notification)))
         return self._deliver(self._signer.deliver(notification, headers))
 
     def resend(self) -> Reply:
-        """Send the last request again, unchanged, as if its reply had been lost.
+        """Send the last request again, unchanged, as the platform does after a timeout.
 
-        :raises LookupError: if nothing was sent.
+        :raises LookupError: if no request was sent.
         """
         if self._last is None:
-            raise LookupError("There is nothing to send again: nothing was sent yet.")
+            raise LookupError("There is no request to send again. Send one first.")
         return self._deliver(self._last)
 
     @cached_property
@@ -140,7 +140,7 @@ class ClustaarClient(Conversation):
 
     @property
     def url(self) -> str:
-        """The URL of the webhook, wherever its blueprint is registered."""
+        """The URL of the webhook."""
         return self._address.url
 
     # -- the webhook -------------------------------------------------------------------
@@ -163,10 +163,10 @@ class ClustaarClient(Conversation):
         )
 
     def _has_handler(self, notification: Notification) -> bool:
-        """Tell if a handler takes a notification."""
+        """Return whether a handler matches a notification."""
         try:
             found = self.webhook.find(notification)
-        except Exception:  # of a filter: the request that is sent then shows it
+        except Exception:  # A filter raised; the request will show the error.
             return True
         return bool(found) or any(
             each.matched for each in self.webhook.explain(notification)
@@ -187,7 +187,7 @@ def _find_webhook(app: Flask, webhook: ClustaarWebhook | str | None) -> Clustaar
         )
     names = " and ".join(f"'{name}'" for name in webhooks)
     raise RuntimeError(
-        f"The application has the webhook {names}. Name the one to talk with: "
+        f"The application has the webhooks {names}. Choose one: "
         f"ClustaarClient(app, '{next(iter(webhooks))}')."
     )
 
@@ -200,10 +200,10 @@ def _understood(body: bytes) -> Notification | None:
 
 
 def _outside_of_a_loop(function: Callable[[], T]) -> T:
-    """Call a function, in a thread of its own if an event loop runs in this one.
+    """Call a function; if this thread runs an event loop, in another thread.
 
-    In a test that is a coroutine a loop runs, beside which Flask cannot run the one
-    that an asynchronous handler needs.
+    In an async test an event loop runs, and Flask cannot start another one for an async
+    handler in the same thread.
     """
     if asyncio._get_running_loop() is None:
         return function()

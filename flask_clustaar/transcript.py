@@ -1,7 +1,6 @@
-"""A conversation as lines of text, drawn as the webchat draws it.
+"""A conversation as lines of text, as the webchat shows it.
 
-One format is used everywhere: by the terminal, below a failing test, and in the stories
-that pytest runs::
+Terminal output, reports of failed tests and stories use the same format::
 
     at Welcome
     you  hello
@@ -29,22 +28,22 @@ from .wire import JSON, Model, same
 T = TypeVar("T")
 Style = Literal["bot", "user", "card", "button", "info", "problem", "place", "value"]
 
-#: Lines that begin at the margin: where the conversation is, and what is stored.
+#: The styles of lines that are not indented: the current step, and stored values.
 _AT_THE_MARGIN: Final = ("place", "value")
 
 
 class Line(NamedTuple):
-    """A line of a conversation; ``str()`` of it is the line as it is printed."""
+    """A line of a conversation; ``str()`` returns it as printed."""
 
     text: str
-    #: What it is, for those who colour it.
+    #: The kind of line, which decides its colour.
     style: Style
-    #: Who begins to speak with this line: ``bot``, ``you``, or nobody.
+    #: In the first line of a message, the speaker: ``bot`` or ``you``. Else empty.
     speaker: str = ""
 
     @property
     def label(self) -> str:
-        """The text before the line: the speaker, or white space."""
+        """The label before the line: the speaker, or white space."""
         return "" if self.style in _AT_THE_MARGIN else f"{self.speaker:<5}"
 
     def __str__(self) -> str:
@@ -52,13 +51,13 @@ class Line(NamedTuple):
 
 
 class Transcript:
-    """A conversation so far; ``str()`` of it is a story that can be run again.
+    """The transcript of a conversation; ``str()`` returns a story that can be run.
 
-    :param listener: is called with each line when it is added.
+    :param listener: called with each added line.
     """
 
     def __init__(self, listener: Callable[[Line], object] | None = None) -> None:
-        #: What was said and done.
+        #: The lines so far.
         self.lines: list[Line] = []
         self._listener = listener
 
@@ -74,10 +73,10 @@ class Transcript:
 
 
 def render_reply(reply: Model | JSON, channel: str | None = None) -> list[Line]:
-    """Return what a user sees of a reply.
+    """Return a reply as the user sees it.
 
     :param reply: a :class:`~flask_clustaar.models.StepReachedResponse`, or its JSON.
-    :param channel: where it is shown; by default in the webchat.
+    :param channel: the channel that shows it. Default: the webchat.
     """
     actions = _list(_raw(reply), "actions")
     lines = [line for each in actions for line in render_action(each, channel)]
@@ -85,13 +84,13 @@ def render_reply(reply: Model | JSON, channel: str | None = None) -> list[Line]:
 
 
 def render_action(action: Model | JSON, channel: str | None = None) -> list[Line]:
-    """Return what a user sees of an action, drawn as the webchat draws it.
+    """Return an action as the webchat shows it.
 
-    Lines of the style ``info`` are about what a user does not see. An action of an
-    unknown type is named by its type, and a malformed one is drawn as far as possible.
+    Lines of the style ``info`` describe what the user does not see. Of unknown actions,
+    the type is shown. Malformed actions are shown as far as possible.
 
-    :param channel: where it is shown, such as ``facebook``. If that channel is not
-        known to show such an action, a line says so.
+    :param channel: the channel, such as ``facebook``. A line says if the channel does
+        not support the action, or if its support is not documented.
     """
     raw = _raw(action)
     render = _of_type(raw, _ACTIONS)
@@ -101,7 +100,7 @@ def render_action(action: Model | JSON, channel: str | None = None) -> list[Line
 
 
 def render_input(input: Model | JSON | None) -> list[Line]:
-    """Return what the user did to make the platform send a notification."""
+    """Return the user's act that caused the notification."""
     raw = _raw(input)
     read = _of_type(raw, _INPUTS)
     if read is None:
@@ -118,15 +117,15 @@ def render_input(input: Model | JSON | None) -> list[Line]:
 def render_click(title: str, number: int | None = None) -> list[Line]:
     """Return the line of a click.
 
-    :param title: the title that was clicked on.
-    :param number: which one, from 1, if several have the title.
+    :param title: the title of the button.
+    :param number: its number among buttons with the same title, from 1.
     """
     which = "" if number is None else f" ({number})"
     return [Line(f"[{title}]{which}", "user", "you")]
 
 
 def render_problem(problem: JSON) -> list[Line]:
-    """Return what a request that failed was answered with (RFC 9457)."""
+    """Return a problem body (RFC 9457) as lines."""
     rows = [_fill(problem, "{status} {code}: {detail}", "{status}: {detail}")]
     for error in _objects(problem, "errors"):
         rows.append(_fill(error, "  {path}: {message}", "  {message}"))
@@ -134,9 +133,9 @@ def render_problem(problem: JSON) -> list[Line]:
 
 
 def render_place(step: str) -> Line:
-    """Return the line that says where the conversation is.
+    """Return the line that names the current step.
 
-    :param step: the step's name or id.
+    :param step: the name or id of the step.
     """
     return Line(f"at {_line(step)}", "place")
 
@@ -144,7 +143,7 @@ def render_place(step: str) -> Line:
 def render_changes(
     kind: Literal["session", "user"], before: JSON, after: JSON
 ) -> list[Line]:
-    """Return the values that changed, one in each line: ``session colour = "red"``."""
+    """Return changed values, one per line, such as ``session colour = "red"``."""
     lines = []
     for key in [*after, *(key for key in before if key not in after)]:
         if key not in after:
@@ -155,22 +154,22 @@ def render_changes(
 
 
 def info(text: str) -> Line:
-    """Return a line about what a user does not see."""
+    """Return a line that describes what the user does not see."""
     return Line(f"· {text}", "info")
 
 
 def as_json(value: Any) -> str:
-    """Return a value as JSON in one line, with letters as they are read."""
+    """Return a value as JSON in one line; only unsafe characters are escaped."""
     return printable(json.dumps(value, ensure_ascii=False))
 
 
 def _spoken(speaker: str, lines: list[Line]) -> list[Line]:
-    """Return lines with the speaker before the first one."""
+    """Return the lines, with the speaker at the first one."""
     return [line._replace(speaker=speaker) for line in lines[:1]] + lines[1:]
 
 
 def plain(text: str) -> str:
-    """Return HTML as the text that the webchat shows, as printable text."""
+    """Convert HTML to the text that the webchat shows, safe to print."""
     text = _OBFUSCATED.sub(lambda what: _LABELS.get(what[2], what[2]), text)
     text = _TAG.sub("", _ITEM.sub("\n- ", _BREAK.sub("\n", text)))
     text = _REFERENCE.sub(lambda reference: html.unescape(reference[0]), text)
@@ -178,9 +177,9 @@ def plain(text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Return a text as a browser shows it where it is not HTML.
+    """Return a plain text as a browser shows it.
 
-    Tags and references are shown as they are, and line breaks as spaces.
+    Tags and character references are shown literally, and line breaks as spaces.
     """
     return printable(_SPACES.sub(" ", text).strip(" "))
 
@@ -188,9 +187,9 @@ def literal(text: str) -> str:
 _BREAK: Final = re.compile(r"<br\s*/?>|</(?:blockquote|ol|ul)>", re.IGNORECASE)
 _ITEM: Final = re.compile("<li>", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[a-zA-Z][^<>]*>")
-#: Only with its semicolon: a URL may have '&copy=1'.
+#: Only with a semicolon, because a URL may contain '&copy=1'.
 _REFERENCE: Final = re.compile(r"&#?\w+;")
-#: What the platform puts in place of personal data, and the label that is shown.
+#: The platform's placeholders for personal data, and the labels that users see.
 _OBFUSCATED: Final = re.compile(r"\*\*(basic|custom)_obfuscation_of_(.+?)\*\*")
 _LABELS: Final = {
     "phone_number": "Phone number",
@@ -198,11 +197,11 @@ _LABELS: Final = {
     "credit_card_number": "Credit Card",
     "social_security_number": "FR SSN",
 }
-#: White space that HTML collapses.
+#: The white space that HTML collapses.
 _SPACES: Final = re.compile(r"[ \t\n\f\r]+")
 
 
-# -- what is seen --------------------------------------------------------------------
+# -- visible actions -----------------------------------------------------------------
 
 Renderer = Callable[[JSON], Iterator[Line]]
 
@@ -220,7 +219,7 @@ def _image(action: JSON) -> Iterator[Line]:
 
 
 def _cards(action: JSON) -> Iterator[Line]:
-    """Draw a carousel, with a line of dashes between two cards."""
+    """Yield the lines of a carousel, with a line of dashes between two cards."""
     rows: list[Line] = []
     unseen: list[Line] = []
     for index, card in enumerate(_objects(action, "cards")):
@@ -245,7 +244,7 @@ def _cards(action: JSON) -> Iterator[Line]:
 
 
 def is_drawn(button: JSON) -> bool:
-    """Tell if the webchat draws a button of a card (WEBCHAT.md)."""
+    """Return whether the webchat shows a card's button."""
     return _at(button, "action.type") not in _UNDRAWN
 
 
@@ -256,7 +255,7 @@ _UNDRAWN: Final = (
 
 
 def _question(key: str, title: str) -> Renderer:
-    """Make the renderer of a message with quick replies below it."""
+    """Return a renderer for a message with quick replies."""
 
     def render(action: JSON) -> Iterator[Line]:
         bubble = _bubble(action.get("message"), plain)
@@ -299,13 +298,13 @@ def _bubble(text: Any, read: Callable[[str], str]) -> Iterator[Line]:
 
 
 def bubble_of(action: Model | JSON) -> str | None:
-    """Return the text of the bubble that an action draws; None if it draws none."""
+    """Return the text of an action's bubble; None if it has no bubble."""
     rows = [line for line in render_action(action) if line.style == "bot"]
     return "\n".join(line.text for line in rows) if rows else None
 
 
 def _lost(action: JSON, channel: str | None) -> Iterator[Line]:
-    """Say if a channel is not known to show an action (PROTOCOL 6)."""
+    """Yield a line if a channel does not support an action (PROTOCOL 6)."""
     name = CHANNELS.get(channel or "")
     if name is None or channel == WEBCHAT:
         return
@@ -315,11 +314,11 @@ def _lost(action: JSON, channel: str | None) -> Iterator[Line]:
         yield info(f"{action['type']}: {support_of.format(name)}")
 
 
-# -- what is not seen ----------------------------------------------------------------
+# -- invisible actions ---------------------------------------------------------------
 
 
 def _told(*sentences: str) -> Renderer:
-    """Make the renderer that tells an action in one of these sentences."""
+    """Return a renderer that describes an action with one of these sentences."""
 
     def render(action: JSON) -> Iterator[Line]:
         yield info(_fill(action, *sentences))
@@ -328,7 +327,7 @@ def _told(*sentences: str) -> Renderer:
 
 
 def _stored(what: str) -> Renderer:
-    """Make the renderer of an action that stores a value, or adds it to another."""
+    """Return a renderer for an action that stores a value or adds to one."""
     sets, adds = (
         f"stores {what} {{key}} = {{value}}",
         f"adds {{value}} to {what} {{key}}",
@@ -349,7 +348,7 @@ def _jump(action: JSON) -> Iterator[Line]:
 
 
 def render_predicates(connection: JSON) -> str:
-    """Return in words when a connection of a jump is taken."""
+    """Describe the conditions of a jump's connection."""
     return " and ".join(map(_condition, _objects(connection, "predicates")))
 
 
@@ -357,7 +356,7 @@ _TARGET: Final = ("{target.type} {target.name}", "{target.type} {target.id}")
 
 
 def _condition(predicate: JSON) -> str:
-    """Return a predicate in words: ``session value city equals Paris``."""
+    """Describe a predicate, such as ``session value city equals Paris``."""
     subject = _SUBJECTS.get(_words(predicate.get("type")))
     getter, condition = predicate.get("valueGetter"), predicate.get("condition")
     return f"{subject or _in_words(getter)} {_in_words(condition)}"
@@ -370,7 +369,7 @@ _SUBJECTS: Final = {
 
 
 def _in_words(value: Any) -> str:
-    """Return a small object in words: its type, then its values."""
+    """Describe an object: its type, then its values."""
     raw = _raw(value)
     kind = _fill(raw, "{type}").replace("_", " ")
     return " ".join([kind, *(_words(raw[key]) for key in raw if key != "type")])
@@ -416,10 +415,10 @@ _ACTIONS: Final[dict[str, Renderer]] = {
 
 
 def _typed(text: Any) -> list[Line]:
-    """Return a text as the user typed it, which is not HTML.
+    """Return the lines of a user's message, which is plain text.
 
-    A backslash stands before a first character that would make it read as something
-    else that a user can do.
+    If the first character would make the line read as another act, a backslash is
+    added before it.
     """
     text = text if isinstance(text, str) else _words(text)
     rows = printable(text, lines=True).splitlines()
@@ -433,11 +432,11 @@ def _plain(text: Any) -> Any:
 
 
 def _did(*sentences: str) -> Callable[[JSON], list[Line]]:
-    """Make the renderer of something that the user did, other than writing."""
+    """Return a renderer for an act of the user other than a message."""
     return lambda raw: [Line(f"· {_fill(raw, *sentences)}", "user")]
 
 
-#: How each type of input is drawn.
+#: The renderers, by type of input.
 _INPUTS: Final[dict[str, Callable[[JSON], list[Line]]]] = {
     "message": lambda raw: _typed(raw.get("text")),
     "legacy_reply_to_message_action": lambda raw: _typed(_plain(raw.get("message"))),
@@ -447,7 +446,7 @@ _INPUTS: Final[dict[str, Callable[[JSON], list[Line]]]] = {
 }
 
 
-# -- what is read of a JSON object that may be of any shape --------------------------
+# -- reading JSON of any shape -------------------------------------------------------
 
 
 def _raw(value: Any) -> JSON:
@@ -472,9 +471,9 @@ def _objects(raw: JSON, key: str) -> list[JSON]:
 
 
 def _fill(raw: JSON, *sentences: str) -> str:
-    """Return the first of the *sentences* for whose ``{path}``s *raw* has values.
+    """Fill the first of the *sentences* whose ``{path}`` fields *raw* has values for.
 
-    Without such a sentence, return the last one, with question marks.
+    If there is none, fill the last one, with question marks for missing values.
     """
     *better, last = sentences
     sentence = next((each for each in better if _fits(raw, each)), last)
@@ -495,12 +494,12 @@ def _at(raw: Any, path: str) -> str:
 
 
 def _words(value: Any) -> str:
-    """Return a value in one line; None is empty."""
+    """Return a value as one line; None becomes an empty text."""
     if value is None:
         return ""
     return literal(value) if isinstance(value, str) else shorten(value)
 
 
 def _line(text: str) -> str:
-    """Return a text in one line."""
+    """Return a text as one line."""
     return printable(" ".join(text.split()))

@@ -290,10 +290,10 @@ def test_it_can_be_too_late(bot: Bot) -> None:
     """After the first request, and for a group that is included."""
     group = HandlerGroup()
     bot.webhook.include(group)
-    with pytest.raises(ConfigurationError, match="'.*tell' comes too late"):
+    with pytest.raises(ConfigurationError, match="Cannot register '.*tell'"):
         group.around(bot.around("a"))
     bot.say()
-    with pytest.raises(ConfigurationError, match="'.*tell' comes too late"):
+    with pytest.raises(ConfigurationError, match="Cannot register '.*tell'"):
         bot.webhook.around(bot.around("a"))
 
 
@@ -320,8 +320,11 @@ def one_argument(notification: Any) -> NoReturn:
         (generator, "'generator' is a generator function.*'@contextmanager' between"),
         (coroutine, "'coroutine' is async"),
         (async_manager, "'async_manager' is async"),
-        (one_argument, r"'one_argument' is not.*'def name\(notification, handler\)"),
-        (contextmanager(one_argument), "'one_argument' is not"),
+        (
+            one_argument,
+            r"'one_argument' cannot be called.*'def name\(notification, handler\)",
+        ),
+        (contextmanager(one_argument), "'one_argument' cannot be called"),
         (suppress(KeyError), "'@contextmanager'"),
     ],
 )

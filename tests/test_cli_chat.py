@@ -271,7 +271,9 @@ def test_jump_in_a_circle() -> None:
     """A bot that jumps for ever is stopped."""
     shown = talk(bot("Off.", jump(StepTarget(step_id=ASK))), "Hi")
     assert shown.count("bot  Off.") == 26
-    assert shown[-1].startswith(f"     Stopped after 25 jumps in a row: {ASK} -> {ASK}")
+    assert shown[-1].startswith(
+        f"     Stopped after 25 consecutive jumps: {ASK} -> {ASK}"
+    )
 
 
 # -- a file of steps -----------------------------------------------------------------
@@ -331,8 +333,7 @@ def test_unknown_story(action: Action) -> None:
     """Where a story begins has to be said."""
     shown = talk(bot(action), "Hi", "Go")
     assert any(
-        f"The step that the story '{STORY}' begins with is not known." in line
-        for line in shown
+        f"The first step of the story '{STORY}' is unknown." in line for line in shown
     )
 
 
@@ -369,7 +370,7 @@ def test_fallback_of_the_bot(steps: Path) -> None:
     ("content", "error"),
     [
         ("{", "Standard input is not a bot file. line 1, column 2: The file is not "),
-        ("{}", "Standard input is not a bot file. There are no steps. "),
+        ("{}", "Standard input is not a bot file. The bot file has no steps. "),
         ('[{"id": ""}]', "Standard input is not a bot file. steps.0: 'id' is missing."),
     ],
 )

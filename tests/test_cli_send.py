@@ -397,9 +397,9 @@ def somebody() -> Iterator[Callable[[int, str], str]]:
 @pytest.mark.parametrize(
     ("status", "body", "line"),
     [
-        (200, "OK", "bot  200: The response is not a reply of a webhook: "),
-        (200, "[]", "bot  200: The response is not a reply of a webhook: "),
-        (200, "{}", "bot  200: The response is not a reply of a webhook."),
+        (200, "OK", "bot  200: The response is not a valid reply: "),
+        (200, "[]", "bot  200: The response is not a valid reply: "),
+        (200, "{}", "bot  200: The response is not a valid reply."),
         (502, "<html>", "bot  502: Bad Gateway"),
         (799, "[", "bot  799: The server did not return a valid HTTP status."),
         (500, '{"explanation": 5}', "bot  500: Internal Server Error"),

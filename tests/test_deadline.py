@@ -435,7 +435,7 @@ def test_the_late_handler_of_the_innermost_group(bots: Make) -> None:
 
 def test_there_is_one_late_handler(bot: Bot) -> None:
     """A second one would never run."""
-    with pytest.raises(ConfigurationError, match="is the late handler already"):
+    with pytest.raises(ConfigurationError, match="is already the late handler"):
         bot.webhook.late(lambda notification: "No")
 
 

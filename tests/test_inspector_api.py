@@ -544,7 +544,7 @@ def test_chat_sends_wrongly_on_purpose(inspected: Inspected, how: str) -> None:
         assert problems[0].startswith("400 request_too_old\n")
     else:
         assert problems == []
-        assert "repeated from the replay store: no handler ran" in notes
+        assert "repeated: the replay store had the reply, so no handler ran" in notes
 
 
 ACTS: list[tuple[dict[str, Any], dict[str, str]]] = [

@@ -73,9 +73,9 @@ def wrong(document: Any) -> str:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([], "bot.json: There are no steps. Write a list of steps, such as"),
-        ({}, "bot.json: There are no steps."),
-        (5, "bot.json: There are no steps."),
+        ([], "bot.json: The bot file has no steps. Write a list of steps, such as"),
+        ({}, "bot.json: The bot file has no steps."),
+        (5, "bot.json: The bot file has no steps."),
         ({"steps": 5}, "bot.json: steps: Must be a list."),
         ({"steps": [{"id": A}], "stpes": []}, "stpes: Unknown key. Did you mean 'st"),
         ({"steps": [{"id": A}], "online": "yes"}, "online: Must be true or false."),
@@ -88,7 +88,7 @@ def wrong(document: Any) -> str:
         ([5], "bot.json: steps.0: Must be an object."),
         ([{"name": "x"}], "bot.json: steps.0: 'id' is missing."),
         ([{"id": 5}], "bot.json: steps.0.id: Must be text."),
-        ([{"id": "a"}], "steps.0.id: 'a' is not an object id: 24 letters and digits."),
+        ([{"id": "a"}], "steps.0.id: 'a' is not an object id (24 letters and digits)."),
         ([{"id": A}, {"id": A}], "steps.1.id: Another step has this id."),
         ([{"id": A, "title": "x"}], "steps.0.title: Unknown key."),
         ([{"id": A, "actoins": []}], "Unknown key. Did you mean 'actions'?"),
@@ -106,7 +106,7 @@ def wrong(document: Any) -> str:
         ),
         (
             [{"id": A, "name": "x"}, {"id": B, "name": "x", "next": "x"}],
-            f"steps.1.next: Several have the name 'x': '{A}', '{B}'. Use the id.",
+            f"steps.1.next: The name 'x' is not unique: '{A}', '{B}'. Use the id.",
         ),
         ({"steps": [{"id": A}], "stories": [{}]}, "stories.0: 'id' is missing."),
         (
@@ -115,7 +115,7 @@ def wrong(document: Any) -> str:
         ),
         (
             [{"id": A, "story": STORY}, {"id": B, "story": STORY}],
-            f"steps.1.story: The story '{STORY}' begins with another step.",
+            f"steps.1.story: The story '{STORY}' already has another first step.",
         ),
     ],
 )
@@ -171,7 +171,7 @@ def test_name_that_several_steps_have() -> None:
         [{"id": A, "name": "x"}, {"id": B, "name": "x"}, {"id": STORY, "name": "y"}]
     )
 
-    with pytest.raises(LookupError, match="Several have the name 'x'"):
+    with pytest.raises(LookupError, match="The name 'x' is not unique"):
         bot.step("x")
     assert [bot.label(id) for id in (A, STORY, "z")] == [A, "y", "z"]
 

@@ -152,12 +152,12 @@ def test_intent_of_a_phrase() -> None:
     [
         (
             ConnectionTeamPredicate(condition=IsOnlineCondition()),
-            "Whether an agent is online cannot be known here: say 'online=True' or "
+            "Whether an agent is online is unknown here. Pass 'online=True' or "
             "'online=False'.",
         ),
         (
             intent(A),
-            'Which intent "Hello" has cannot be known here: say '
+            'Which intent "Hello" has is unknown here. Pass '
             '\'intents={"Hello": "<id>"}\', or None in place of the id.',
         ),
         (
@@ -165,7 +165,7 @@ def test_intent_of_a_phrase() -> None:
                 value_getter=AttachmentValueGetter(key="id_card"),
                 condition=IsSetCondition(),
             ),
-            "Whether the user sent the document 'id_card' cannot be known here: say "
+            "Whether the user sent the document 'id_card' is unknown here. Pass "
             '\'attachments={"id_card": "https://..."}\', or None in place of the URL.',
         ),
     ],

@@ -192,7 +192,7 @@ def test_names_that_several_steps_have_are_not_used() -> None:
     client.say("hi")
 
     assert client.visited == [A]
-    with pytest.raises(LookupError, match="Several have the name 'x'"):
+    with pytest.raises(LookupError, match="The name 'x' is not unique"):
         client.at("x")
 
 
@@ -236,7 +236,7 @@ def test_step_that_is_not_there() -> None:
     client = make_client(jump(C))
     with pytest.raises(
         ConversationError,
-        match=f"The step '{C}' is not in bot.json, and no handler takes it.",
+        match=f"The step '{C}' is not in bot.json, and no handler matches it.",
     ):
         client.say("hi")
 
@@ -278,7 +278,7 @@ def test_step_that_no_handler_takes(webhook: bool | None) -> None:
     client = make_client(steps=steps)
 
     assert client.say("hi").texts == ["Built."]
-    assert ("no handler takes this step" in str(client)) is (webhook is True)
+    assert ("no handler matches this step" in str(client)) is (webhook is True)
 
 
 def test_step_that_the_file_does_not_describe() -> None:
@@ -346,7 +346,7 @@ def test_paused_bot_is_silent() -> None:
     client = make_client("Wait.", PauseBotAction(), "Never.", jump(B))
     client.say("hi")
     assert client.bubbles == ["Wait."]
-    assert lines(client)[-1] == "     · 2 actions after this: not run"
+    assert lines(client)[-1] == "     · 2 actions after the jump: not executed"
 
     reply = client.say("hi")
 
@@ -364,7 +364,7 @@ def test_nothing_runs_behind_a_jump() -> None:
 
     assert client.bubbles == ["a", "Second."]
     assert "     · jumps nowhere" in lines(client)
-    assert "     · 1 action after this: not run" in lines(client)
+    assert "     · 1 action after the jump: not executed" in lines(client)
 
 
 def test_loop_of_jumps_ends_with_its_path() -> None:
@@ -377,8 +377,8 @@ def test_loop_of_jumps_ends_with_its_path() -> None:
 
     assert caught.value.path == ["First", "Second", "First", "Second"]
     assert str(caught.value) == (
-        "Stopped after 3 jumps in a row: First -> Second -> First -> Second. "
-        "'max_jumps' sets how many are followed."
+        "Stopped after 3 consecutive jumps: First -> Second -> First -> Second. "
+        "'max_jumps' sets the limit."
     )
     assert client.bubbles == ["Hi.", "Hi."]
 
@@ -403,7 +403,7 @@ TEAM = {
 
 def test_what_cannot_be_known_has_to_be_said() -> None:
     """It is said in the bot file or as an argument, or it is asked for."""
-    with pytest.raises(Unknowable, match="say 'online=True' or 'online=False'"):
+    with pytest.raises(Unknowable, match="Pass 'online=True' or 'online=False'"):
         make_client(TEAM).say("hi")
 
     file = {"steps": STEPS, "online": True}
@@ -502,7 +502,9 @@ def test_click_that_sends_nothing(action: ButtonAction) -> None:
     client.say("hi")
 
     for _ in range(2):
-        with pytest.raises(LookupError, match="'Open' .*: the webhook is not called."):
+        with pytest.raises(
+            LookupError, match="'Open' .*, so the webhook is not called."
+        ):
             client.click("Open")
     assert lines(client)[-1] == "     [Open]"
 
@@ -598,7 +600,7 @@ def test_jump_that_is_not_followed_is_told() -> None:
     assert client.bubbles == ["Hi.", "Bye."]
     assert lines(client)[3:5] == [
         f"     · jumps to step {B}",
-        "     · the jump is not followed: that takes a bot file, or 'go_to'",
+        "     · the jump is not followed: pass a bot file, or call 'go_to'",
     ]
 
 
@@ -625,7 +627,10 @@ def test_repeated_reply_is_told() -> None:
 
     client = ClustaarClient(app)
     assert client.at(A).say("hi").repeated
-    assert "     · repeated from the replay store: no handler ran" in lines(client)
+    assert (
+        "     · repeated: the replay store had the reply, so no handler ran"
+        in lines(client)
+    )
 
 
 def test_target_of_a_model_is_checked() -> None:
@@ -633,7 +638,7 @@ def test_target_of_a_model_is_checked() -> None:
     client = make_client("Hi.")
     step = GoToAction(target=StepTarget(step_id="x"))
     story = GoToAction(target=StoryTarget(story_id=STORY))
-    with pytest.raises(ValueError, match="would not send this"):
+    with pytest.raises(ValueError, match="would never send this"):
         client.press(Clickable("x", step))
     with pytest.raises(LookupError, match="client.stories"):
         ClustaarClient(client.app).press(Clickable("x", story))

@@ -208,7 +208,7 @@ TOLD = '["hi", [], {}, "John", {}, "clustaar_web_chat"]'
     [
         ("bot  Hello.", 3, "The conversation differs."),
         (f"bot  {TOLD}\nbot  Bye.", 4, "The conversation differs."),
-        ("", 2, f"The conversation goes on: 'bot  {TOLD}'."),
+        ("", 2, f"The conversation continues: 'bot  {TOLD}'."),
         (f'bot  {TOLD}\nsession a = "b"', 4, "The conversation differs."),
         (f"bot  {TOLD}\nuser first_name is removed", 4, "The conversation differs."),
         (f"bot  {TOLD}\nat Ask", 4, "The conversation differs."),
@@ -240,7 +240,7 @@ def test_difference_shows_what_the_story_speaks_of(client: ClustaarClient) -> No
     [
         ("at Aks\nyou  hi", 1, "no step 'Aks' in the bot. Did you mean 'Ask'?"),
         (f"{ASKED}you  [Rot]\nyou  hi", 12, "The last reply has no 'Rot' to click on."),
-        ("at Tell\nuser id = 5\nyou  hi", 3, "The platform would not send this"),
+        ("at Tell\nuser id = 5\nyou  hi", 3, "The platform would never send this"),
     ],
 )
 def test_story_ends_with_what_cannot_be_done(
@@ -263,32 +263,35 @@ def test_failed_story_is_an_assertion(client: ClustaarClient) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "0: Write what the user does: 'you  hello'."),
-        ("at Ask", "1: Write what the user does: 'you  hello'."),
-        ("you  hi\n\nat Ask", "3: Write what the user does: 'you  hello'."),
+        ("", "0: Write an act of the user: 'you  hello'."),
+        ("at Ask", "1: Write an act of the user: 'you  hello'."),
+        ("you  hi\n\nat Ask", "3: Write an act of the user: 'you  hello'."),
         (
             "at Ask\nyuo  hi",
-            "2: 'yuo  hi' is not a line of a story. Here one begins with 'at', ",
+            "2: 'yuo  hi' is not a line of a story. Here, a line begins with 'at', ",
         ),
-        ("you  hi\nbto  hi", "2: 'bto  hi' is not a line of a story. Here one begins"),
+        (
+            "you  hi\nbto  hi",
+            "2: 'bto  hi' is not a line of a story. Here, a line begins",
+        ),
         ("at Ask\nbot  hi", "2: 'bot  hi' is not a line of a story."),
         (
             "session a = red\nyou",
-            "1: 'red' is not JSON. Write text in quotation marks.",
+            "1: 'red' is not JSON. Put texts in quotation marks.",
         ),
         (
             "you\nsession a = red",
-            "2: 'red' is not JSON. Write text in quotation marks.",
+            "2: 'red' is not JSON. Put texts in quotation marks.",
         ),
         ("channel = sms\nyou", "1: 'sms' is not JSON."),
         (
             'user firstname = "Jane"\nyou',
-            "1: A user has no attribute 'firstname'. Did you mean 'first_name'? Attrib",
+            "1: Users have no attribute 'firstname'. Did you mean 'first_name'? For ",
         ),
-        ('user age = "25"\nyou', "are written 'custom_attributes.age'."),
+        ('user age = "25"\nyou', "write 'custom_attributes.age'."),
         (
             "you  · dances",
-            "1: '· dances' cannot be done. A story has '· event ...', '· opens ...'",
+            "1: Unknown act '· dances'. A story can have '· event ...', '· opens ...'",
         ),
     ],
 )

@@ -1,8 +1,8 @@
-"""Filters decide which notifications a handler gets.
+"""Filters select the notifications that a handler gets.
 
-A filter is called with a notification, or with the JSON object of one, and says whether
-it matches. No document, however odd, makes a filter of this module raise. Filters
-compose with ``&``, ``|``, ``^`` and ``~``, also with plain functions::
+A filter is called with a notification or its JSON object, and returns whether it
+matches. The filters of this module never raise, even for malformed documents. Combine
+filters, and plain functions, with ``&``, ``|``, ``^`` and ``~``::
 
     StepID("507f191e810c19729de860ea") & ~TestConsole() & (lambda n: n.input is None)
 """

@@ -1,4 +1,4 @@
-"""What a filter is, and how filters compose."""
+"""The base class of filters, and their combinations."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any, ClassVar, Final, TypeAlias
 from ..describe import Show, cut, kind_of, shorten, type_name
 from .values import frozen
 
-#: What ``filter=`` takes: a filter, or any function of one notification.
+#: The type of ``filter=``: a filter, or a function of one notification.
 FilterLike: TypeAlias = "Filter | Callable[[Any], Any]"
 
 
 class Filter(ABC):
-    """The base of all filters.
+    """Base class of all filters.
 
-    Most filters of one's own are plain functions. Derive from this class for one that
-    takes arguments, and pass them to ``super().__init__()``: they are what ``repr()``
-    shows and ``==`` compares.
+    Usually a plain function is enough. Derive from this class for a filter with
+    arguments, and pass them to ``super().__init__()``, which provides ``repr()`` and
+    ``==``.
     """
 
     _arguments: tuple[Any, ...] = ()
@@ -34,40 +34,35 @@ class Filter(ABC):
     def __call__(self, target: Any, /) -> bool:
         """Return whether the notification matches.
 
-        :param target: a notification (what has the JSON object it was loaded from as
-            ``received``), or such a JSON object itself.
+        :param target: a notification, or the JSON object of one.
         """
 
     def explain(self, target: Any, *, values: bool = True) -> str:
-        """Say in a sentence whether the notification matches, and why.
+        """Return a sentence that says whether the notification matches, and why.
 
         :param target: as for a call.
-        :param values: whether the sentence shows, shortened, what was found. Without,
-            it shows ids, names and types, but tells only the kind of what people wrote
-            and of what is known about them; for logs.
+        :param values: True to show values, shortened. False, for logs, to show only the
+            type of values that users wrote or that describe them; ids, names and types
+            of actions are always shown.
         """
         return self._explained(target, values=values)[1]
 
     def _explained(self, target: Any, *, values: bool = True) -> tuple[bool, str]:
-        """Return whether the notification matches, and the sentence of
-        :meth:`explain`.
-        """
+        """Return whether the notification matches, and the same as :meth:`explain`."""
         matched, reason = self._weigh(target, shorten if values else kind_of)
         verb = "matched" if matched else "did not match"
         return matched, f"{cut(repr(self), 200)} {verb}: {reason}"
 
     def match(self, target: Any, /) -> re.Match[str] | None:
-        """Return the match of the regular expression by which the notification
-        matches, if there is one.
-        """
+        """Return the match of the filter's regular expression, if it has one."""
         return None
 
     def step_ids(self) -> frozenset[str] | None:
-        """Return the ids of the only steps that can match; None if any step can."""
+        """Return the ids of the steps that can match; None if any step can."""
         return None
 
     def _weigh(self, target: Any, show: Show) -> tuple[bool, str]:
-        """Return whether it matches, and the reason: «data.channel is 'facebook'»."""
+        """Return whether it matches, and the reason: ``data.channel is 'facebook'``."""
         matched = bool(self(target))
         return matched, f"{self!r} returned {shorten(matched)}"
 
@@ -97,8 +92,8 @@ class Filter(ABC):
 
     def __bool__(self) -> bool:
         raise TypeError(
-            "A filter is neither true nor false before it is called. "
-            "Combine filters with '&', '|' and '~', not with 'and', 'or' and 'not'."
+            "Filters have no truth value. "
+            "Combine them with '&', '|' and '~', not with 'and', 'or' and 'not'."
         )
 
     def __eq__(self, other: object) -> bool:
@@ -116,7 +111,7 @@ class Filter(ABC):
 
 
 def as_filter(value: FilterLike) -> Filter:
-    """Return a filter for what somebody passed as one.
+    """Convert a function to a filter; filters are returned unchanged.
 
     :param value: a filter, or a function of one notification.
     :raises TypeError: if it is neither.
@@ -124,12 +119,12 @@ def as_filter(value: FilterLike) -> Filter:
     return value if isinstance(value, Filter) else Custom(value)
 
 
-#: The operators, from the one that binds least.
+#: The operators, lowest precedence first.
 _PRECEDENCE: Final = "|^&"
 
 
 class _Composition(Filter):
-    """Several filters as one; one of the same kind among them is taken apart."""
+    """A combination of filters; nested ones of the same class are flattened."""
 
     _operator: ClassVar[str]
 
@@ -152,7 +147,7 @@ class _Composition(Filter):
         return None if None in parts else frozenset().union(*parts)
 
     def _weigh_until(self, decisive: bool, target: Any, show: Show) -> tuple[bool, str]:
-        """Weigh the parts up to one whose outcome decides; it is the reason then."""
+        """Evaluate the parts until one decides the result, and return its reason."""
         reasons = []
         for part in self._arguments:
             matched, reason = part._weigh(target, show)
@@ -174,9 +169,9 @@ class _Composition(Filter):
 
 
 class And(_Composition):
-    """Match if all of the *filters* do; asked from left to right, as far as needed.
+    """Match if all of the *filters* match; evaluated left to right, short-circuiting.
 
-    ``a & b`` is the usual way to write it.
+    ``a & b`` is the usual notation.
     """
 
     _operator = "&"
@@ -197,9 +192,9 @@ class And(_Composition):
 
 
 class Or(_Composition):
-    """Match if one of the *filters* does; asked from left to right, as far as needed.
+    """Match if any of the *filters* matches; evaluated left to right, short-circuiting.
 
-    ``a | b`` is the usual way to write it.
+    ``a | b`` is the usual notation.
     """
 
     _operator = "|"
@@ -215,9 +210,9 @@ class Or(_Composition):
 
 
 class Xor(_Composition):
-    """Match if an odd number of the *filters* does: of two, exactly one.
+    """Match if an odd number of the *filters* match; of two, exactly one.
 
-    ``a ^ b`` is the usual way to write it.
+    ``a ^ b`` is the usual notation.
     """
 
     _operator = "^"
@@ -232,7 +227,7 @@ class Xor(_Composition):
 
 
 class Not(Filter):
-    """Match if the *filter* does not. ``~a`` is the usual way to write it."""
+    """Match if the *filter* does not match. ``~a`` is the usual notation."""
 
     def __init__(self, filter: FilterLike) -> None:
         self._filter = as_filter(filter)
@@ -255,9 +250,9 @@ class Not(Filter):
 
 
 class Custom(Filter):
-    """A plain function as a filter. ``filter=`` and the operators make it.
+    """A plain function as a filter; created by ``filter=`` and the operators.
 
-    :param function: takes one notification and returns something true or false.
+    :param function: takes one notification, and returns a true or false value.
     """
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
@@ -285,30 +280,31 @@ def _check_function(function: Any) -> None:
         )
     if not callable(function):
         raise TypeError(
-            "A filter is a function of one notification, or several joined with '&' "
-            f"and '|', not {type_name(function)}."
+            "A filter must be a filter object or a function of one notification, "
+            f"not {type_name(function)}."
         )
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    # A coroutine is always true.
+    # A coroutine would always be true.
     if any(map(inspect.iscoroutinefunction, (function, function.__call__))):
         raise TypeError(
-            f"The filter '{name}' is async. Make it a plain function, "
-            "and leave what has to be awaited to the handler."
+            f"The filter '{name}' is async. Make it a plain function, and await in the "
+            "handler instead."
         )
     if not accepts_arguments(function, 1):
-        raise TypeError(f"The filter '{name}' must take one argument, a notification.")
+        raise TypeError(
+            f"The filter '{name}' must accept one argument, the notification."
+        )
 
 
 def accepts_arguments(function: Callable[..., Any], count: int) -> bool:
     """Return whether *function* can be called with *count* positional arguments.
 
-    What counts is what will be called: a decorator that passes more arguments on is
-    free to do so.
+    Decorators are not unwrapped, because they may pass other arguments to the function.
     """
     try:
         signature = inspect.signature(function, follow_wrapped=False)
     except (TypeError, ValueError):
-        # Some built-in functions do not tell.
+        # Some built-in functions have no signature.
         return True
     try:
         signature.bind(*[None] * count)

@@ -13,7 +13,7 @@ from .values import check_text
 
 
 class OneOf(Look):
-    """A filter on a string: that it is one of some."""
+    """A filter on a string that must be one of several."""
 
     _personal = False
 
@@ -34,20 +34,20 @@ class OneOf(Look):
         self._names = frozenset(self._known(shown))
 
     def _known(self, names: Iterable[str]) -> Iterable[str]:
-        """Return what may be found in place of *names*."""
+        """Return the names as they occur in notifications."""
         return map(self._on_the_wire, names)
 
     def _on_the_wire(self, name: str) -> str:
         return name
 
     def _warn_of_unknown(self, known: Iterable[str]) -> None:
-        """Warn of names that look misspelt. The platform's lists grow."""
+        """Warn about names that look misspelt; others may be new on the platform."""
         known = list(known)
         for name in sorted(self._names.difference(known)):
             near = get_close_matches(name, known, 1)
             if near:
                 warn_at_the_program(
-                    f"{type(self).__name__}: '{name}' is not known. Did you mean "
+                    f"{type(self).__name__}: '{name}' is unknown. Did you mean "
                     f"'{near[0]}'?",
                     UserWarning,
                 )
@@ -60,9 +60,9 @@ class OneOf(Look):
 
 
 class StepID(OneOf):
-    """Match if the step that was reached is one of these.
+    """Match if the conversation reached one of these steps.
 
-    Handlers with this filter are found by index, so their number does not matter.
+    An index finds handlers with this filter, so any number of them is fast.
 
     :param name: the id of the step, or a list, tuple or set of ids.
     :param more: more ids.
@@ -71,7 +71,7 @@ class StepID(OneOf):
     _path = "data.step.id"
 
     def _known(self, names: Iterable[str]) -> Iterable[str]:
-        # A step of flask_clustaar.steps has an id in each bot.
+        # A step of flask_clustaar.steps has one id per bot.
         for name in names:
             yield from getattr(name, "ids", {None: name}).values()
 
@@ -80,7 +80,7 @@ class StepID(OneOf):
 
 
 class StepName(OneOf):
-    """Match if the step that was reached has one of these names.
+    """Match if the conversation reached a step with one of these names.
 
     :param name: the name, or a list, tuple or set of names.
     :param more: more names.
@@ -90,7 +90,7 @@ class StepName(OneOf):
 
 
 class BotID(OneOf):
-    """Match if the notification is about one of these bots.
+    """Match if the notification is from one of these bots.
 
     :param name: the id of the bot, or a list, tuple or set of ids.
     :param more: more ids.
@@ -100,7 +100,7 @@ class BotID(OneOf):
 
 
 class Channel(OneOf):
-    """Match if the conversation takes place on one of these channels.
+    """Match if the conversation is on one of these channels.
 
     :param name: the channel, such as ``facebook``, or a list, tuple or set of them.
     :param more: more channels.
@@ -124,11 +124,11 @@ _OTHER_INPUTS: Final = ("message", "custom_event")
 
 
 class InputType(OneOf):
-    """Match if an input of one of these types led to the step.
+    """Match if the user reached the step by an input of one of these types.
 
     :param name: ``message``, ``click``, ``custom_event``, ``url_loaded`` or ``reply``;
-        or any type by its name on the wire, such as ``go_to_action`` (PROTOCOL 3); or
-        a list, tuple or set of them.
+        or any type of the protocol, such as ``go_to_action`` (PROTOCOL 3); or a list,
+        tuple or set of them.
     :param more: more types.
     """
 

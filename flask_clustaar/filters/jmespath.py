@@ -1,4 +1,4 @@
-"""The filter that asks a JMESPath expression."""
+"""The filter that evaluates a JMESPath expression."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from .values import check_text, json_of
 
 
 class JMESPath(Look):
-    """Match if a JMESPath *expression* gives something true, as JMESPath has it:
-    anything but false, null, ``""``, ``[]`` and ``{}``.
+    """Match if a JMESPath *expression* is true for the notification.
 
-    It needs the extra ``jmespath``: ``pip install "Flask-Clustaar[jmespath]"``.
+    False values are ``false``, ``null``, ``""``, ``[]`` and ``{}``. Requires the extra
+    ``jmespath``: ``pip install "Flask-Clustaar[jmespath]"``.
 
-    :param expression: such as ``data.step.actions[?type=='wait_action']``. Where the
-        notification has values of a type that a function in it refuses, it does not
-        match.
+    :param expression: such as ``data.step.actions[?type=='wait_action']``. It does not
+        match if one of its functions rejects the type of a value.
     """
 
     def __init__(self, expression: str) -> None:
@@ -36,7 +35,7 @@ class JMESPath(Look):
             return self._path, Nothing(f"an error ({type(error).__name__})")
 
     def _accepts(self, found: Any) -> bool:
-        # Not by ==, for which 0 is false.
+        # Not '==', for which 0 equals false.
         if found is None or found is False or isinstance(found, Nothing):
             return False
         return not isinstance(found, (str, list, dict)) or len(found) > 0
@@ -47,24 +46,24 @@ def _jmespath_search(expression: str) -> Callable[[Any], Any]:
         jmespath = importlib.import_module("jmespath")
     except ImportError as error:
         raise ConfigurationError(
-            "The filter 'JMESPath' needs the package 'jmespath'. "
+            "The filter 'JMESPath' requires the package 'jmespath'. "
             'Install it with: pip install "Flask-Clustaar[jmespath]"'
         ) from error
     try:
         compiled = jmespath.compile(expression)
         _check_calls(compiled.parsed, jmespath.functions.Functions.FUNCTION_TABLE)
     except (ValueError, RecursionError) as error:
-        # What follows the first line draws an arrow.
+        # The other lines only draw an arrow.
         message = str(error).partition("\n")[0].rstrip(".:")
         raise ValueError(
-            f"JMESPath: {shorten(expression)} is no JMESPath expression: {message}."
+            f"JMESPath: {shorten(expression)} is not a valid expression: {message}."
         ) from error
     search: Callable[[Any], Any] = compiled.search
     return search
 
 
 def _check_calls(node: Mapping[str, Any], functions: Mapping[str, Any]) -> None:
-    """Check the functions in a parsed expression, which jmespath does when it runs."""
+    """Check the functions in a parsed expression; jmespath checks only at run time."""
     for child in node["children"]:
         _check_calls(child, functions)
     if node["type"] != "function_expression":

@@ -24,19 +24,19 @@ _STEP_ID: Final = "data.step.id"
 
 
 class Look(Filter):
-    """A filter on one value in the notification."""
+    """A filter on one value of the notification."""
 
-    #: Where to look, as a dotted path.
+    #: The dotted path of the value.
     _path: str
-    #: Whether users wrote it, or it is known about them.
+    #: Whether the value is a user's text or personal data.
     _personal: ClassVar[bool] = True
 
     @abstractmethod
     def _accepts(self, found: Any) -> bool:
-        """Return whether what was found, maybe nothing, is what it should be."""
+        """Return whether the value that was found, or ``ABSENT``, matches."""
 
     def _look(self, target: Any) -> tuple[str, Any]:
-        """Return the path, and the value at it."""
+        """Return the path and its value."""
         return self._path, find(target, self._keys)
 
     @functools.cached_property
@@ -53,9 +53,9 @@ class Look(Filter):
 
 
 class Value(Look):
-    """A filter on the value at a path: that it is there, or that it is this one."""
+    """A filter on the value at a path: that it exists, or that it equals a value."""
 
-    #: What comes before the path that is passed.
+    #: Prefix of the path that is passed.
     _prefix: ClassVar[str] = ""
 
     def __init__(self, path: str, value: Any = _ANY) -> None:
@@ -79,11 +79,12 @@ class Value(Look):
 class JSONKeyEquals(Value):
     """Match if the value at *path* equals *value*.
 
-    Values are compared as JSON: 1 is 1.0, but it is not true, at any depth.
+    Values are compared as JSON values, at any depth: ``1`` equals ``1.0``, but not
+    ``true``.
 
     :param path: keys joined by dots, with integers for positions in lists, such as
-        ``data.step.actions.0.type``; ``actions[0]`` is read as ``actions.0``.
-    :param value: a JSON value. None is null, and not an absent key.
+        ``data.step.actions.0.type``. ``actions[0]`` means ``actions.0``.
+    :param value: a JSON value. None matches null, but not a missing key.
     """
 
     def __init__(self, path: str, value: Any) -> None:
@@ -91,7 +92,7 @@ class JSONKeyEquals(Value):
 
 
 class JSONKeyExists(Value):
-    """Match if there is a value at *path*, even if it is null.
+    """Match if there is a value at *path*, including null.
 
     :param path: as for :class:`JSONKeyEquals`.
     """
@@ -104,7 +105,7 @@ class JSONKeyIn(Look):
     """Match if the value at *path* equals one of *values*.
 
     :param path: as for :class:`JSONKeyEquals`.
-    :param values: JSON values, which are compared as :class:`JSONKeyEquals` does.
+    :param values: JSON values, compared as by :class:`JSONKeyEquals`.
     """
 
     def __init__(self, path: str, values: Iterable[Any]) -> None:
@@ -128,10 +129,10 @@ class JSONKeyIn(Look):
 
 
 class SessionValue(Value):
-    """Match if the session has a value of that *key*, or if it is *value*.
+    """Match if the session has a value at *key*, or if this value equals *value*.
 
     :param key: the key, or a path into the value as for :class:`JSONKeyEquals`.
-    :param value: a JSON value. Left out, any will do, even null.
+    :param value: a JSON value. Default: any value, including null.
     """
 
     _prefix = "data.session.values."
@@ -141,11 +142,11 @@ class SessionValue(Value):
 
 
 class UserAttribute(Value):
-    """Match if the interlocutor has a custom attribute *key*, or if it is *value*.
+    """Match if the user has a custom attribute *key*, or if it equals *value*.
 
     :param key: the name of the attribute.
-    :param value: a string, since all custom attributes are strings, even numbers
-        (PROTOCOL 3). Left out, any will do.
+    :param value: a string, because all custom attributes are strings, including numbers
+        (PROTOCOL 3). Default: any value.
     """
 
     _prefix = "data.interlocutor.customAttributes."
@@ -153,16 +154,16 @@ class UserAttribute(Value):
     def __init__(self, key: str, value: Any = _ANY) -> None:
         if value is not _ANY and not isinstance(value, str):
             raise TypeError(
-                "UserAttribute: custom attributes are strings, even numbers. "
-                f"Pass the value as '25', not as {type_name(value)}."
+                "UserAttribute: custom attributes are strings, including numbers. "
+                f"Pass a string such as '25', not {type_name(value)}."
             )
         super().__init__(key, value)
 
 
 class TestConsole(Look):
-    """Match if the notification comes from the bot builder's own test console."""
+    """Match if the notification is from the platform's test console."""
 
-    #: Not a test case, whatever pytest makes of the name.
+    #: Tells pytest that this class is not a test case.
     __test__ = False
 
     _path = "data.interlocutor.usedToTest"

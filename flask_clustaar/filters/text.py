@@ -12,7 +12,7 @@ from .values import ABSENT, check_text, find
 
 
 class _Text(Look):
-    """A filter on the text that the user wrote, or sent with a «reply» button."""
+    """A filter on the user's message, or on the text that a "reply" button sends."""
 
     def _look(self, target: Any) -> tuple[str, Any]:
         kind = find(target, ("data", "input", "type"))
@@ -26,9 +26,9 @@ class _Text(Look):
 class TextEquals(_Text):
     """Match if the user's text is *text*.
 
-    By default the comparison ignores what people type differently: upper and lower
-    case, how an accented letter is composed, typographic apostrophes and quotation
-    marks (``’`` is ``'``), no-break spaces, and white space at both ends.
+    By default, the comparison ignores case, Unicode composition, typographic
+    apostrophes and quotation marks (``’`` equals ``'``), no-break spaces, and white
+    space at both ends.
 
     :param text: the whole text.
     :param ignore_case: False to compare the texts exactly.
@@ -45,14 +45,14 @@ class TextEquals(_Text):
 
 
 class TextMatches(_Text):
-    """Match if *pattern* is found in the user's text.
+    """Match if the regular expression *pattern* is found in the user's text.
 
-    Anybody may send any text: beware of patterns that take very long on some, such as
+    Users can send any text, so avoid patterns with catastrophic backtracking, such as
     ``(a+)+$``.
 
-    :param pattern: a regular expression, compiled or not. Begin it with ``^`` and end
-        it with ``$`` if it has to match the whole text.
-    :param flags: flags of :mod:`re` for a pattern that is not compiled.
+    :param pattern: a regular expression, as a string or compiled. To match the whole
+        text, begin it with ``^`` and end it with ``$``.
+    :param flags: flags of :mod:`re`, if the pattern is a string.
     """
 
     def __init__(self, pattern: str | re.Pattern[str], flags: int = 0) -> None:
@@ -77,7 +77,7 @@ def _compiled(pattern: Any, flags: int) -> re.Pattern[str]:
     if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
         if flags:
             raise ValueError(
-                "TextMatches: the pattern is compiled already. Pass 'flags' to "
+                "TextMatches: the pattern is already compiled. Pass 'flags' to "
                 "'re.compile', or pass the pattern as a string."
             )
         return pattern
@@ -90,18 +90,19 @@ def _compiled(pattern: Any, flags: int) -> re.Pattern[str]:
         return re.compile(pattern, flags)
     except (re.error, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(
-            f"TextMatches: {shorten(pattern)} is no regular expression: {error}."
+            f"TextMatches: {shorten(pattern)} is not a valid regular expression: "
+            f"{error}."
         ) from error
 
 
 def folded(text: str) -> str:
-    """Return a text without the differences that people do not mean.
+    """Return a text without differences that users do not intend.
 
-    Case, composed characters, typographic apostrophes and quotation marks, and
-    no-break spaces: every text filter that ignores case compares texts like this.
+    These are case, Unicode composition, typographic apostrophes and quotation marks,
+    and no-break spaces. All text filters that ignore case use this function.
     """
     folded = text.casefold().translate(_TYPED)
-    # The time that normalising takes may grow with the square of the length.
+    # Normalising can take time quadratic in the length.
     return unicodedata.normalize("NFC", folded) if len(text) <= 10_000 else folded
 
 
@@ -109,7 +110,7 @@ def _folded_whole(text: str) -> str:
     return folded(text).strip()
 
 
-#: What people type for typographic characters.
+#: Typographic characters, and what people type instead.
 _TYPED: Final = str.maketrans(
     {
         **dict.fromkeys("\u2018\u2019\u201a\u201b\u02bc\u2032\u00b4`", "'"),

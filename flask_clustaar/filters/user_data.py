@@ -17,7 +17,7 @@ _NO_OBJECT: Final = Nothing("no JSON object")
 
 
 class _UserDataValue(Value):
-    """A filter on a value in the step's userData, if that is a JSON object."""
+    """A filter on a value in the step's userData, if it is a JSON object."""
 
     _prefix = "data.step.userData."
 
@@ -30,7 +30,7 @@ class _UserDataValue(Value):
 
 
 class UserDataEquals(_UserDataValue):
-    """Match if the step's userData is a JSON object in which *key* is *value*.
+    """Match if the step's userData is a JSON object whose *key* equals *value*.
 
     :param key: the key, or a path as for :class:`JSONKeyEquals`.
     :param value: a JSON value.
@@ -41,7 +41,7 @@ class UserDataEquals(_UserDataValue):
 
 
 class UserDataHas(_UserDataValue):
-    """Match if the step's userData is a JSON object that has a *key*, even a null one.
+    """Match if the step's userData is a JSON object that has *key*, including null.
 
     :param key: the key, or a path as for :class:`JSONKeyEquals`.
     """
@@ -53,7 +53,7 @@ class UserDataHas(_UserDataValue):
 class UserDataContains(Look):
     """Match if the step's userData contains *text*.
 
-    :param text: a part of the userData.
+    :param text: the text to find.
     :param ignore_case: fold both texts as :class:`TextEquals` does.
     """
 
@@ -70,9 +70,7 @@ class UserDataContains(Look):
 
 
 def _parsed(text: str) -> Any:
-    """Parse userData: once for all the filters that look at it, unless it is so long
-    that it should not be kept.
-    """
+    """Parse userData; short texts are parsed once for all filters."""
     return _parsed_once(text) if len(text) <= 10_000 else _parse(text)
 
 

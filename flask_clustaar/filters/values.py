@@ -1,4 +1,4 @@
-"""JSON values: how they are found, and which are equal."""
+"""Find and compare JSON values."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from ..schemas import paths
 #: Marks a missing value.
 ABSENT: Final = Nothing("absent")
 
-#: What looks like JMESPath, of which a path is only the simplest part.
+#: Matches JMESPath expressions that are more than a path.
 _EXPRESSION: Final = re.compile(r"(?:^|\.)\*(?:\.|$)|^\w+\(.*\)$|[\"`]|\|\|| \| ")
 _KEY: Final = re.compile(r"[^.\[\]]+")
 _POSITION_IN_BRACKETS: Final = re.compile(r"\[(-?[0-9]+)\]")
 
 
 def json_of(target: Any) -> Any:
-    """Return the JSON object of what a filter is called with."""
+    """Return the JSON object of a notification; a JSON object is returned unchanged."""
     return target if type(target) is dict else getattr(target, "received", target)
 
 
 def checked_path(owner: object, path: Any) -> str:
-    """Return a path as keys joined by dots.
+    """Validate a path, and return it as keys joined by dots.
 
-    :param owner: whose it is, here and below; for messages.
+    :param owner: the filter, for error messages; the same below.
     """
     check_text(owner, path)
     checked = _POSITION_IN_BRACKETS.sub(r".\1", path)
     if _EXPRESSION.search(path) or not all(map(_KEY.fullmatch, checked.split("."))):
         raise ValueError(
-            f"{type(owner).__name__}: {shorten(path)} is not a valid path. Write keys "
+            f"{type(owner).__name__}: {shorten(path)} is not a valid path. Pass keys "
             "joined by dots, such as 'data.step.actions.0.type', or use "
             "'JMESPath(...)'."
         )
@@ -40,14 +40,14 @@ def checked_path(owner: object, path: Any) -> str:
 
 
 def find(target: Any, keys: Iterable[str]) -> Any:
-    """Return the value at a path in a notification or in a JSON value, or ABSENT."""
+    """Return the value at a path in a notification or JSON value, or ``ABSENT``."""
     return paths.find(target, keys, ABSENT)
 
 
 def equal(found: Any, expected: Any) -> bool:
     """Return whether two JSON values are equal.
 
-    It goes only as deep as *expected*: what was found may be of any depth.
+    The recursion is only as deep as *expected*, because *found* may be of any depth.
     """
     if isinstance(found, bool) or isinstance(expected, bool):
         return found is expected
@@ -72,7 +72,7 @@ def is_scalar(value: Any) -> bool:
 
 
 def frozen(value: Any) -> Any:
-    """Return what can be hashed, and is equal for equal JSON values only."""
+    """Return a hashable object that is equal only for equal JSON values."""
     if isinstance(value, bool):
         return bool, value
     if isinstance(value, Mapping):
@@ -83,7 +83,7 @@ def frozen(value: Any) -> Any:
 
 
 def json_value(owner: object, value: Any) -> Any:
-    """Return a copy of what somebody passed as a JSON value."""
+    """Return a copy of an argument that must be a JSON value."""
     if is_scalar(value):
         return value
     if isinstance(value, (list, tuple)):
@@ -91,13 +91,13 @@ def json_value(owner: object, value: Any) -> Any:
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: json_value(owner, item) for key, item in value.items()}
     raise TypeError(
-        f"{type(owner).__name__}: {type_name(value)} is not a JSON value, and equals "
-        "none. Pass a string, a number, a boolean, None, a list or a dict of those."
+        f"{type(owner).__name__}: {type_name(value)} is not a JSON value, so it never "
+        "matches. Pass a string, number, boolean or None, or a list or dict of those."
     )
 
 
 def listed(owner: object, values: Any) -> list[Any]:
-    """Return the values that somebody passed, at least one, in an order."""
+    """Return an argument that must be a collection of values, as a list."""
     name = type(owner).__name__
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         raise TypeError(f"{name}: pass a list of values, not {type_name(values)}.")
@@ -108,7 +108,7 @@ def listed(owner: object, values: Any) -> list[Any]:
 
 
 def check_text(owner: object, text: Any, *, may_be_empty: bool = False) -> None:
-    """Check what somebody passed as a string."""
+    """Check an argument that must be a string."""
     name = type(owner).__name__
     if not isinstance(text, str):
         raise TypeError(f"{name}: pass a string, not {type_name(text)}.")

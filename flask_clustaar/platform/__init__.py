@@ -1,10 +1,10 @@
-"""The platform, simulated: what it does around a bot's webhook, written once.
+"""A simulation of the platform.
 
-Tests, the commands of ``flask clustaar`` and the inspector are built on these modules:
+The test client, the commands of ``flask clustaar`` and the inspector use these modules:
 
 - ``signer`` signs requests as the platform does;
 - ``bot`` reads bot files: the steps and stories of a bot;
-- ``conversation`` plays a user's conversation with the bot to its end;
-- ``conditions`` decides which connection of a jump is taken;
-- ``story`` reads, runs and writes conversations that are kept as text files.
+- ``conversation`` runs a user's conversation with the bot;
+- ``conditions`` evaluates the conditions of jumps;
+- ``story`` reads, runs and writes conversations as text files.
 """

@@ -1,11 +1,11 @@
-"""Bot files: the steps and stories of a bot, as its designer made them.
+"""Bot files: the steps and stories of a bot, as the bot designer made them.
 
 A bot file is JSON. It is a list of steps::
 
     [{"id": "507f191e810c19729de860ea", "name": "Welcome", "actions": []}]
 
-or an object with the steps and what else is known of the bot; :data:`KEYS` and
-:data:`STEP_KEYS` list what each can have.
+or an object with the steps and more data about the bot. :data:`KEYS` and
+:data:`STEP_KEYS` list the allowed keys.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..schemas import schema_for, violations
 from ..schemas.limits import OBJECT_ID
 from ..wire import JSON, members_of
 
-#: What a bot file that is an object can have.
+#: The keys of a bot file that is an object, with their types.
 KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "bot_id": (str,),
     "steps": (list,),
@@ -34,7 +34,7 @@ KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "intents": (dict,),
     "attachments": (dict,),
 }
-#: What a step can have. ``user_data`` and ``userData`` are the same.
+#: The keys of a step, with their types. ``user_data`` and ``userData`` are the same.
 STEP_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "id": (str,),
     "name": (str,),
@@ -45,7 +45,7 @@ STEP_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "story": (str,),
     "next": (str,),
 }
-#: What a story can have.
+#: The keys of a story, with their types.
 STORY_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "id": (str,),
     "name": (str,),
@@ -54,10 +54,10 @@ STORY_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
 
 
 class BotFileError(ClustaarError, ValueError):
-    """A bot file cannot be used.
+    """A bot file is invalid.
 
-    :param source: what the file is called.
-    :param violations: what is wrong at which path.
+    :param source: the name of the file.
+    :param violations: the mistakes, with their paths.
     """
 
     def __init__(self, source: str, violations: list[Violation]) -> None:
@@ -72,27 +72,27 @@ class BotStep(NamedTuple):
 
     id: str
     name: str | None = None
-    #: What the step does without the webhook; None if the file does not say.
+    #: The actions that the step has in the platform; None if the file does not say.
     actions: list[JSON] | None = None
     user_data: str | None = None
-    #: Whether the step uses the webhook; None if the file does not say: then it does
-    #: where a handler takes it.
+    #: Whether the step uses the webhook. None, if the file does not say, means: if a
+    #: handler matches.
     webhook: bool | None = None
-    #: The id of the step that the user's next text reaches; None for this step.
+    #: The id of the step that the user's next message reaches; None for this step.
     next: str | None = None
 
 
 class BotStory(NamedTuple):
-    """A story of a bot, which begins with a step."""
+    """A story of a bot, and its first step."""
 
     id: str
-    #: The id of the step.
+    #: The id of the first step.
     step: str
     name: str | None = None
 
 
 class Link(NamedTuple):
-    """A place in JSON that leads to a step or a story."""
+    """A reference in JSON to a step or a story."""
 
     #: Dotted path, such as ``actions.0.buttons.1.action.target``.
     path: str
@@ -103,21 +103,21 @@ class Link(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Bot:
-    """A bot, as a bot file describes it.
+    """The content of a bot file.
 
-    :param source: what the file is called in messages.
+    :param source: the name of the file in messages.
     """
 
-    #: The steps by their ids.
+    #: The steps, by id.
     steps: Mapping[str, BotStep]
-    #: The stories by their ids.
+    #: The stories, by id.
     stories: Mapping[str, BotStory] = dataclasses.field(default_factory=dict)
     bot_id: str | None = None
     #: Whether an agent is online; None if the file does not say.
     online: bool | None = None
-    #: The id of the intent of each phrase; None for a phrase without one.
+    #: The intent of each phrase, as an id; None for a phrase without an intent.
     intents: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
-    #: The URL of each document that the user sent, by its name.
+    #: The URL of each document that the user sent, by name.
     attachments: Mapping[str, str] = dataclasses.field(default_factory=dict)
     source: str = "the bot"
 
@@ -126,25 +126,25 @@ class Bot:
         """Read a bot file.
 
         :raises OSError: if it cannot be read.
-        :raises BotFileError: if it is not a bot file; the message names each mistake
-            by line or by path.
+        :raises BotFileError: if it is not a bot file; the message lists every mistake
+            with its line or path.
         """
         return cls.parse(Path(path).read_bytes(), str(path))
 
     @classmethod
     def parse(cls, content: bytes, source: str) -> Self:
-        """Read what is in a bot file.
+        """Parse the content of a bot file.
 
-        :param source: what the file is called in messages.
+        :param source: the name of the file in messages.
         :raises BotFileError: if it is not a bot file.
         """
         return cls.from_json(_decode(content, source), source)
 
     @classmethod
     def from_json(cls, document: Any, source: str = "the bot") -> Self:
-        """Return the bot that a JSON document describes.
+        """Return the bot in the JSON document of a bot file.
 
-        :raises BotFileError: if it describes none.
+        :raises BotFileError: if the document is invalid.
         """
         reader = _Reader()
         found = reader.read(document)
@@ -153,9 +153,9 @@ class Bot:
         return cls(**found, source=source)
 
     def step(self, name: str) -> BotStep:
-        """Return the step with this id or this name.
+        """Return the step with this id or name.
 
-        :raises LookupError: if no or several objects have the name.
+        :raises LookupError: if there is none, or if several have the name.
         """
         if name in self.steps:
             return self.steps[name]
@@ -165,9 +165,9 @@ class Bot:
         raise LookupError(_not_one(name, named, self.steps, self.source))
 
     def story(self, name: str) -> BotStory:
-        """Return the story with this id or this name.
+        """Return the story with this id or name.
 
-        :raises LookupError: if no or several objects have the name.
+        :raises LookupError: if there is none, or if several have the name.
         """
         if name in self.stories:
             return self.stories[name]
@@ -179,7 +179,7 @@ class Bot:
         )
 
     def label(self, id: str) -> str:
-        """Return the name of a step if only this step has it, else the id."""
+        """Return the name of a step if it is unique, otherwise the id."""
         step = self.steps.get(id)
         if step is None or step.name is None:
             return id
@@ -188,9 +188,9 @@ class Bot:
 
 
 def links(value: Any, path: str = "") -> Iterator[Link]:
-    """Yield each place in JSON that leads to a step or a story, in its order.
+    """Yield all references to steps and stories in a JSON value, in order.
 
-    :param path: where *value* is.
+    :param path: the path of *value*.
     """
     if isinstance(value, list):
         for index, item in enumerate(value):
@@ -237,7 +237,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 class _Reader:
-    """Reads a document, and gathers what is wrong with it."""
+    """Reads a document, and collects its mistakes."""
 
     def __init__(self) -> None:
         self.violations: list[Violation] = []
@@ -265,7 +265,7 @@ class _Reader:
         }
 
     def _steps(self, rows: list[Any]) -> list[JSON]:
-        """Return the steps that can be used; names and ids are all known then."""
+        """Return the valid steps, and note all names and ids."""
         usable: dict[str, JSON] = {}
         for index, row in enumerate(rows):
             path = f"steps.{index}"
@@ -310,7 +310,7 @@ class _Reader:
 
     def _add(self, found: dict[str, BotStory], story: BotStory, path: str) -> None:
         if story.id in found:
-            self._wrong(path, f"The story '{story.id}' begins with another step.")
+            self._wrong(path, f"The story '{story.id}' already has another first step.")
         found[story.id] = story
 
     def _texts(self, document: JSON, key: str, null: bool = False) -> JSON:
@@ -322,10 +322,10 @@ class _Reader:
 
     def _check_id(self, id: str, path: str) -> None:
         if not OBJECT_ID.accepts(id):
-            self._wrong(path, f"'{id}' is not an object id: 24 letters and digits.")
+            self._wrong(path, f"'{id}' is not an object id (24 letters and digits).")
 
     def _check_action(self, action: Any, path: str) -> None:
-        """Check that an action can be run; types that are not known are let through."""
+        """Validate an action; actions of unknown type are accepted."""
         if not isinstance(action, dict) or not isinstance(action.get("type"), str):
             self._wrong(path, "Must be an object with a 'type'.")
             return
@@ -340,7 +340,7 @@ class _Reader:
                 self._wrong(where, found.message)
 
     def _find(self, name: str, rows: list[JSON], path: str) -> str:
-        """Return the id of the step that *name* names."""
+        """Return the id of the step with this id or name."""
         if any(row["id"] == name for row in rows):
             return name
         named = [str(row["id"]) for row in rows if row.get("name") == name]
@@ -357,7 +357,7 @@ class _Reader:
         path: str,
         required: tuple[str, ...] = (),
     ) -> bool:
-        """Check the keys of an object; return whether it can be read further."""
+        """Validate the keys of an object; return whether it can be used."""
         before = len(self.violations)
         if not isinstance(row, dict):
             self._wrong(path, "Must be an object.")
@@ -380,7 +380,7 @@ class _Reader:
 
 
 _NO_STEPS: Final = (
-    "There are no steps. Write a list of steps, such as "
+    "The bot file has no steps. Write a list of steps, such as "
     '[{"id": "507f191e810c19729de860ea", "name": "Welcome", "actions": []}].'
 )
 _NAMES: Final[Mapping[type, str]] = {
@@ -398,10 +398,10 @@ def _not_one(
     source: str = "",
     kind: str = "step",
 ) -> str:
-    """Return why a name does not name one step or one story."""
+    """Return an error message for a name that is unknown or not unique."""
     if named:
         ids = ", ".join(f"'{each.id}'" for each in named)
-        return f"Several have the name '{name}': {ids}. Use the id."
+        return f"The name '{name}' is not unique: {ids}. Use the id."
     names = [each.name for each in known.values() if each.name]
     near = difflib.get_close_matches(name, [*names, *known], n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""

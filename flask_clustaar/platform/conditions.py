@@ -1,7 +1,7 @@
-"""Decide where a jump leads (PROTOCOL 9).
+"""Evaluate the conditions of jumps (PROTOCOL 9).
 
-A connection is taken if all its predicates match. The first one that is taken wins,
-which the platform does not document; else the default target is taken.
+The first connection whose predicates all match is taken; otherwise the default target.
+The platform does not document that the first one wins.
 """
 
 from __future__ import annotations
@@ -43,35 +43,35 @@ from .errors import Unknowable
 
 
 class Facts(NamedTuple):
-    """What conditions look at."""
+    """The facts that conditions depend on."""
 
-    #: The text of the user's last message; None before the first one.
+    #: The text of the user's last message; None before the first message.
     message: str | None = None
     session: Mapping[str, Any] = {}
     #: The user's custom attributes.
     attributes: Mapping[str, Any] = {}
     is_logged: bool = False
-    #: Whether an agent is online; None if nobody said.
+    #: Whether an agent is online; None if unknown.
     online: bool | None = None
     #: The id of the intent of each phrase; None for a phrase without one.
     intents: Mapping[str, str | None] = {}
-    #: The documents that the user sent, by name; None for one that was not sent.
+    #: The URLs of documents that the user sent, by name; None for a missing document.
     attachments: Mapping[str, str | None] = {}
 
 
 class Jump(NamedTuple):
-    """Where a jump leads."""
+    """The result of a jump."""
 
-    #: None for nowhere.
+    #: The target; None if the jump leads nowhere.
     target: Target | None
     #: The connection that was taken; None for the default target.
     connection: FlowConnection | None = None
 
 
 def decide(action: JumpToAction, facts: Facts) -> Jump:
-    """Return where a jump leads.
+    """Evaluate a jump.
 
-    :raises Unknowable: if that depends on what nobody said.
+    :raises Unknowable: if that depends on an unknown fact.
     """
     for connection in action.connections:
         if all(holds(predicate, facts) for predicate in connection.predicates):
@@ -80,9 +80,9 @@ def decide(action: JumpToAction, facts: Facts) -> Jump:
 
 
 def holds(predicate: Predicate, facts: Facts) -> bool:
-    """Tell if a predicate matches.
+    """Return whether a predicate matches.
 
-    :raises Unknowable: if that depends on what nobody said.
+    :raises Unknowable: if that depends on an unknown fact.
     """
     match predicate:
         case ConnectionTeamPredicate(condition=team):
@@ -155,7 +155,7 @@ def _intent_of(phrase: str, facts: Facts) -> str | None:
 
 
 def _compares(condition: Condition, number: float | None) -> bool:
-    """Compare a number; what does not read as one matches nothing."""
+    """Compare a number with a condition; None never matches."""
     if number is None:
         return False
     match condition:
@@ -171,7 +171,7 @@ def _compares(condition: Condition, number: float | None) -> bool:
 
 
 def number_in(text: str) -> float | None:
-    """Return the number that a text reads as; None if it does not."""
+    """Parse a number; return None if the text is not a number."""
     if not _NUMBER.fullmatch(text.strip()):
         return None
     return int(text) if text.strip().lstrip("+-").isdecimal() else float(text)
@@ -183,14 +183,13 @@ _NUMBER = re.compile(
 
 
 def stored(action: JSON, before: Any) -> Any:
-    """Return the value after an action that stores one.
+    """Return the new value after an action that stores a value.
 
-    With ``add`` the value is added to the one that is there: numbers are summed with
-    ``isInt``, and anything else is appended as text. The platform does not document
-    this.
+    With ``add``, the value is added to the old one: as a number with ``isInt``, else
+    appended as text. The platform does not document this.
 
     :param action: a ``store_session_value_action`` or a ``set_user_attribute_action``.
-    :param before: the value that is there; None for none.
+    :param before: the old value; None if there is none.
     """
     value: Any = action["value"]
     if action.get("isInt"):

@@ -1,8 +1,8 @@
-"""A user's conversation with a bot, played to its end.
+"""A user's conversation with a bot.
 
-:class:`Conversation` does what the platform does: it sends what the user does to the
-webhook, runs the actions of the reply, and follows jumps from step to step until the
-bot waits for the user again.
+:class:`Conversation` simulates the platform: it sends every act of the user to the
+webhook, executes the actions of the reply, and follows jumps until the bot waits for
+the user again.
 """
 
 from __future__ import annotations
@@ -70,15 +70,15 @@ from .offers import Clickable, Group, Kind, Offers
 from .reply import Reply
 from .signer import distinct
 
-#: How many jumps in a row are followed, by default.
+#: Default limit of consecutive jumps.
 MAX_JUMPS: Final = 25
 
-#: Sends a body to the webhook.
+#: Sends a body to the webhook, and returns the response.
 Call = Callable[[bytes], Response]
 
 
 class ConversationKeywords(TypedDict, total=False):
-    """The keyword arguments of :class:`Conversation`, for those who pass them on."""
+    """The keyword arguments of :class:`Conversation`."""
 
     bot: Bot | str | Path | None
     session: Mapping[str, Any]
@@ -96,27 +96,26 @@ class ConversationKeywords(TypedDict, total=False):
 class Conversation:
     """A user's conversation with a bot.
 
-    With a bot file it runs to its end: values are stored, waits are waited, jumps are
-    followed, a paused bot is silent, and a step that does not use the webhook runs as
-    it was designed. ``Bot({})`` is a bot of which nothing is known but what handlers
-    answer. Without a bot, notifications are sent and replies are shown, and actions are
-    not run.
+    With a bot file, actions are executed: values are stored, waits take time, jumps are
+    followed, and a paused bot is silent. A step that does not use the webhook executes
+    its own actions. ``Bot({})`` is a bot that has only handlers. Without a bot,
+    notifications are sent and replies are shown, but actions are not executed.
 
     :param call: sends a signed request with a body to the webhook.
-    :param takes: tells if a handler takes a notification; by default one always does.
+    :param takes: returns whether a handler matches a notification. Default: always.
     :param bot: the bot, or the path of its file.
-    :param session: the session values at the beginning.
+    :param session: the initial session values.
     :param user: attributes that override the default user, John Doe; or the whole user.
-    :param channel: where the conversation takes place.
-    :param bot_id: the bot's id; by default that of the bot file.
-    :param online: whether an agent is online; by default what the bot file says.
-    :param intents: the id of the intent of each phrase, in addition to the bot file's.
-    :param attachments: the URL of each document that the user sent, in addition to the
-        bot file's; None for one that was not sent.
-    :param max_jumps: how many jumps in a row are followed.
-    :param sleep: waits for some seconds. By default waiting takes no time, and only
-        ``elapsed`` grows.
-    :param listener: is called with each line of the transcript when it is added.
+    :param channel: the channel of the conversation.
+    :param bot_id: the bot's id. Default: as in the bot file.
+    :param online: whether an agent is online. Default: as in the bot file.
+    :param intents: ids of intents, by phrase, added to those of the bot file.
+    :param attachments: URLs of documents that the user sent, by name, added to those of
+        the bot file; None for a missing document.
+    :param max_jumps: the maximum number of consecutive jumps.
+    :param sleep: called with the seconds of a wait. By default, waits take no time, and
+        only ``elapsed`` grows.
+    :param listener: called with each line that is added to the transcript.
     """
 
     def __init__(
@@ -141,52 +140,51 @@ class Conversation:
         self._begin_with = dict(session), user
         if isinstance(bot, str | Path):
             bot = Bot.read(bot)
-        #: The bot, as its file describes it; None without one.
+        #: The content of the bot file; None without one.
         self.bot: Bot | None = bot
         known = Bot({}) if bot is None else bot
         self.channel = channel
         self.bot_id: str | None = bot_id or known.bot_id or BOT_ID
-        #: Whether an agent is online; None if nobody said.
+        #: Whether an agent is online; None if unknown.
         self.online: bool | None = known.online if online is None else online
-        #: The id of the intent of each phrase.
+        #: The ids of intents, by phrase.
         self.intents: dict[str, str | None] = {**known.intents, **intents}
-        #: The URL of each document that the user sent.
+        #: The URLs of documents that the user sent, by name.
         self.attachments: dict[str, str | None] = {**known.attachments, **attachments}
         self.max_jumps = max_jumps
-        #: The steps that are known, by their ids.
+        #: The known steps, by id.
         self.steps: dict[str, Step] = {
             id: _step(id, step.name, step.actions or (), step.user_data)
             for id, step in known.steps.items()
         }
-        #: The id of the first step of each story, by the story's id.
+        #: The ids of the first steps of stories, by story id.
         self.stories: dict[str, str] = {
             id: story.step for id, story in known.stories.items()
         }
         self._begin(next(iter(self.steps), STEP_ID))
 
     def _begin(self, step: str) -> None:
-        """Begin, or begin again."""
+        """Start the conversation, or start it again."""
         session, user = self._begin_with
-        #: The session values that the next notification has.
+        #: The session values for the next notification.
         self.session: JSON = copy_json(session)
-        #: The user, with what the bot changed.
+        #: The user, with the bot's changes.
         self.user: Interlocutor = copy.deepcopy(as_interlocutor(user))
-        #: Whether the bot is paused: then it hears nothing.
+        #: Whether the bot is paused, and ignores the user.
         self.paused: bool = False
         #: The last reply.
         self.reply: Reply | None = None
-        #: What the user saw since the last thing they did, as plain text: one text for
-        #: each bubble.
+        #: The plain text of each bubble since the user's last act.
         self.bubbles: list[str] = []
-        #: The steps that were reached, by their names.
+        #: The names of the steps that were reached, in order.
         self.visited: list[str] = []
-        #: How many seconds the conversation has waited.
+        #: The total of all waits, in seconds.
         self.elapsed: float = 0
         self.transcript: Transcript = Transcript(self._listener)
-        #: The step that the conversation is at.
+        #: The current step.
         self.step: Step = self.steps.get(step) or _step(step)
         self._message: str | None = None
-        #: Whether the step was reached: if not, whatever the user does next reaches it.
+        #: Whether the step was reached. If not, the user's next act reaches it.
         self._reached = False
         self._offers = Offers()
         self._shown_place: str | None = None
@@ -195,12 +193,12 @@ class Conversation:
     def __str__(self) -> str:
         return str(self.transcript)
 
-    # -- where the conversation is -----------------------------------------------------
+    # -- the current step --------------------------------------------------------------
 
     def start(self, step: str | None = None) -> Self:
-        """Begin the conversation again at a step, which the user's next act reaches.
+        """Start the conversation again; the user's next act reaches the step.
 
-        :param step: the step's name or id; by default the first one of the bot file.
+        :param step: the name or id of the step. Default: the first of the bot file.
         :raises LookupError: if there is no such step.
         """
         first = next(iter(self.steps), STEP_ID)
@@ -215,15 +213,14 @@ class Conversation:
         actions: Iterable[Action | JSON] = (),
         user_data: str | None = None,
     ) -> Self:
-        """Put the conversation at a step, which the user's next act reaches.
+        """Set the current step; the user's next act reaches it.
 
-        The session and the user stay; a paused bot is resumed. A step that is given
-        with more than its id is kept in :attr:`steps`, for clicks and jumps that lead
-        there.
+        The session and the user are unchanged; a paused bot resumes. If you pass more
+        than the id, the step is stored in :attr:`steps`, for later clicks and jumps.
 
-        :param step: the step's id, or the name of a step that is known.
-        :param step_name: the step's name.
-        :param actions: what the step would do without the webhook.
+        :param step: the id of the step, or the name of a known step.
+        :param step_name: the name of the step.
+        :param actions: the actions that the step has in the platform.
         :param user_data: value of the step's userData field.
         :raises LookupError: if there is no such step in the bot file.
         """
@@ -239,7 +236,7 @@ class Conversation:
         return self
 
     def label(self, step: str) -> str:
-        """Return what a step is called: by its name if that is known and only its own.
+        """Return the name of a step if it is known and unique, otherwise the id.
 
         :param step: the step's id.
         """
@@ -250,25 +247,25 @@ class Conversation:
             return str(getattr(named_steps.get(step), "name", step))
         return str(name)
 
-    # -- what the user does ------------------------------------------------------------
+    # -- acts of the user --------------------------------------------------------------
 
     def say(self, text: str, *, attachments: Iterable[Attachment] = ()) -> Reply:
-        """Write to the bot, or send it media.
+        """Send a message or media, and return the reply.
 
-        The text reaches the current step if that was not reached yet. After that it
-        reaches the step that is its ``next`` in the bot file, or else the same step.
+        The message reaches the current step, if that was not reached yet. Otherwise it
+        reaches the step's ``next`` in the bot file, or the same step again.
         """
         return self._act(Message(text=text, attachments=list(attachments)))
 
     def click(self, title: str, *, index: int | None = None) -> Reply:
-        """Click on a quick reply, a button of a card or a choice.
+        """Click on a quick reply, a card's button or a choice, and return the reply.
 
-        Its target is the next step, and its session values are added. As in the
-        webchat, each row of quick replies and each list takes one click, and each
-        carousel one click that leads to a step.
+        The click reaches the target step, and adds its session values. As in the
+        webchat, a row of quick replies or a list accepts one click, and a carousel
+        accepts one click that leads to a step.
 
         :param title: the title.
-        :param index: which one, from 0, if several have the title.
+        :param index: its index, from 0, among buttons with the same title.
         :raises LookupError: if there is no such button, or if clicking it sends no
             notification.
         """
@@ -276,24 +273,24 @@ class Conversation:
         return self._click(title, index, ("quick reply", "button", "choice"))
 
     def choose(self, title: str, *, index: int | None = None) -> Reply:
-        """Choose from a list of choices; else as :meth:`click`."""
+        """Choose from a list of choices; otherwise like :meth:`click`."""
         __tracebackhide__ = True
         return self._click(title, index, ("choice",))
 
     def open_url(self, url: str) -> Reply:
-        """Load a page with the webchat, whose URL triggers a story."""
+        """Open a page with the webchat; its URL triggers a story."""
         return self._act(URLLoadedEvent(url=url))
 
     def emit(self, event: str) -> Reply:
-        """Let the website send an event."""
+        """Send an event from the website."""
         return self._act(CustomEvent(name=event))
 
     def go_to(
         self, step: str, *, session_values: Mapping[str, Any] | None = None
     ) -> Reply:
-        """Go to a step, as a click does.
+        """Reach a step, as a click does.
 
-        :param step: the step's name or id.
+        :param step: the name or id of the step.
         :param session_values: values to add to the session.
         :raises LookupError: if there is no such step.
         """
@@ -303,7 +300,7 @@ class Conversation:
         return self._go(action, [Line(f"· goes to {printable(label)}", "user", "you")])
 
     def press(self, clickable: Clickable) -> Reply:
-        """Click on something that a user still sees, whatever the last reply was.
+        """Click on a button of any reply, not only of the last one.
 
         :raises LookupError: if clicking it sends no notification.
         """
@@ -311,7 +308,7 @@ class Conversation:
 
     @property
     def state(self) -> JSON:
-        """Where the conversation is, as JSON for :meth:`resume`."""
+        """The state of the conversation, as JSON for :meth:`resume`."""
         return {
             "session": copy_json(self.session),
             "user": dump(self.user),
@@ -323,9 +320,9 @@ class Conversation:
         }
 
     def resume(self, state: JSON) -> Self:
-        """Go on where another conversation with the bot was, by its :attr:`state`.
+        """Continue from the :attr:`state` of another conversation with the bot.
 
-        What can be clicked on is not part of it: see :meth:`press`.
+        The state does not include buttons: use :meth:`press`.
         """
         self.session = copy_json(state["session"])
         self.user = from_json(Interlocutor, state["user"])
@@ -338,19 +335,19 @@ class Conversation:
 
     @property
     def offers(self) -> list[Clickable]:
-        """What the user can click on that was shown since the last thing they did."""
+        """What the user can click on since their last act."""
         return self._offers.current
 
     def announce(self) -> None:
-        """Add to the transcript where the conversation is, and what was set up.
+        """Add the current step and the set-up to the transcript.
 
-        This happens by itself before the next thing that the user does.
+        This also happens automatically before the user's next act.
         """
         at = self.label(str(self.step.id))
         changes = self._changes()
         if at == self._shown_place and not changes:
             return
-        # A line between two parts: what follows was set up, and not said by the bot.
+        # Separate two parts, because the values below are set-up, not the bot's.
         gap = [Line("", "place")] if self.transcript.lines else []
         place = render_place(at)
         self._shown_place = at
@@ -394,7 +391,7 @@ class Conversation:
         group.spent_by = clickable.title
         return self._act(input, said, step, values)
 
-    # -- what the user does becomes a notification -------------------------------------
+    # -- notifications -----------------------------------------------------------------
 
     def _go(self, action: GoToAction, said: Sequence[Line]) -> Reply:
         step = self._target_id(action.target)
@@ -407,13 +404,13 @@ class Conversation:
         step: str | None = None,
         values: Mapping[str, Any] | None = None,
     ) -> Reply:
-        """Do something as the user, and let the bot go on until it waits for the user.
+        """Send an act of the user, and run the bot until it waits for the user.
 
-        :param said: how the transcript shows it.
-        :param step: the step that is reached.
-        :param values: session values that are added on the way.
+        :param said: the lines of the act in the transcript.
+        :param step: the id of the step that is reached.
+        :param values: session values to add.
         """
-        to_json(input)  # what cannot be sent is an error before anything happens
+        to_json(input)  # Raises for an invalid input, before anything changes.
         self.announce()
         self._offers.next_turn()
         self.bubbles = []
@@ -434,7 +431,7 @@ class Conversation:
             self._show_changes()
 
     def _step_for(self, input: Input) -> str:
-        """Return the step that something reaches that names none."""
+        """Return the id of the step that an input without target reaches."""
         id = str(self.step.id)
         described = self.bot.steps.get(id) if self.bot else None
         if not self._reached or described is None or described.next is None:
@@ -443,9 +440,9 @@ class Conversation:
         return described.next if is_text else id
 
     def _send(self, sent: Notification | None, call: Callable[[], Response]) -> Reply:
-        """Send a request of one's own; the conversation goes on from what it says.
+        """Send a given request, and continue the conversation from its notification.
 
-        :param sent: the notification in it; None for something else.
+        :param sent: the notification in the request; None if it has none.
         """
         if sent is not None:
             self.session, self.user = copy_json(sent.session.values), sent.interlocutor
@@ -455,7 +452,7 @@ class Conversation:
         self._offers.next_turn()
         self.bubbles = []
         if sent is None:
-            nothing = Line("· something that is not a notification", "user", "you")
+            nothing = Line("· not a notification", "user", "you")
             self.transcript.add([nothing])
             self.reply = Reply(call(), None)
             self.transcript.add(self.reply.lines)
@@ -469,7 +466,7 @@ class Conversation:
             self._show_changes()
 
     def _follow(self, reply: Reply, input: Input | None) -> Reply:
-        """Go on with a reply, and with those of the steps that jumps lead to."""
+        """Execute a reply, and follow its jumps from step to step."""
         path = [str(self.step.id)]
         target = self._take(reply)
         while target is not None:
@@ -481,7 +478,7 @@ class Conversation:
         return reply
 
     def _reach(self, id: str, input: Input | None) -> Reply:
-        """Reach a step, and return what it answers."""
+        """Reach a step, and return its reply."""
         here = self.step if self.step.id == id else _step(id)
         step = self.steps.get(id, here)
         self._enter(step)
@@ -501,7 +498,7 @@ class Conversation:
         return Reply(self._call(body), notification)
 
     def _enter(self, step: Step) -> None:
-        """Be at a step."""
+        """Make a step the current one."""
         self.step, self._reached = step, True
         at = self.label(str(step.id))
         self.visited.append(at)
@@ -510,33 +507,36 @@ class Conversation:
             self._shown_place = at
 
     def _check_known(self, id: str, notification: Notification) -> None:
-        """Check that a bot file that has steps has this one, or that it is handled."""
+        """Check that the bot file, if it has steps, or a handler knows this step.
+
+        :raises ConversationError: if neither does.
+        """
         if self.bot is None or not self.bot.steps or id in self.steps:
             return
         missing = f"the step '{id}' is not in {self.bot.source}"
         if not self._takes(notification):
-            raise ConversationError(f"T{missing[1:]}, and no handler takes it.")
+            raise ConversationError(f"T{missing[1:]}, and no handler matches it.")
         self.transcript.add([info(missing)])
 
     def _is_designed(self, id: str, notification: Notification) -> bool:
-        """Tell if a step runs as it was designed, and the webhook is not called."""
+        """Return whether a step executes its own actions, without the webhook."""
         step = self.bot.steps.get(id) if self.bot else None
         if step is None or step.webhook is False:
             return step is not None
         if step.actions is None or self._takes(notification):
             return False
         if step.webhook:
-            note = "no handler takes this step, so it runs as it was designed"
+            note = "no handler matches this step, so its own actions are executed"
             self.transcript.add([info(note)])
         return True
 
-    # -- what the bot answers ----------------------------------------------------------
+    # -- replies -----------------------------------------------------------------------
 
     def _take(self, reply: Reply) -> Target | None:
-        """Go on with a reply; return where its actions jump to."""
+        """Execute a reply; return the target of its jump, if it has one."""
         self.reply = reply
         if reply.repeated:
-            note = "repeated from the replay store: no handler ran"
+            note = "repeated: the replay store had the reply, so no handler ran"
             self.transcript.add([info(note)])
         if reply.ok:
             self.session, self.user = copy_json(reply.session), reply.interlocutor
@@ -545,7 +545,7 @@ class Conversation:
         return None
 
     def _run(self, reply: Reply) -> Target | None:
-        """Show and run actions, in their order; return where they jump to."""
+        """Show and execute actions, in order; return the target of a jump."""
         actions: list[JSON] = reply.json["actions"]
         if not actions:
             self.transcript.add([info("says nothing")])
@@ -589,7 +589,7 @@ class Conversation:
                 self.paused = True
 
     def _jump(self, action: JumpToAction) -> Target | None:
-        """Decide where a jump leads."""
+        """Evaluate a jump; return its target, or None to stay."""
         facts = Facts(
             message=self._message,
             session=self.session,
@@ -609,18 +609,18 @@ class Conversation:
 
     def _tell_of_jump(self, action: Action) -> None:
         if isinstance(action, JumpToAction):
-            note = "the jump is not followed: that takes a bot file, or 'go_to'"
+            note = "the jump is not followed: pass a bot file, or call 'go_to'"
             self.transcript.add([info(note)])
 
     def _skip(self, count: int) -> None:
         if count:
             actions = "1 action" if count == 1 else f"{count} actions"
-            self.transcript.add([info(f"{actions} after this: not run")])
+            self.transcript.add([info(f"{actions} after the jump: not executed")])
 
     # -- the transcript ----------------------------------------------------------------
 
     def _show_changes(self) -> None:
-        """Add what changed in the session and the user since the user did something."""
+        """Add the changes of session and user since the user's last act."""
         self.transcript.add(self._changes())
         self._shown = copy_json(self.session), self.user_values
 
@@ -632,7 +632,7 @@ class Conversation:
         ]
 
     def _setup(self) -> list[Line]:
-        """Return the lines that set up a conversation otherwise than by default."""
+        """Return lines for the values that differ from the defaults."""
         lines = []
         if self.channel != WEBCHAT:
             lines.append(Line(f"channel = {as_json(self.channel)}", "value"))
@@ -644,9 +644,9 @@ class Conversation:
     # -- steps and stories -------------------------------------------------------------
 
     def step_id(self, step: str) -> str | None:
-        """Return the id of the step that a name or an id names; None if none is known.
+        """Return the id of a step; None if the step is unknown.
 
-        :param step: an id, the name of a step that is known, or a step of
+        :param step: an id, the name of a known step, or a step of
             :mod:`flask_clustaar.steps`.
         """
         step = getattr(step, "ids", {}).get(self.bot_id, step)
@@ -656,9 +656,9 @@ class Conversation:
         return named[0] if len(named) == 1 else None
 
     def _id_of(self, step: str) -> str:
-        """Return the id of the step that a name or an id names.
+        """Return the id of a step.
 
-        :raises LookupError: if it is a name that the bot file does not have.
+        :raises LookupError: if the step is unknown.
         """
         id = self.step_id(step)
         if id is None and self.bot is not None:
@@ -666,7 +666,7 @@ class Conversation:
         return step if id is None else id
 
     def _target_id(self, target: Target) -> str:
-        """Return the step that a click or a jump leads to."""
+        """Return the id of the step that a target leads to."""
         id = str(to_json(target)["id"])
         if isinstance(target, StoryTarget):
             if id not in self.stories:
@@ -678,11 +678,11 @@ class Conversation:
         if self.bot is not None and self.bot.steps:
             return (
                 f"It leads to the story '{story}', which is not in {self.bot.source}. "
-                "Add it there: a step that begins it has its id as 'story'."
+                "Add the story: set its id as 'story' of its first step."
             )
         return (
-            f"The step that the story '{story}' begins with is not known. Say it "
-            f"before: client.stories['{story}'] = '<id of the step>'"
+            f"The first step of the story '{story}' is unknown. Set it first: "
+            f"client.stories['{story}'] = '<id of the step>'"
         )
 
 
@@ -702,14 +702,14 @@ def _step(
 
 
 def _reason(connection: FlowConnection | None) -> str:
-    """Return why a connection was taken, as the end of a sentence."""
+    """Return the conditions of the connection, as the end of a sentence."""
     if connection is None:
         return ""
     return f": {render_predicates(to_json(connection))}"
 
 
 def _flat(user: JSON) -> JSON:
-    """Return a user's attributes by their names in the models."""
+    """Return the attributes of a user, with their names in the models."""
     values = {
         attribute.name: user[attribute.key]
         for attribute in attributes_of(Interlocutor)
@@ -720,4 +720,4 @@ def _flat(user: JSON) -> JSON:
 
 
 def _no_notification(title: str, what: str) -> ConversationError:
-    return ConversationError(f"'{title}' {what}: the webhook is not called.")
+    return ConversationError(f"'{title}' {what}, so the webhook is not called.")

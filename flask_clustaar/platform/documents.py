@@ -1,4 +1,4 @@
-"""Turn models into JSON and back, as the platform reads and writes them."""
+"""Convert models to JSON and back, as the platform reads and writes them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ M = TypeVar("M", bound=Model)
 
 
 def to_json(value: Any) -> Any:
-    """Return a model as JSON; anything else is JSON already, and is returned as it is.
+    """Return a model as JSON; other values are JSON already, and returned unchanged.
 
-    :raises ValueError: for a model that the platform would not send.
+    :raises ValueError: if the platform would never send this model.
     """
     if not isinstance(value, Model):
         return value
@@ -22,7 +22,7 @@ def to_json(value: Any) -> Any:
         return value.data
     wire, violations = validate_model(value)
     if violations:
-        head = f"The platform would not send this {type(value).__name__}:"
+        head = f"The platform would never send this {type(value).__name__}:"
         raise ValueError("\n".join([head, *map(str, violations)]))
     return wire
 
@@ -33,16 +33,16 @@ def dump(model: Model) -> JSON:
 
 
 def from_json(model: type[M], raw: Any) -> M:
-    """Load a model from JSON; anything but an object is loaded as an empty one."""
+    """Load a model from JSON; anything but an object is loaded as an empty object."""
     return cast(
         M, schema_for(model, received=True).load(raw if isinstance(raw, dict) else {})
     )
 
 
 def encode(document: Any) -> bytes:
-    """Return a document as the bytes of a body.
+    """Encode a JSON document as a request body.
 
-    :raises TypeError: for what is not JSON.
+    :raises TypeError: if a value is not JSON serializable.
     :raises ValueError: for NaN and infinite numbers.
     """
     return json.dumps(document, allow_nan=False).encode()

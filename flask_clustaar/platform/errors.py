@@ -1,4 +1,4 @@
-"""What stops a simulated conversation."""
+"""Errors of simulated conversations."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from ..errors import ClustaarError
 
 
 class ConversationError(ClustaarError, LookupError):
-    """The conversation cannot go on; the message says what to do."""
+    """The conversation cannot continue; the message says what to do."""
 
 
 class Unknowable(ConversationError):
-    """Something has to be said, because only the platform can know it.
+    """The conversation depends on a fact that only the platform knows.
 
-    :param what: what cannot be known, as the beginning of a sentence.
-    :param argument: the keyword argument that says it.
+    :param what: the fact, as the beginning of a sentence.
+    :param argument: the keyword argument that provides it.
     """
 
     def __init__(self, what: str, argument: str) -> None:
-        super().__init__(f"{what} cannot be known here: say {argument}.")
+        super().__init__(f"{what} is unknown here. Pass {argument}.")
 
 
 class JumpLoop(ConversationError):
-    """The bot jumps from step to step without an end.
+    """The bot keeps jumping between steps.
 
     :param path: the steps, in the order in which they were reached.
     """
@@ -29,7 +29,7 @@ class JumpLoop(ConversationError):
     def __init__(self, path: list[str]) -> None:
         walked = " -> ".join(path)
         super().__init__(
-            f"Stopped after {len(path) - 1} jumps in a row: {walked}. "
-            "'max_jumps' sets how many are followed."
+            f"Stopped after {len(path) - 1} consecutive jumps: {walked}. "
+            "'max_jumps' sets the limit."
         )
         self.path = path

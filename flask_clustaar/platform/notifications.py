@@ -1,4 +1,4 @@
-"""Make notifications such as the platform sends them."""
+"""Build notifications like those of the platform."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..schemas.attributes import attributes_of
 from ..wire import JSON
 from .documents import encode, to_json
 
-#: The step and the bot of a notification, by default.
+#: Default ids of the step and the bot.
 STEP_ID: Final = "5a8c317624acbe05b1a36feb"
 BOT_ID: Final = "507f1f77bcf86cd799439011"
 
-#: The name of a step, by default.
+#: Default name of a step.
 STEP_NAME: Final = "A step"
 
 NO_VALUES: Final[Mapping[str, Any]] = {}
 
-#: Who writes, by default: attributes by the names of the model.
+#: Attributes of the default user.
 JOHN_DOE: Final[Mapping[str, Any]] = {
     "id": "507f191e810c19729de860ea",
     "remote_id": "john",
@@ -52,24 +52,24 @@ def make_notification(
     topic: str = events.CONVERSATION_STEP_REACHED,
     timestamp: int | None = None,
 ) -> Notification:
-    """Make a notification such as the platform sends it.
+    """Build a notification like those of the platform.
 
-    Models are validated like a bot's reply. A dict is taken as JSON, so that types
-    that the models do not know can be tried.
+    Models are validated like a bot's reply. Dicts are used as JSON without validation,
+    so that you can test unknown types.
 
-    :param step: the id of the step that was reached; or the whole step, without the
+    :param step: the id of the step that was reached; or a whole step, instead of the
         next three arguments.
     :param step_name: the name of the step.
-    :param actions: what the step would do without the webhook.
+    :param actions: the actions that the step has in the platform.
     :param user_data: value of the step's userData field.
-    :param text: the text that the user wrote.
-    :param input: what the user did instead of writing *text*; None for nothing.
+    :param text: the user's message.
+    :param input: another act of the user instead of *text*; None for no input.
     :param session: the session values; None for no session.
     :param user: attributes that override the default user, John Doe, by their names in
         :class:`~flask_clustaar.models.Interlocutor`; or the whole user.
     :param timestamp: Unix time, in seconds; None for now.
-    :raises TypeError: for an attribute of the user that does not exist.
-    :raises ValueError: for a model that the platform would not send.
+    :raises TypeError: if users have no such attribute.
+    :raises ValueError: if the platform would never send a model.
     """
     data = {
         "type": "step_reached_event",
@@ -100,14 +100,16 @@ def _step(
         named = {"id": step, "name": STEP_NAME if name is None else name}
         return named | {"userData": user_data, "actions": actions}
     if name is not None or actions or user_data is not None:
-        raise TypeError("A whole step has its own name, actions and user data.")
+        raise TypeError(
+            "Pass either a whole step, or 'step_name', 'actions' and 'user_data'."
+        )
     return to_json(step)
 
 
 def as_interlocutor(user: Interlocutor | Mapping[str, Any]) -> Interlocutor:
-    """Return a user: *user* itself, or John Doe with these attributes.
+    """Return *user* itself, or John Doe with these attributes.
 
-    :raises TypeError: for an attribute that does not exist.
+    :raises TypeError: if users have no such attribute.
     """
     if isinstance(user, Interlocutor):
         return user
@@ -118,7 +120,7 @@ def as_interlocutor(user: Interlocutor | Mapping[str, Any]) -> Interlocutor:
             near += difflib.get_close_matches(name, keys, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise TypeError(
-                f"A user has no attribute '{name}'.{hint} Attributes of your own "
+                f"Users have no attribute '{name}'.{hint} Custom attributes "
                 f"belong in 'custom_attributes': {{'{name}': '...'}}."
             )
     return Interlocutor(**{**JOHN_DOE, **user})

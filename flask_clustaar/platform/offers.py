@@ -1,4 +1,4 @@
-"""What a user can click on, as the webchat draws it (WEBCHAT.md)."""
+"""Quick replies, buttons and choices that users can click on, as in the webchat."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from .errors import ConversationError
 
 Kind = Literal["quick reply", "button", "choice"]
 
-#: What the webchat does not draw on a card.
+#: The webchat does not show a card's button with one of these actions.
 _UNDRAWN = (LegacyReplyToMessageAction, CustomerSatisfactionCallbackAction)
 
 
 class Clickable(NamedTuple):
-    """Something to click on."""
+    """A quick reply, a button or a choice."""
 
-    #: The title, as the webchat shows it.
+    #: The title, as shown by the webchat.
     title: str
     action: ButtonAction
     kind: Kind = "button"
-    #: Which action of the reply it belongs to, from 0.
+    #: The index of its action in the reply.
     place: int = 0
 
 
 def clickables(actions: Sequence[Action]) -> list[Clickable]:
-    """Return what can be clicked on, in its order."""
+    """Return the quick replies, buttons and choices of actions, in order."""
     return [
         Clickable(literal(title), leads, kind, place)
         for place, action in enumerate(actions)
@@ -50,41 +50,41 @@ def clickables(actions: Sequence[Action]) -> list[Clickable]:
 
 
 class Group:
-    """What takes one click: a row of quick replies, a carousel or a list."""
+    """A row of quick replies, a carousel or a list, which accepts one click."""
 
     def __init__(self) -> None:
-        #: The title that was clicked on.
+        #: The title that was clicked; None before.
         self.spent_by: str | None = None
 
 
 class Offer(NamedTuple):
-    """Something to click on in a conversation."""
+    """A quick reply, button or choice in a conversation."""
 
     clickable: Clickable
-    #: The number of the turn that showed it.
+    #: The number of the turn in which it was shown.
     turn: int
     group: Group
 
 
 class Offers:
-    """What was shown to click on in a conversation, and what of it was clicked."""
+    """All quick replies, buttons and choices of a conversation, and their clicks."""
 
     def __init__(self) -> None:
         self._all: list[Offer] = []
         self._turn = 0
 
     def next_turn(self) -> None:
-        """Begin with what follows the next thing that the user does."""
+        """Begin the next turn, after an act of the user."""
         self._turn += 1
 
     def add(self, clickables: Sequence[Clickable]) -> None:
-        """Show what takes one click together."""
+        """Add a group, which accepts one click."""
         group = Group()
         self._all += [Offer(each, self._turn, group) for each in clickables]
 
     @property
     def current(self) -> list[Clickable]:
-        """What can be clicked on that was shown in this turn."""
+        """The quick replies, buttons and choices of the current turn."""
         return [
             offer.clickable
             for offer in self._all
@@ -94,12 +94,12 @@ class Offers:
     def find(
         self, title: str, index: int | None, kinds: Container[Kind]
     ) -> tuple[Offer, int | None]:
-        """Return what is clicked on, and its number if several have the title.
+        """Return the offer with this title, and its number if the title is not unique.
 
-        Of several turns the latest counts.
+        The latest turn that has the title is used.
 
-        :param index: which one, from 0, if several have the title.
-        :raises ConversationError: if nothing matches, or if several things do.
+        :param index: its index, from 0, among those with the same title.
+        :raises ConversationError: if none matches, or if several match without *index*.
         """
         __tracebackhide__ = True
         found = [
@@ -115,8 +115,8 @@ class Offers:
             return latest[0], None
         if index is None or index not in range(len(latest)):
             raise ConversationError(
-                f"The last reply has '{title}' {len(latest)} times. Say which one: "
-                f"'index' is from 0 to {len(latest) - 1}."
+                f"The last reply has '{title}' {len(latest)} times. Pass 'index', "
+                f"from 0 to {len(latest) - 1}."
             )
         return latest[index], index + 1 if len(latest) > 1 else None
 
@@ -127,7 +127,7 @@ class Offers:
             spent = found[-1]
             return (
                 f"'{title}' cannot be clicked on: '{spent.group.spent_by}' was, and "
-                f"the webchat takes one click {_PLACES[spent.clickable.kind]}."
+                f"the webchat accepts one click {_PLACES[spent.clickable.kind]}."
             )
         offered = [each for each in self.current if each.kind in kinds]
         titles = ", ".join(f"'{each.title}'" for each in offered)
@@ -164,10 +164,10 @@ def _of(action: Action) -> list[tuple[Kind, str, ButtonAction]]:
 
 
 def _chosen(action: SendChoicesListAction, choice: Choice) -> GoToAction:
-    """Return where a choice leads.
+    """Return the action of a choice.
 
-    The webchat sends the session values of the choice, also if it has none: those of
-    the list are lost.
+    The webchat sends the session values of the choice, and drops those of the list,
+    even if the choice has none.
     """
     return dataclasses.replace(action.action, session_values=choice.session_values)
 

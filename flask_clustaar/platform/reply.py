@@ -1,4 +1,4 @@
-"""What a step answers: the webhook's reply, or the step's own actions."""
+"""The reply to a notification: the webhook's, or the step's own actions."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .offers import Clickable, clickables
 
 
 class Reply:
-    """What a step answered.
+    """The reply of a step.
 
-    :param response: the HTTP response; None if no request was sent: a step that does
-        not use the webhook, or a bot that is paused.
-    :param sent: the notification; None if it could not be read.
+    :param response: the HTTP response. None if no request was sent, because the step
+        does not use the webhook, or the bot is paused.
+    :param sent: the notification; None if it could not be parsed.
     """
 
     def __init__(self, response: Response | None, sent: Notification | None) -> None:
-        #: The notification that was answered; None if it could not be read.
+        #: The notification; None if it could not be parsed.
         self.sent = sent
         self._response = response
         self._before = StepReached() if sent is None else sent.event
@@ -35,10 +35,10 @@ class Reply:
             self.json: Any = {"actions": designed.get("actions", [])}
         else:
             self.json = response.get_json(silent=True)
-        #: What went wrong (RFC 9457); None for a valid reply.
+        #: The problem body (RFC 9457); None for a valid reply.
         self.problem: JSON | None = self._problem()
         body = self.json if self.ok else {}
-        # A reply has the keys of a step, and of an event.
+        # A reply has keys of a step and of an event.
         self._step = from_json(Step, body)
         self._after = from_json(StepReached, body)
 
@@ -58,8 +58,8 @@ class Reply:
         """
         if self._response is None:
             raise RuntimeError(
-                "There is no response: the step does not use the webhook, or the bot "
-                "is paused, so no request was sent."
+                "There is no response, because no request was sent: the step does not "
+                "use the webhook, or the bot is paused."
             )
         return self._response
 
@@ -73,7 +73,7 @@ class Reply:
 
     @property
     def repeated(self) -> bool:
-        """Whether the replay store gave the reply, and no handler ran."""
+        """Whether the reply is from the replay store, and no handler ran."""
         if self._response is None:
             return False
         return self._response.headers.get("Idempotent-Replayed") == "true"
@@ -85,22 +85,22 @@ class Reply:
 
     @property
     def texts(self) -> list[str]:
-        """The text of each bubble as it is sent, which is HTML.
+        """The text of each bubble as sent, which is HTML.
 
-        Of a text with alternatives it is the first one. :attr:`bubbles` has the plain
-        texts.
+        For a text with alternatives, it is the first one. For plain text, use
+        :attr:`bubbles`.
         """
         return [text for text in map(_said, self._raw_actions) if text]
 
     @property
     def bubbles(self) -> list[str]:
-        """The text of each bubble as the webchat shows it, without HTML."""
+        """The text of each bubble as shown by the webchat, without HTML."""
         bubbles = map(bubble_of, self._raw_actions)
         return [bubble for bubble in bubbles if bubble is not None]
 
     @property
     def buttons(self) -> list[Clickable]:
-        """What can be clicked on, in its order."""
+        """The quick replies, buttons and choices, in order."""
         return clickables(self.actions)
 
     @property
@@ -122,7 +122,7 @@ class Reply:
 
     @property
     def lines(self) -> list[Line]:
-        """What a user sees of it."""
+        """The reply as the user sees it, as lines."""
         if self.problem is not None:
             return render_problem(self.problem)
         return render_reply(self.json, self._before.channel)
@@ -141,8 +141,8 @@ class Reply:
         return problem | (self.json if isinstance(self.json, dict) else {})
 
     def _invalid(self) -> JSON | None:
-        """Return what makes the body of a 200 no reply; None if it is one."""
-        detail = "The response is not a reply of a webhook"
+        """Return the problem if the body of a 200 is not a valid reply; else None."""
+        detail = "The response is not a valid reply"
         if not isinstance(self.json, dict):
             return {"status": 200, "detail": f"{detail}: it is not a JSON object."}
         errors = [
@@ -155,10 +155,10 @@ class Reply:
 
 
 def _wrong_with(reply: JSON, step: JSON | None) -> list[tuple[str, str]]:
-    """Return what the platform could not make sense of in a reply.
+    """Return paths and sentences of what the platform rejects in a reply.
 
-    Limits are checked for actions of types that the step did not have: what came from
-    the platform may go back to it.
+    Limits are checked only for actions of types that the step did not have, because
+    actions of the platform may be sent back unchanged.
     """
     actions = reply.get("actions")
     if not isinstance(actions, list):
@@ -208,7 +208,7 @@ def _phrase(response: Response) -> str:
 
 
 def _said(action: JSON) -> str | None:
-    """Return the text of the bubble that an action draws, as it is sent."""
+    """Return the text of an action's bubble, as sent."""
     if bubble_of(action) is None:
         return None
     alternatives = action.get("alternatives") or [None]

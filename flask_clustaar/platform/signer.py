@@ -1,4 +1,4 @@
-"""Sign requests as the platform does, or wrongly in one respect."""
+"""Sign requests as the platform does, or with one mistake on purpose."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from werkzeug.http import http_date
 from ..security import basic_auth, sign
 from ..settings import Settings
 
-#: Signs what is to be refused.
+#: Signs requests that must be rejected.
 WRONG_KEY: Final = b"not the private key"
 WRONG_PASSWORD: Final = b"not the password"
 
 
 class Delivery(NamedTuple):
-    """A request as it is sent. Send the same one again to repeat it."""
+    """A signed request. Send it again for a repeated delivery."""
 
     body: bytes
     headers: dict[str, str]
@@ -27,23 +27,22 @@ class Delivery(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Signer:
-    """Signs requests for a webhook with these settings::
+    """Signs requests for a webhook::
 
         signer = Signer(settings)
         accepted = signer.deliver(body)
         rejected = signer.stale().deliver(body)
 
-    Each of :meth:`stale`, :meth:`future`, :meth:`undated`, :meth:`unsigned`,
-    :meth:`forged` and :meth:`wrong_password` returns a signer that is wrong in one
-    respect.
+    :meth:`stale`, :meth:`future`, :meth:`undated`, :meth:`unsigned`, :meth:`forged` and
+    :meth:`wrong_password` each return a signer that makes one mistake.
 
     :param settings: the settings of the webhook.
-    :param key: the private key; None for the first one of the settings.
-    :param username: the user name; None for the first one of the settings.
-    :param password: the password; None for the first one of the settings.
-    :param date: the text of the date, or its offset from now in seconds; None for no
+    :param key: the private key. Default: the first one of the settings.
+    :param username: the user name. Default: the first one of the settings.
+    :param password: the password. Default: the first one of the settings.
+    :param date: the text of the date, or an offset from now in seconds; None for no
         date.
-    :param signed: False to leave the signature out.
+    :param signed: False for no signature.
     """
 
     settings: Settings
@@ -58,8 +57,8 @@ class Signer:
     ) -> Delivery:
         """Return a request with *body*, signed now.
 
-        :param headers: headers to replace before the request is signed; those that are
-            None are left out.
+        :param headers: headers to replace before the request is signed; None removes a
+            header.
         """
         date_header = self.settings.date_header.title()
         wanted: dict[str, str | None] = {
@@ -74,7 +73,7 @@ class Signer:
         sent = {name: value for name, value in wanted.items() if value is not None}
         return Delivery(body, sent)
 
-    # -- wrong in one respect ----------------------------------------------------------
+    # -- mistakes ----------------------------------------------------------------------
 
     def stale(self) -> Self:
         """Return a signer whose requests are too old."""
@@ -94,11 +93,11 @@ class Signer:
         return dataclasses.replace(self, signed=False)
 
     def forged(self) -> Self:
-        """Return a signer that has another private key."""
+        """Return a signer with another private key."""
         return dataclasses.replace(self, key=WRONG_KEY)
 
     def wrong_password(self) -> Self:
-        """Return a signer that has another password."""
+        """Return a signer with another password."""
         return dataclasses.replace(self, password=WRONG_PASSWORD)
 
     # -- the headers -------------------------------------------------------------------
@@ -127,10 +126,10 @@ class Signer:
 
 
 def distinct(body: bytes) -> bytes:
-    """Return *body* with white space at its end that makes it unlike any other.
+    """Return *body* with white space at its end that makes it unique.
 
-    A delivery is identified by its body and its date, which has seconds. What is sent
-    twice within one second needs two bodies to be two deliveries.
+    Body and date identify a delivery, and dates have a resolution of one second. So two
+    deliveries within one second need different bodies.
     """
     mark = f"{secrets.randbits(64):b}".translate({0x30: " ", 0x31: "\t"})
     return body + mark.encode()

@@ -1,8 +1,8 @@
-"""Stories: conversations that are kept as text files, and run as tests.
+"""Stories: conversations in text files, which run as tests.
 
-A story has the format of transcripts (:mod:`flask_clustaar.transcript`), so that the
-transcript of a conversation is a story. What the user does is done again, and what the
-bot answers is compared::
+A story has the format of transcripts (:mod:`flask_clustaar.transcript`), so the
+transcript of a conversation is a story. Running it repeats the acts of the user, and
+compares the answers of the bot::
 
     # A line that begins with '#' is a comment.
     at Welcome
@@ -14,11 +14,10 @@ bot answers is compared::
     bot  Red it is.
     session colour = "red"
 
-``at`` says where the conversation begins. Values between it and the first thing that
-the user does are set. An ``at`` after an empty line puts the conversation at another
-step. All else that follows ``you`` is compared. What the user sees has to be there.
-Lines about what a user does not see (``at``, ``session``, ``user``, ``·``) may be left
-out.
+``at`` names the first step. Values between it and the user's first act are set before
+the act. An ``at`` after an empty line sets another step. All other lines after ``you``
+are compared. Lines that the user sees are required; lines that the user does not see
+(``at``, ``session``, ``user``, ``·``) are optional.
 """
 
 from __future__ import annotations
@@ -51,9 +50,9 @@ from .documents import from_json
 
 
 class StoryError(ClustaarError, ValueError):
-    """A line of a story cannot be read.
+    """A line of a story cannot be parsed.
 
-    :param source: what the story is called.
+    :param source: the name of the story.
     :param number: the number of the line, from 1.
     """
 
@@ -76,46 +75,46 @@ class StoryFailed(AssertionError):
         self.difference: Difference = difference
 
 
-#: Does something in a conversation.
+#: Performs an act in a conversation.
 Act = Callable[[Conversation], object]
 
 
 class Row(NamedTuple):
     """A line of a story."""
 
-    #: From 1.
+    #: The number of the line, from 1.
     number: int
-    #: As a transcript has it.
+    #: The line, as in a transcript.
     text: str
 
 
 @dataclasses.dataclass
 class Turn:
-    """Something that the user does, and what has to follow."""
+    """An act of the user, and the expected answer."""
 
-    #: The number of the line where it begins.
+    #: The number of its first line.
     number: int
-    #: How many lines it has.
+    #: Its number of lines.
     height: int
-    #: What sets up the conversation and does it, each with the number of its line.
+    #: The set-up and the act, each with the number of its line.
     acts: list[tuple[int, Act]]
-    #: What has to follow.
+    #: The expected lines.
     expected: list[Row] = dataclasses.field(default_factory=list)
 
 
 class Difference(NamedTuple):
-    """A turn that goes otherwise than its story says."""
+    """A turn in which the conversation differs from the story."""
 
     turn: Turn
-    #: The line of the story at which it differs.
+    #: The number of the line that differs.
     number: int
-    #: What followed in the conversation.
+    #: The actual lines.
     actual: list[str]
-    #: The same without lines that the story leaves out.
+    #: The actual lines, without optional ones that the story omits.
     shown: list[str]
-    #: What is different, as a sentence.
+    #: A sentence that says what differs.
     reason: str
-    #: Whether something could not be done, so that the story ends here.
+    #: Whether an act was impossible, so that the story ends here.
     is_end: bool = False
 
 
@@ -123,8 +122,8 @@ class Story:
     """A story.
 
     :param text: the text of its file.
-    :param source: what it is called in messages.
-    :raises StoryError: if a line cannot be read.
+    :param source: its name in messages.
+    :raises StoryError: if a line cannot be parsed.
     """
 
     def __init__(self, text: str, source: str) -> None:
@@ -137,7 +136,7 @@ class Story:
         """Read the story in a file.
 
         :raises OSError: if the file cannot be read.
-        :raises StoryError: if a line cannot be read.
+        :raises StoryError: if a line cannot be parsed.
         """
         content = Path(path).read_bytes()
         try:
@@ -147,19 +146,18 @@ class Story:
             raise StoryError(str(path), number, "The file is not UTF-8.") from error
 
     def check(self, conversation: Conversation) -> None:
-        """Run the story, and compare what the bot answers.
+        """Run the story, and compare the answers.
 
-        :raises StoryFailed: if it differs.
+        :raises StoryFailed: if an answer differs.
         """
         differences = self.run(conversation)
         if differences:
             raise StoryFailed(self.source, differences[0])
 
     def run(self, conversation: Conversation) -> list[Difference]:
-        """Run the story; return where the bot answers differently.
+        """Run the story; return the turns that differ.
 
-        The story ends with something that cannot be done, such as a click on a button
-        that is not there.
+        An impossible act, such as a click on a missing button, ends the story.
         """
         found = []
         conversation.start()
@@ -172,10 +170,9 @@ class Story:
         return found
 
     def updated(self, differences: Sequence[Difference]) -> str:
-        """Return the text of the story with what the bot answered.
+        """Return the text of the story with the actual answers.
 
-        Comments stay, and so does what cannot be done. Turns that do not differ stay as
-        they are written.
+        Comments, impossible acts and turns that do not differ are unchanged.
         """
         lines = self.text.splitlines()
         for difference in reversed(differences):
@@ -193,7 +190,7 @@ class Story:
 
 
 def _play(turn: Turn, conversation: Conversation) -> Difference | None:
-    """Play a turn; return how it differs."""
+    """Run a turn; return the difference, or None."""
     transcript = conversation.transcript
     begin = len(transcript.lines)
     for number, act in turn.acts:
@@ -214,7 +211,7 @@ def _play(turn: Turn, conversation: Conversation) -> Difference | None:
 
 
 def _answers(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines that follow what the user did."""
+    """Return the lines after the user's act."""
     spoken = [index for index, line in enumerate(lines) if line.style == "user"]
     return list(lines[spoken[-1] + 1 :]) if spoken else []
 
@@ -246,7 +243,7 @@ def _compare(
     for row, text in zip_longest(wanted, got):
         if row is None:
             last = turn.expected[-1].number if turn.expected else turn.number
-            reason = f"The conversation goes on: '{str(text).strip()}'."
+            reason = f"The conversation continues: '{str(text).strip()}'."
             return differs(number=last, reason=reason)
         if row.text != text:
             return differs(number=row.number, reason="The conversation differs.")
@@ -254,7 +251,7 @@ def _compare(
 
 
 def _kind(text: str) -> str:
-    """Return the style of a line about what a user does not see; else nothing."""
+    """Return the style of a line that the user does not see; otherwise empty."""
     if _VALUE.fullmatch(text):
         return "value"
     if text.startswith("at "):
@@ -262,12 +259,12 @@ def _kind(text: str) -> str:
     return "info" if text.startswith(("     · ", "     … ")) else ""
 
 
-#: Lines about what a user does not see.
+#: The styles of lines that the user does not see.
 _UNSEEN: Final = ("info", "place", "value")
 
 
 def _holds(text: str, conversation: Conversation) -> bool:
-    """Tell if a line is about a value of the session or the user, and is true."""
+    """Return whether a line names a current value of the session or the user."""
     value = _VALUE.fullmatch(text)
     if value is None:
         return False
@@ -322,7 +319,7 @@ class _Reader:
                 turns[-1].expected.append(Row(self._number, self._answer(line)))
             after_gap = not line
         if acts or not turns:
-            raise self._error("Write what the user does: 'you  hello'.")
+            raise self._error("Write an act of the user: 'you  hello'.")
         return turns
 
     def _next(self) -> str:
@@ -332,7 +329,7 @@ class _Reader:
     def _error(self, reason: str) -> StoryError:
         return StoryError(self._source, self._number, reason)
 
-    # -- before the user does something ------------------------------------------------
+    # -- set-up ------------------------------------------------------------------------
 
     def _place(self, step: str, turns: Sequence[Turn]) -> Act:
         if turns:
@@ -340,7 +337,7 @@ class _Reader:
         return lambda conversation: conversation.start(step)
 
     def _prepare(self, line: str) -> Act:
-        """Return what a line sets up."""
+        """Return the set-up in a line."""
         if value := _VALUE.fullmatch(line):
             kind, key, text = value.groups()
             given = None if text is None else self._json(text)
@@ -354,14 +351,14 @@ class _Reader:
             name, given = setting[1], self._json(setting[2])
             return lambda conversation: setattr(conversation, name, given)
         words = "'at', 'session', 'user', 'online', 'channel' or 'you'"
-        raise self._error(f"{_unreadable(line)} Here one begins with {words}.")
+        raise self._error(f"{_unreadable(line)} Here, a line begins with {words}.")
 
     def _json(self, text: str) -> Any:
         try:
             return json.loads(text)
         except ValueError as error:
             raise self._error(
-                f"'{text}' is not JSON. Write text in quotation marks."
+                f"'{text}' is not JSON. Put texts in quotation marks."
             ) from error
 
     def _check_attribute(self, name: str) -> None:
@@ -370,11 +367,11 @@ class _Reader:
             near = difflib.get_close_matches(name, names, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise self._error(
-                f"A user has no attribute '{name}'.{hint} Attributes of your own are "
-                f"written 'custom_attributes.{name}'."
+                f"Users have no attribute '{name}'.{hint} For a custom attribute, "
+                f"write 'custom_attributes.{name}'."
             )
 
-    # -- what the user does ------------------------------------------------------------
+    # -- acts of the user --------------------------------------------------------------
 
     def _turn(self, text: str, acts: list[tuple[int, Act]]) -> Turn:
         number, rows = self._number, [text]
@@ -390,7 +387,7 @@ class _Reader:
         return Turn(number, height, [*acts, (number, act)])
 
     def _continuation(self) -> str | None:
-        """Return the next line if it goes on with what the user says; else None."""
+        """Return the next line if it continues the user's message; else None."""
         rest = self._lines[self._number :]
         line = next((line for line in rest if line.strip()), "")
         content = _content(line)
@@ -415,18 +412,18 @@ class _Reader:
         return lambda conversation: conversation.say(text, attachments=attachments)
 
     def _deed(self, text: str) -> Act:
-        """Return what a user does other than writing and clicking."""
+        """Return an act of the user other than a message or a click."""
         for words, do in _DEEDS.items():
             if text.startswith(f"{words} "):
                 rest = text.removeprefix(f"{words} ")
                 return lambda conversation: do(conversation, rest)
         known = ", ".join(f"'· {words} ...'" for words in _DEEDS)
-        raise self._error(f"'· {text}' cannot be done. A story has {known}.")
+        raise self._error(f"Unknown act '· {text}'. A story can have {known}.")
 
-    # -- what the bot answers ----------------------------------------------------------
+    # -- answers of the bot ------------------------------------------------------------
 
     def _answer(self, line: str) -> str:
-        """Return a line of an answer, as a transcript has it."""
+        """Return a line of an answer, as in a transcript."""
         if line.startswith((" ", "\t")):
             return f"     {_content(line)}"
         if spoken := _SPEAKER.fullmatch(line):
@@ -436,7 +433,7 @@ class _Reader:
                 return self._value(value)
             return line
         words = "'you', 'bot', five spaces, 'at', 'session' or 'user'"
-        raise self._error(f"{_unreadable(line)} Here one begins with {words}.")
+        raise self._error(f"{_unreadable(line)} Here, a line begins with {words}.")
 
     def _value(self, value: re.Match[str]) -> str:
         kind, key, text = value.groups()

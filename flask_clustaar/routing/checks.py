@@ -1,4 +1,4 @@
-"""What can be registered: the errors when the program starts, with their remedies."""
+"""Checks of arguments at registration; every error says how to fix it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .handlers import Handler, name_of
 def check_event(event: Any, method: str) -> None:
     if not isinstance(event, str):
         raise TypeError(
-            "An event is a string. "
+            "The event must be a string. "
             f"Write '@webhook.{method}(\"conversation.step_reached\")'."
         )
     if not event:
         raise ValueError(
-            f"'{method}' was given an empty event. "
-            "Pass one of 'flask_clustaar.events', or leave it out for a fallback."
+            f"The event passed to '{method}' is empty. Pass one of "
+            "'flask_clustaar.events'; a fallback needs no event."
         )
 
 
 def check_step_ids(ids: tuple[Any, ...]) -> None:
     if not ids or callable(ids[0]):
         raise TypeError(
-            "'on_step' needs the id of a step. Write "
+            "'on_step' requires the id of a step. Write "
             "'@webhook.on_step(\"507f191e810c19729de860ea\")'."
         )
 
@@ -40,8 +40,8 @@ def check_handler(function: Any) -> None:
         )
     if not callable(function):
         raise TypeError(
-            "A handler is a function of one argument, 'def greet(notification): ...', "
-            f"not a '{type(function).__name__}'."
+            "A handler must be a function with one argument, "
+            f"'def greet(notification): ...', not a '{type(function).__name__}'."
         )
     if isinstance(function, Handler) or accepts_arguments(function, 1):
         return
@@ -51,12 +51,11 @@ def check_handler(function: Any) -> None:
         hint = f"Did you mean '{name}()'?"
     elif accepts_arguments(function, 3):
         hint += (
-            " For '(request, response, notification)' use "
+            " For '(request, response, notification)', use "
             "'flask_clustaar.compat.Webhook'."
         )
     raise TypeError(
-        f"The handler '{name}' cannot be called with one argument, the notification. "
-        f"{hint}"
+        f"The handler '{name}' must accept one argument, the notification. {hint}"
     )
 
 
@@ -77,9 +76,10 @@ def check_deadline(deadline: float | None) -> float | None:
 
 
 def takes_call(function: Any) -> bool:
-    """Tell if a function that is to be around handlers has an argument ``call``.
+    """Return whether a function for ``around`` has an argument ``call``.
 
-    :raises TypeError: if it cannot be called with a notification and a handler.
+    :raises TypeError: if it is not a context manager, or cannot be called with a
+        notification and a handler.
     """
     try:
         signature = inspect.signature(function)
@@ -88,15 +88,15 @@ def takes_call(function: Any) -> bool:
     except (TypeError, ValueError):
         shown = name_of(function) if callable(function) else repr(function)
         raise TypeError(
-            "'around' takes a function of the notification and the handler, which "
-            f"'{shown}' is not. Write '@webhook.around', below it '@contextmanager', "
+            f"'{shown}' cannot be called with a notification and a handler, as "
+            "'around' requires. Write '@webhook.around', below it '@contextmanager', "
             "and 'def name(notification, handler): ...'."
         ) from None
     inner = inspect.unwrap(function)
     if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
         raise TypeError(
-            f"'{name_of(function)}' is async. What is around a handler is a plain "
-            "context manager, also for handlers that are async."
+            f"'{name_of(function)}' is async. 'around' requires a plain context "
+            "manager, also for async handlers."
         )
     if inspect.isgeneratorfunction(function):
         raise TypeError(
@@ -109,26 +109,26 @@ def takes_call(function: Any) -> bool:
 def check_error(error: Any) -> None:
     if not isinstance(error, type) or not issubclass(error, BaseException):
         raise TypeError(
-            "'errorhandler' takes a class of exceptions. Write "
+            "'errorhandler' requires an exception class. Write "
             "'@webhook.errorhandler(SomeError)'."
         )
     if issubclass(error, (RequestRejected, NoHandler)):
         raise TypeError(
-            f"'{error.__name__}' is not a failure of a handler. Use "
-            "'@webhook.fallback' for what no handler matches, and "
-            "'@app.errorhandler' for requests that are rejected."
+            f"Handlers do not fail with '{error.__name__}'. Use '@webhook.fallback' "
+            "for notifications that no handler matches, and '@app.errorhandler' for "
+            "rejected requests."
         )
 
 
 def check_error_handler(function: Any) -> None:
     if not callable(function):
         raise TypeError(
-            "An error handler is a function of the error, 'def sorry(error): ...', "
+            "An error handler must be a function, 'def sorry(error): ...', "
             f"not a '{type(function).__name__}'."
         )
     if not any(accepts_arguments(function, count) for count in (1, 2)):
         raise TypeError(
-            f"The error handler '{name_of(function)}' cannot be called with the error. "
-            "Write it as 'def sorry(error): ...', or with the notification as "
+            f"The error handler '{name_of(function)}' must accept one argument, the "
+            "error. Write it as 'def sorry(error): ...' or "
             "'def sorry(error, notification): ...'."
         )

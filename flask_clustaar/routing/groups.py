@@ -1,4 +1,4 @@
-"""Registration of handlers: on a webhook, and in groups."""
+"""Register handlers, on a webhook or in groups."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from .checks import (
 )
 from .handlers import Around, ErrorHandler, Handler, name_of
 
-#: The function of a handler.
+#: A handler's function.
 _H = TypeVar("_H", bound=Callable[[Notification], AnyAnswer])
-#: The function of an error handler.
+#: An error handler's function.
 _E = TypeVar("_E", bound=Callable[..., AnyAnswer])
-#: What is registered with ``around``.
+#: A function registered with ``around``.
 _A = TypeVar("_A", bound=Callable[..., AbstractContextManager[Any]])
 
 
 class HandlerRegistry:
-    """Where handlers are registered: the base of a webhook and of a group."""
+    """Registers handlers: the base class of webhooks and groups."""
 
     def __init__(self) -> None:
         self._handlers: list[Handler] = []
@@ -46,7 +46,7 @@ class HandlerRegistry:
 
     @property
     def handlers(self) -> tuple[Handler, ...]:
-        """The handlers in the order of their registration, including fallbacks."""
+        """The handlers in order of registration, including fallbacks."""
         return tuple(self._handlers)
 
     @overload
@@ -77,7 +77,7 @@ class HandlerRegistry:
         filter: FilterLike | None = None,
         deadline: float | None = None,
     ) -> Any:
-        """Register a handler for an event, as a decorator or with a call::
+        """Register a handler for an event, as a decorator or by a call::
 
             @webhook.on(events.CONVERSATION_STEP_REACHED)
             def greet(notification): ...
@@ -85,17 +85,18 @@ class HandlerRegistry:
 
             webhook.on(events.CONVERSATION_STEP_REACHED, greet)
 
-        All handlers that match a notification get it, in the order in which they were
-        registered. The function is returned unchanged.
+        All matching handlers get a notification, in order of registration, unless
+        ``CLUSTAAR_DISPATCH`` is ``first``. The function is returned unchanged.
 
         :param event: the topic of the notifications (:mod:`flask_clustaar.events`).
-        :param handler: a function of one argument, the notification.
-        :param filter: what a notification has to match as well: one of
-            :mod:`flask_clustaar.filters`, or a function of the notification.
-        :param deadline: after how many seconds, from the arrival of the request, the
-            handler is :meth:`late`. It can only shorten ``CLUSTAAR_DEADLINE``.
+        :param handler: a function with one argument, the notification.
+        :param filter: limits the notifications: one of :mod:`flask_clustaar.filters`,
+            or a function of the notification. Default: all of the event.
+        :param deadline: seconds after the arrival of the request at which the
+            :meth:`late` handler replies instead. It can only be shorter than
+            ``CLUSTAAR_DEADLINE``.
         :raises TypeError: if an argument has the wrong type.
-        :raises ConfigurationError: if it is too late to register handlers.
+        :raises ConfigurationError: after the first request.
         """
         check_event(event, "on")
         own = None if filter is None else as_filter(filter)
@@ -119,13 +120,13 @@ class HandlerRegistry:
             @webhook.on_step("507f191e810c19729de860ea")
             def greet(notification): ...
 
-        It is short for ``on(events.CONVERSATION_STEP_REACHED, filter=StepID(...))``.
+        Short for ``on(events.CONVERSATION_STEP_REACHED, filter=StepID(...))``.
 
         :param ids: the ids of the steps.
-        :param filter: what a notification has to match as well.
+        :param filter: another filter that notifications must match.
         :param deadline: as for :meth:`on`.
         :raises TypeError: if an argument has the wrong type.
-        :raises ConfigurationError: if it is too late to register handlers.
+        :raises ConfigurationError: after the first request.
         """
         check_step_ids(ids)
         steps: Filter = StepID(*ids)
@@ -162,16 +163,15 @@ class HandlerRegistry:
             @webhook.fallback(events.CONVERSATION_STEP_REACHED)
             def sorry(notification): ...
 
-        The fallback of a group is for what matches the group's filter. One fallback
-        runs: that of the innermost group, and the one for the event before the one for
-        all events.
+        The fallback of a group is for notifications that match the group's filter. At
+        most one fallback runs. Fallbacks of inner groups come first, and a fallback
+        for the event comes before a fallback for all events.
 
         :param event: the topic of the notifications. Default: all.
-        :param handler: a function of one argument, the notification.
+        :param handler: a function with one argument, the notification.
         :param deadline: as for :meth:`on`.
         :raises TypeError: if an argument has the wrong type.
-        :raises ConfigurationError: if there is one already, or if it is too late to
-            register handlers.
+        :raises ConfigurationError: if there is already one, or after the first request.
         """
         if callable(event):
             event, handler = None, event
@@ -189,34 +189,33 @@ class HandlerRegistry:
         return register if handler is None else register(handler)
 
     def late(self, function: _H) -> _H:
-        """Register the handler that answers when another one is late, as a decorator::
+        """Register the handler that replies when another one is late, as a decorator::
 
             @webhook.late
             def still_looking(notification):
                 return "I am still looking."
 
-        It is called as soon as the deadline is over, with a fresh notification: what
-        other handlers answered or changed is dropped. What it returns is the reply,
-        which is recorded as any other. The late handler of the innermost group is for
-        the handlers of that group. It has no deadline itself.
+        It is called when the deadline has passed, with a fresh notification. Answers
+        and changes of other handlers are dropped. Its return value is the reply, which
+        is recorded like any other. The late handler of a group is for the handlers of
+        that group; the innermost one runs. Late handlers have no deadline.
 
-        :param function: a function of one argument, the notification.
-        :raises TypeError: if it is not.
-        :raises ConfigurationError: if there is one already, or if it is too late to
-            register handlers.
+        :param function: a function with one argument, the notification.
+        :raises TypeError: if it cannot be a handler.
+        :raises ConfigurationError: if there is already one, or after the first request.
         """
         check_handler(function)
         self._check_open(function)
         if self._late is not None:
             raise ConfigurationError(
-                f"'{self._late.name}' is the late handler already, and "
+                f"'{self._late.name}' is already the late handler, so "
                 f"'{name_of(function)}' would never run. Remove one of them."
             )
         self._late = Handler(None, function)
         return function
 
     def around(self, function: _A) -> _A:
-        """Register a context manager that is entered around each handler::
+        """Register a context manager that wraps every call of a handler::
 
             @webhook.around
             @contextmanager
@@ -224,16 +223,15 @@ class HandlerRegistry:
                 with db.session.begin():
                     yield
 
-        Those that are registered first are outside, and those of a group are inside
-        those of the webhook. An exception that the context manager raises is a failure
-        of the handler; if it raises before the ``yield``, the handler does not run.
+        The first one registered is the outermost, and those of a group are inside
+        those of the webhook. If the context manager raises an exception, the handler
+        has failed. If it raises before the ``yield``, the handler does not run.
 
-        :param function: returns a context manager, and is called with the
-            notification and the :class:`.Handler`. If it has an argument ``call``, it
-            gets the :class:`.Call`, which has after the ``yield`` what the handler
-            returned.
+        :param function: returns a context manager. It is called with the notification
+            and the :class:`.Handler`. If it has an argument ``call``, it also gets a
+            :class:`.Call`, which has the handler's return value after the ``yield``.
         :raises TypeError: if it cannot be called like this.
-        :raises ConfigurationError: if it is too late to register anything.
+        :raises ConfigurationError: after the first request.
         """
         with_call = takes_call(function)
         self._check_open(function)
@@ -241,22 +239,22 @@ class HandlerRegistry:
         return function
 
     def errorhandler(self, error: type[BaseException]) -> Callable[[_E], _E]:
-        """Register a function that answers when a handler fails, as a decorator::
+        """Register a function that replies when a handler fails, as a decorator::
 
             @webhook.errorhandler(OrderNotFound)
             def not_found(error):
                 return "I cannot find this order."
 
-        As in Flask, the handler for the most specific class runs, and those of a group
-        come before those of the webhook. :exc:`.InvalidReply` is the error of a reply
-        that is invalid. What the function returns is the whole reply. Changes of the
-        session and of the interlocutor are discarded, because the delivery is not
-        recorded: it runs again when it is sent again.
+        As in Flask, the error handler for the most specific class runs. Those of a
+        group come before those of the webhook. An invalid reply raises
+        :exc:`.InvalidReply`. The return value is the whole reply. The handlers' changes
+        of the session and the interlocutor are discarded. The delivery is not recorded,
+        so a repeated request runs the handlers again.
 
-        :param error: the class of the exceptions.
+        :param error: the exception class.
         :raises TypeError: if an argument has the wrong type.
-        :raises ConfigurationError: if there is one for the class already, or if it is
-            too late to register anything.
+        :raises ConfigurationError: if the class already has one, or after the first
+            request.
         """
         check_error(error)
 
@@ -265,7 +263,7 @@ class HandlerRegistry:
             self._check_open(function)
             if error in self._error_handlers:
                 raise ConfigurationError(
-                    f"There is an error handler for '{error.__name__}' already. "
+                    f"There is already an error handler for '{error.__name__}'. "
                     "Remove one of them."
                 )
             both = accepts_arguments(function, 2)
@@ -275,43 +273,44 @@ class HandlerRegistry:
         return register
 
     def include(self, group: HandlerGroup) -> None:
-        """Register all handlers of a group, in their order.
+        """Register all handlers of a group, in order.
 
-        Include a group after importing the module that defines its handlers: handlers
-        that are added to it later are an error.
+        Include a group after importing the module that defines its handlers. Handlers
+        added later raise an exception.
 
         :param group: the group.
         :raises TypeError: if it is not a group.
-        :raises ConfigurationError: if it is included already, or if it is too late to
-            register handlers.
+        :raises ConfigurationError: if it is already included, or after the first
+            request.
         """
         if not isinstance(group, HandlerGroup):
             raise TypeError(
-                f"'include' takes a 'HandlerGroup', not a '{type(group).__name__}'."
+                f"'include' requires a 'HandlerGroup', not a '{type(group).__name__}'."
             )
         if group is self:
             raise ConfigurationError("A group cannot include itself.")
         if any(group is included for included in self._included):
             raise ConfigurationError(
-                "The group is included already. "
-                "Its handlers would run twice for each notification."
+                "The group is already included, and its handlers would run twice. "
+                "Remove one 'include'."
             )
         for handler in group._handlers:
             self._register(handler)
         self._included.append(group)
         group._freeze(
-            "The group is included already. Include it after its last handler"
+            "Its group is already included. Include the group after its last handler"
         )
 
     def _freeze(self, reason: str) -> None:
-        """Refuse handlers from now on.
+        """Reject handlers from now on.
 
-        :param reason: a sentence without its full stop.
+        :param reason: the reason and the remedy for the error message, without the last
+            full stop.
         """
         self._frozen = reason
 
     def _register(self, handler: Handler) -> Handler:
-        """Take a handler, and return it as it is registered here."""
+        """Add a handler, and return it as it is registered here."""
         self._check_open(handler.function)
         handler = replace(handler, _number=len(self._handlers))
         if handler.is_fallback:
@@ -322,7 +321,7 @@ class HandlerRegistry:
     def _check_open(self, function: Callable[..., Any]) -> None:
         if self._frozen:
             raise ConfigurationError(
-                f"The handler '{name_of(function)}' comes too late. {self._frozen}."
+                f"Cannot register '{name_of(function)}'. {self._frozen}."
             )
 
     def _check_only_fallback(self, fallback: Handler) -> None:
@@ -333,13 +332,13 @@ class HandlerRegistry:
                 and other.filter == fallback.filter
             ):
                 raise ConfigurationError(
-                    f"'{other.name}' is the fallback already, and "
+                    f"'{other.name}' is already the fallback, so "
                     f"'{fallback.name}' would never run. Remove one of them."
                 )
 
 
 class HandlerGroup(HandlerRegistry):
-    """Handlers that are written in one place and included in a webhook in another::
+    """A group of handlers that is included in a webhook, like a blueprint in an app::
 
         orders = HandlerGroup(filter=Channel("facebook"))
 
@@ -350,12 +349,12 @@ class HandlerGroup(HandlerRegistry):
 
         webhook.include(orders)
 
-    Groups can be included in groups, and one group in several webhooks.
+    Groups can be included in other groups, and in several webhooks.
 
-    :param filter: what notifications have to match for any handler of the group.
-    :param alone: whether the group answers alone: if one of its handlers matches, no
-        handler that is registered after the group runs, whatever ``CLUSTAAR_DISPATCH``
-        says. For maintenance, blocked users, or a log-in that comes first.
+    :param filter: a filter that notifications must match for any handler of the group.
+    :param alone: True to stop after this group: if one of its handlers matches, no
+        handler registered after the group runs, independently of
+        ``CLUSTAAR_DISPATCH``. For maintenance, blocked users, or a log-in.
     :param deadline: the deadline of each handler of the group, as for :meth:`on`.
     """
 
@@ -369,14 +368,14 @@ class HandlerGroup(HandlerRegistry):
         super().__init__()
         if isinstance(filter, str):
             raise TypeError(
-                "A 'HandlerGroup' has no name: its first argument is a filter. Write "
+                "'HandlerGroup' takes no name; its first argument is a filter. Write "
                 "'HandlerGroup()' or 'HandlerGroup(filter=StepID(...))'."
             )
-        #: What notifications have to match for any handler of the group.
+        #: The filter that notifications must match for any handler of the group.
         self.filter: Filter | None = None if filter is None else as_filter(filter)
-        #: Whether no handler after the group runs if one of its handlers matches.
+        #: Whether no later handler runs if a handler of the group matches.
         self.alone: bool = alone
-        #: After how many seconds each handler of the group is late.
+        #: The deadline of each handler of the group, in seconds; None for none.
         self.deadline: float | None = check_deadline(deadline)
 
     def _register(self, handler: Handler) -> Handler:

@@ -1,4 +1,4 @@
-"""Handlers: functions that were registered, and what is known of them."""
+"""Handlers: registered functions, with their events, filters and groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..filters import Filter
 
 
 class Group(Protocol):
-    """What a handler has to know of a group that it is in."""
+    """The attributes of a group that its handlers use."""
 
     filter: Filter | None
     alone: bool
@@ -26,21 +26,21 @@ class Group(Protocol):
 
 @dataclass(frozen=True)
 class Handler:
-    """A function that was registered, and what it was registered for."""
+    """A registered function, with its event and filter."""
 
-    #: The event; None for the fallback of all events.
+    #: The event; None for a fallback of all events.
     topic: str | None
-    #: The function, as it was written.
+    #: The function, unchanged.
     function: Callable[[Any], Any]
-    #: What a notification has to match: the filters of the groups and its own.
+    #: The filter that notifications must match: those of the groups and its own.
     filter: Filter | None = field(default=None, hash=False)
-    #: Whether it runs for notifications that no other handler matches.
+    #: Whether it runs only for notifications that no other handler matches.
     is_fallback: bool = False
-    #: After how many seconds it is late: the shortest of its groups and its own.
+    #: The deadline, in seconds: the shortest of its groups' and its own; None for none.
     deadline: float | None = None
-    #: The place in the order of registration.
+    #: The position in the order of registration.
     _number: int = -1
-    #: The groups that it is in, from the outside in.
+    #: The groups that contain it, outermost first.
     _groups: tuple[Group, ...] = field(default=(), repr=False, compare=False)
 
     def __call__(
@@ -48,27 +48,27 @@ class Handler:
     ) -> Any:
         """Call the function with a notification.
 
-        :param call: is called instead of the function, with the handler and the
-            notification. A webhook passes it along when it sends a notification.
+        :param call: called instead of the function, with the handler and the
+            notification. A webhook passes it when it sends a notification.
         """
         if call is None:
             return self.function(notification)
         return call(self, notification)
 
     def match(self, notification: Any) -> re.Match[str] | None:
-        """Return the match of the filter's regular expression, if it has one."""
+        """Return the match of the filter's regular expression; None if it has none."""
         return None if self.filter is None else self.filter.match(notification)
 
     @functools.cached_property
     def name(self) -> str:
-        """The function's name with its module, such as ``bot.greet``."""
+        """The name of the function with its module, such as ``bot.greet``."""
         function = _function_of(self.function)
         module = getattr(function, "__module__", None) or "builtins"
         return f"{module}.{name_of(function)}"
 
     @property
     def location(self) -> str:
-        """Where the function is written, such as ``bot.py:12``."""
+        """The file and line of the function, such as ``bot.py:12``."""
         code = getattr(_function_of(self.function), "__code__", None)
         if code is None:
             return "built in"
@@ -76,17 +76,17 @@ class Handler:
 
     @property
     def alone(self) -> bool:
-        """Whether it is in a group that answers alone."""
+        """Whether it is in a group with ``alone=True``."""
         return self._alone is not None
 
     @property
     def _alone(self) -> Group | None:
-        """The innermost group of the handler that answers alone."""
+        """The innermost group of the handler with ``alone=True``."""
         return next((group for group in reversed(self._groups) if group.alone), None)
 
     @property
     def decorator(self) -> str:
-        """The line that registers such a handler."""
+        """A decorator that registers such a handler, as source code."""
         if self.is_fallback:
             event = "" if self.topic is None else f"({self.topic!r})"
             return f"@webhook.fallback{event}"
@@ -97,14 +97,14 @@ class Handler:
 
 @dataclass
 class Call:
-    """One call of a handler, for what is registered with ``around``."""
+    """One call of a handler, for functions registered with ``around``."""
 
-    #: What the handler returned; None before it returned.
+    #: The return value of the handler; None before it returned.
     returned: Any = None
 
 
 class Around(NamedTuple):
-    """What makes a context manager around each handler."""
+    """A function registered with ``around``."""
 
     function: Callable[..., AbstractContextManager[Any]]
     #: Whether the function has an argument ``call``.
@@ -120,7 +120,7 @@ class Around(NamedTuple):
 
 
 class ErrorHandler(NamedTuple):
-    """A function that answers when a handler fails."""
+    """A function that replies when a handler fails."""
 
     function: Callable[..., Any]
     #: Whether the function takes the notification as its second argument.
@@ -134,22 +134,22 @@ class ErrorHandler(NamedTuple):
 
 
 def decorator_line(topic: str, filter: str | None) -> str:
-    """Return the line, for expressions of a topic and a filter."""
+    """Return a decorator as source code, from those of its topic and filter."""
     return f"@webhook.on({topic}{f', filter={filter}' if filter else ''})"
 
 
 def is_async(function: Any) -> bool:
-    """Tell if a function is ``async def``, below all decorators."""
+    """Return whether a function is ``async def``, under all decorators."""
     return inspect.iscoroutinefunction(_function_of(function))
 
 
 def name_of(function: Any) -> str:
-    """Return the name of a function as it was written, below all decorators."""
+    """Return the name of a function, under all decorators."""
     return str(_function_of(function).__qualname__)
 
 
 def _function_of(function: Any) -> Any:
-    """Return what was written with ``def``, below all decorators."""
+    """Return the function under all decorators."""
     while isinstance(function, functools.partial):
         function = function.func
     function = inspect.unwrap(function)

@@ -1,4 +1,4 @@
-"""All handlers of a webhook: found, and explained."""
+"""Find the handlers for a notification, and explain the choice."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Explanation(NamedTuple):
     """Whether a handler matches a notification, and why."""
 
     handler: Handler
-    #: For a fallback: whether it is the one for this notification.
+    #: For a fallback: whether it is the one that would run.
     matched: bool
-    #: The reason, for people.
+    #: The reason, as text.
     sentence: str
 
     def __str__(self) -> str:
@@ -29,7 +29,7 @@ class Explanation(NamedTuple):
 
 
 class Router(HandlerRegistry):
-    """All handlers of a webhook, and how they are found."""
+    """All handlers of a webhook; finds those for a notification."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,9 +38,9 @@ class Router(HandlerRegistry):
 
     @property
     def handlers(self) -> tuple[Handler, ...]:
-        """The handlers in the order of their registration, including fallbacks.
+        """The handlers in order of registration, including fallbacks.
 
-        Functions that are connected to the signal of a topic are among them.
+        They include functions that are connected to the signal of a topic.
         """
         found = [handler for handler in self._handlers if handler.is_fallback]
         for topic in self._topics.values():
@@ -50,8 +50,8 @@ class Router(HandlerRegistry):
     def signal(self, topic: str) -> Topic:
         """Return the blinker signal of a topic, whose receivers are its handlers.
 
-        Each notification is sent on the signal of its topic, as the sender. Connect a
-        function to make it a handler without a filter, for a while in a test::
+        Each notification is sent on the signal of its topic, as the sender. A connected
+        function is a handler without a filter, for example temporarily in a test::
 
             with webhook.signal(events.CONVERSATION_STEP_REACHED).connected_to(spy):
                 client.say("hi")
@@ -61,18 +61,18 @@ class Router(HandlerRegistry):
         return self._topics.setdefault(topic, Topic(topic))
 
     def find(self, notification: Any) -> list[Handler]:
-        """Return the handlers that match, in the order of their registration."""
+        """Return the handlers that match, in order of registration."""
         topic = self._topics.get(notification.topic)
         return [] if topic is None else list(topic._matching(notification))
 
     def explain(self, notification: Any, *, values: bool = True) -> list[Explanation]:
-        """Say of each handler, in the order of registration, whether it matches.
+        """Explain for each handler, in order of registration, whether it matches.
 
         The fallbacks come last, in the order in which they are tried. A filter that
         raises an exception does not match.
 
-        :param values: as for :meth:`flask_clustaar.filters.Filter.explain`: without,
-            what people wrote is not shown.
+        :param values: False to hide what users wrote, as for
+            :meth:`flask_clustaar.filters.Filter.explain`.
         """
         explanations = []
         answered = False
@@ -88,7 +88,7 @@ class Router(HandlerRegistry):
                 and (alone not in handler._groups)
             ):
                 matched = False
-                sentence = f"did not match: '{answering}' before it answers alone"
+                sentence = f"did not match: the group of '{answering}' answers alone"
             elif self._is_muted(handler):
                 sentence = f"{handler.topic!r} did not match: its signal is muted"
                 matched = False
@@ -101,7 +101,7 @@ class Router(HandlerRegistry):
         return explanations
 
     def _arounds_of(self, handler: Handler) -> list[Around]:
-        """Return what is around a handler, from the outside in."""
+        """Return the ``around`` functions of a handler, outermost first."""
         if not handler._groups:
             return self._arounds
         inner = [each for group in handler._groups for each in group._arounds]
@@ -110,10 +110,12 @@ class Router(HandlerRegistry):
     def _error_handler_for(
         self, handlers: Sequence[Handler], *errors: BaseException
     ) -> ErrorHandler | None:
-        """Return the error handler of the innermost group, for the closest class.
+        """Return the error handler of the innermost group, for the most specific class.
 
-        :param handlers: those that may be at fault; it is a group that all are in.
-        :param errors: what was raised, and what that became.
+        :param handlers: the handlers that may have caused the error; only groups that
+            contain all of them are searched.
+        :param errors: the exceptions to look for, in order: the one that the handler
+            raised, and the problem that it became.
         """
         groups = handlers[0]._groups if handlers else ()
         common = [g for g in groups if all(g in each._groups for each in handlers)]
@@ -135,9 +137,9 @@ class Router(HandlerRegistry):
     def _send(self, notification: Any, **arguments: Any) -> list[tuple[Any, Any]]:
         """Send a notification on the signal of its topic.
 
-        :returns: the handlers that matched, and what they returned.
+        :returns: the handlers that matched, with their return values.
         """
-        # Not 'signal()', which makes one: anybody can send any topic.
+        # Not 'signal()', which would store every topic that a client makes up.
         topic = self._topics.get(notification.topic)
         return [] if topic is None else topic.send(notification, **arguments)
 
@@ -151,7 +153,7 @@ class Router(HandlerRegistry):
         return None
 
     def _suggestion(self, notification: Any) -> str:
-        """Return the decorator of a handler that would get the notification."""
+        """Return a decorator, as source code, that would match the notification."""
         step_id = step_id_of(notification)
         named = named_steps.get(step_id or "")
         shown = repr(named) if named else shorten(step_id)
@@ -177,7 +179,7 @@ class Router(HandlerRegistry):
 
 
 def _place_of_fallback(handler: Handler) -> tuple[int, bool]:
-    """Return the place in which a fallback is tried: that of the innermost first."""
+    """Return the sort key of a fallback: innermost groups first."""
     filters = sum(group.filter is not None for group in handler._groups)
     return -filters, handler.topic is None
 

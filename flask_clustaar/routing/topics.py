@@ -1,4 +1,4 @@
-"""The signal of a topic, and the index by which it finds its receivers."""
+"""The signal of a topic, and its index of handlers by step id."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..schemas.paths import step_id_of
 from .checks import check_handler
 from .handlers import Group, Handler
 
-#: What blinker connects.
+#: A function that blinker can connect.
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Topic(NamedSignal):
     """The signal of a topic. Each notification is sent on it as the sender.
 
-    Its receivers are handlers, and run in the order in which they were registered. A
-    function that is connected is a handler without a filter.
+    Its receivers are handlers, which run in order of registration. A connected
+    function is a handler without a filter.
     """
 
     def __init__(self, name: str) -> None:
@@ -35,16 +35,16 @@ class Topic(NamedSignal):
     def connect(self, receiver: _F, sender: Any = ANY, weak: bool = True) -> _F:
         """Make a function a handler without a filter.
 
-        :param receiver: a function of one argument, the notification. What it returns
-            is its answer.
-        :param sender: not applicable, because each notification is its own sender.
-        :param weak: whether the function is disconnected when nothing refers to it.
-        :raises TypeError: for what cannot be a handler, or with a *sender*.
+        :param receiver: a function with one argument, the notification. Its return
+            value is its answer.
+        :param sender: not supported, because each notification is its own sender.
+        :param weak: whether to disconnect the function when nothing else refers to it.
+        :raises TypeError: if the function cannot be a handler, or with a *sender*.
         """
         if sender is not ANY:
             raise TypeError(
-                "The sender on the signal of a topic is the notification. Leave "
-                "'sender' out, or register a handler with a filter: "
+                "The signal of a topic does not support 'sender', because each "
+                "notification is its own sender. Register a handler with a filter: "
                 f"'@webhook.on({self.name!r}, filter=...)'."
             )
         check_handler(receiver)
@@ -60,18 +60,18 @@ class Topic(NamedSignal):
             self._index = None
 
     def receivers_for(self, sender: Any) -> Generator[Handler, None, None]:
-        """Yield the handlers that match a notification, in their order.
+        """Yield the handlers that match a notification, in order of registration.
 
-        All filters are asked before the first handler runs.
+        All filters run before the first handler.
         """
         yield from list(
             islice(self._matching(sender), getattr(sender, "_wanted", None))
         )
 
     def _matching(self, notification: Any) -> Iterator[Handler]:
-        """Yield the handlers that match a notification, in their order.
+        """Yield the handlers that match a notification, in order of registration.
 
-        The filter of a handler is not asked before the handler is wanted.
+        Each filter runs only when the iteration reaches its handler.
         """
         if self.is_muted:
             return
@@ -80,20 +80,20 @@ class Topic(NamedSignal):
             if alone is not None and alone not in handler._groups:
                 return
             test = handler.filter
-            # A handler with a StepID was found by it.
+            # The index has already applied a StepID.
             if test is None or type(test) is StepID or test(notification):
                 yield handler
                 if handler._groups:
                     alone = handler._alone or alone
 
     def _all(self) -> list[Handler]:
-        """Return all handlers, in their order."""
+        """Return all handlers, in order of registration."""
         with self._lock:
             receivers = list(self.receivers.values())
         return list(self._handlers(receivers))
 
     def _candidates(self, step_id: str | None) -> list[Handler]:
-        """Return the handlers that are for a step, or for any, in their order."""
+        """Return the handlers for a step and those for any step, in order."""
         if (index := self._index) is None:
             with self._lock:
                 index = self._index = _Index(self.receivers.values())
@@ -101,7 +101,7 @@ class Topic(NamedSignal):
         return list(self._handlers(found)) if index.has_functions else found
 
     def _handlers(self, receivers: Iterable[_Receiver]) -> Iterator[Handler]:
-        """Yield receivers as handlers; a connected function follows the one before."""
+        """Yield receivers as handlers; a connected function keeps its position."""
         number = -1
         for receiver in receivers:
             if isinstance(receiver, Handler):
@@ -114,18 +114,19 @@ class Topic(NamedSignal):
                 yield Handler(self.name, function, _number=number)
 
 
-#: What blinker keeps for a receiver.
+#: A receiver, as blinker stores it.
 _Receiver = Callable[..., Any] | weakref.ref[Callable[..., Any]]
 
 
 class _Index:
-    """The receivers of a topic by the steps that they are for.
+    """The receivers of a topic, by step id.
 
-    Only steps that handlers are registered for are kept: anybody can send any other.
+    Only registered step ids are stored. Otherwise clients could grow the index without
+    limit.
     """
 
     def __init__(self, receivers: Iterable[_Receiver]) -> None:
-        #: Whether functions are connected, so that not all receivers are handlers.
+        #: Whether functions are connected, so that some receivers are not handlers.
         self.has_functions = False
         self._by_step: dict[str | None, list[tuple[int, _Receiver]]] = {None: []}
         for entry in enumerate(receivers):
@@ -140,7 +141,7 @@ class _Index:
         self._found: dict[str | None, list[_Receiver]] = {}
 
     def find(self, step_id: str | None) -> list[Any]:
-        """Return the receivers that are for a step, or for any, in their order."""
+        """Return the receivers for a step and those for any step, in order."""
         if step_id not in self._by_step:
             step_id = None
         found = self._found.get(step_id)
