@@ -380,7 +380,7 @@ def test_a_handler_registered_after_the_first_request_is_an_error() -> None:
     """As in Flask: half of the requests would not see it."""
     app = make_app(hello)
     post(app)
-    with pytest.raises(ConfigurationError, match="comes too late"):
+    with pytest.raises(ConfigurationError, match="Cannot register"):
         webhook_of(app).on(events.CONVERSATION_STEP_REACHED, hello)
 
 
