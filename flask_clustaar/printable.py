@@ -7,10 +7,11 @@ from traceback import TracebackException
 from typing import Final
 
 #: Control characters (with them all terminal escapes), line and paragraph separators,
-#: bidirectional controls, and halves of surrogate pairs, which have no encoding.
+#: bidirectional controls, halves of surrogate pairs, which have no encoding, and what
+#: is no character, which XML does not have.
 _UNSAFE: Final = re.compile(
     r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
-    r"\ud800-\udfff]"
+    r"\ud800-\udfff\ufffe\uffff]"
 )
 _SHORT: Final = {"\n": r"\n", "\r": r"\r"}
 

@@ -155,8 +155,14 @@ def check_signature(
     signed = _signed_text(_value(dates[0]), body)
     verify = _HMAC[algorithm].verify_signature
     if not any([verify(key.reveal(), signed, digest) for key in keys]):
-        raise SignatureInvalid
+        raise SignatureInvalid(None if body else _NO_BODY)
     return digest
+
+
+_NO_BODY: Final = (
+    "The signature does not match, and the request has no body. Check that no proxy "
+    "removes it."
+)
 
 
 def check_freshness(date: str, now: float, max_age: float | None, skew: float) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import runpy
 import struct
 import sys
 import termios
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from cli_bots import KEY, ok, run, small_bot
@@ -284,7 +286,9 @@ def test_colours_in_a_terminal(
 
 #: ESC, CR, LF, BEL, an 8-bit control, bidirectional controls, a link, the clipboard.
 HOSTILE = "\x1b[2J\r\n\x07\x9b31m\x85\u2028\u202e\u2066\x1b]8;;https://x\x1b\\\x1b]52;c;eA==\x07"
-UNSAFE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+UNSAFE = re.compile(
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 
 
 def hostile_bot() -> Flask:
@@ -356,6 +360,37 @@ REQUEST = (
 )
 
 
+def hostile_recording(directory: Path) -> str:
+    """Return the name of a recording; both have hostile text in each field."""
+    row = {
+        "v": 1,
+        "at": 1.0,
+        "app": "hostile",
+        "webhook": "clustaar",
+        "request": json.dumps(NOTIFICATION),
+        "reply": json.dumps({"actions": [], "session": {"values": {HOSTILE: 1}}}),
+        "status": 200,
+        "code": HOSTILE,
+        "error": HOSTILE,
+        "handlers": [{"name": HOSTILE, "ms": 1.0}],
+        "timings": {HOSTILE: 1.0},
+        "headers": {HOSTILE: [HOSTILE]},
+    }
+    rows = [
+        row,
+        row | {"status": 500},
+        row | {"app": HOSTILE},
+        row | {"webhook": HOSTILE},
+        row | {"v": HOSTILE},
+        row | {"request": None},
+        HOSTILE,
+    ]
+    file = directory / f"{HOSTILE.replace('/', '')}.jsonl"
+    lines = "".join(f"{json.dumps(each)}\n" for each in rows)
+    file.write_text(lines, encoding="utf-8")
+    return str(file)
+
+
 def commands(directory: Path) -> Iterator[tuple[list[str], str]]:
     """Yield each command with hostile text in each field, and its standard input."""
     file = directory / "hostile.json"
@@ -389,6 +424,28 @@ def commands(directory: Path) -> Iterator[tuple[list[str], str]]:
     yield ["chat", "--session", f"{HOSTILE}={HOSTILE}", "--channel", HOSTILE], "Hi\n"
     yield ["new", HOSTILE.replace("/", "")], ""
     yield ["schema", HOSTILE], ""
+    yield ["send", "--text", HOSTILE, "--json"], ""
+    yield ["send", "--file", "-", "--json"], "{}"
+    yield ["send", "--url", f"http://127.0.0.1:1/{HOSTILE}", "--curl"], ""
+    yield ["steps", hostile_file(directory, GOOD_STEPS)], ""
+    yield ["steps", hostile_file(directory, STEPS)], ""
+    yield ["steps", HOSTILE], ""
+    recording = hostile_recording(directory)
+    yield ["send", "--file", recording, "--curl"], ""
+    yield ["record", "stats", recording], ""
+    yield ["record", "stats", recording, "--json"], ""
+    replay = ["replay", recording, "--for-real"]
+    yield replay, ""
+    yield [*replay, "--json"], ""
+    yield [*replay, "--twice"], ""
+    yield [*replay, "--only", HOSTILE], ""
+    yield [*replay, "--webhook", HOSTILE], ""
+    yield [*replay, "--line", "3"], ""
+    yield [*replay, "--baseline", HOSTILE], ""
+    yield ["replay", recording, "--line", "1", "--as-test", str(directory / "t")], ""
+    yield ["replay", recording, "--line", "5", "--as-test", str(directory / "t")], ""
+    yield ["replay", recording, "--line", "1", "--as-story", str(directory / "t")], ""
+    yield ["inspect", recording, "--no-reload"], ""
 
 
 def test_nothing_that_is_printed_is_hostile(tmp_path: Path) -> None:
@@ -398,6 +455,22 @@ def test_nothing_that_is_printed_is_hostile(tmp_path: Path) -> None:
         shown = result.stdout_bytes.decode() + result.stderr_bytes.decode()
         assert not UNSAFE.search(shown), (arguments, UNSAFE.search(shown), shown)
         assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_hostile_recording_as_junit(tmp_path: Path) -> None:
+    """XML has no control characters, so a server of continuous integration reads it."""
+    recording, junit = hostile_recording(tmp_path), tmp_path / "junit.xml"
+    run(hostile_bot(), "replay", recording, "--for-real", "--junit", str(junit))
+    suite = ElementTree.parse(junit).getroot()
+    assert any("\\u001b" in str(case.get("name")) for case in suite)
+
+
+def test_steps_of_a_hostile_bot_file_are_a_module(tmp_path: Path) -> None:
+    """Escapes do not change the names."""
+    module = ok(run(None, "steps", hostile_file(tmp_path, GOOD_STEPS)))
+    (tmp_path / "bot_steps.py").write_text(module)
+    names = runpy.run_path(str(tmp_path / "bot_steps.py"))["steps"]
+    assert [*names] == [f"Ask {HOSTILE}", HOSTILE]
 
 
 def test_hostile_bot_file_in_a_conversation(tmp_path: Path) -> None:
@@ -489,6 +562,8 @@ def test_completion(tmp_path: Path) -> None:
     assert completed(app, "chat", "--steps", bot, "--step", "Ha") == ["Hall"]
     assert completed(app, "chat", "--steps", bot, "--step", "aa") == ["a" * 24]
     assert completed(app, "chat", "--steps", "none", "--step", "Ha") == []
+    hostile = hostile_file(tmp_path, GOOD_STEPS)
+    assert completed(app, "chat", "--steps", hostile, "--step", "Ask") == []
     assert completed(app, "chat", "--channel", "fa") == ["facebook"]
     assert completed(app, "check", "--channel", "tw") == ["twilio"]
     assert completed(app, "send", "--user", "first") == ["first_name="]

@@ -23,6 +23,8 @@ UNSAFE = [
     *map(chr, range(0x2066, 0x206A)),
     "\ud800",
     "\udfff",
+    "\ufffe",
+    "\uffff",
 ]
 
 

@@ -285,6 +285,12 @@ def test_signature_of_other_key_is_refused(key: bytes) -> None:
         check(sign(key, DATE, BODY))
 
 
+def test_body_that_got_lost_is_named() -> None:
+    """A proxy that drops the body is the reason, and not the key."""
+    with pytest.raises(SignatureInvalid, match="the request has no body"):
+        check(SIGNATURE, body=b"")
+
+
 def test_signature_without_keys_is_refused() -> None:
     """With no key at all no signature is right."""
     with pytest.raises(SignatureInvalid):

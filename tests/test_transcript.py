@@ -18,6 +18,7 @@ from flask_clustaar.models import (
     SendTextAction,
     StepReachedResponse,
     UnknownAction,
+    UnknownInput,
     WaitAction,
 )
 from flask_clustaar.transcript import (
@@ -318,6 +319,9 @@ INPUTS: list[tuple[Any, str]] = [
     ({"type": "custom_event", "name": "paid"}, "· event paid"),
     ({"type": "url_loaded_event", "url": "https://x.org/"}, "· opens https://x.org/"),
     ({"type": "telepathy"}, "· unknown input telepathy"),
+    (UnknownInput(data={"type": "telepathy"}), "· unknown input telepathy"),
+    (UnknownInput(data={"type": "message", "text": 5}), "5"),
+    (UnknownInput(data=5), "· no input"),
     (None, "· no input"),
     (Message(text="[Red]\n[Blue]"), "\\[Red]|[Blue]"),
     (Message(text="· event paid"), "\\· event paid"),

@@ -13,6 +13,7 @@ import click
 
 from ..errors import ProblemError
 from ..platform.bot import Bot
+from ..printable import printable
 from ..testing import STEP_ID, ClustaarClient
 from ..transcript import Line, as_json, info
 from ..wire import JSON
@@ -286,7 +287,13 @@ class _Chat:
             *(f"/step {step}" for step in [*names, *steps]),
             *(each.title for each in self._client.offers),
         ]
-        return [each for each in lines if each.casefold().startswith(text.casefold())]
+        begun = text.casefold()
+        return [
+            each
+            for each in lines
+            # A terminal would carry out what is in a title.
+            if each.casefold().startswith(begun) and printable(each) == each
+        ]
 
     # -- commands ----------------------------------------------------------------------
 

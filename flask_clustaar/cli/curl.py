@@ -19,9 +19,15 @@ def curl(delivery: Delivery, url: str, file: str | None) -> str:
     in a file that only its owner can read; the command deletes the file.
 
     :param file: the file that contains the body; None to put the body in the command.
-    :raises click.ClickException: if the body does not fit into a command.
+    :raises click.ClickException: if a command cannot contain it.
     """
     data = _data(delivery.body, file)
+    for shown in (data, url):
+        if printable(shown, lines=True) != shown:
+            raise click.ClickException(
+                f"'{shown}' cannot be part of a shell command: it contains special "
+                "characters. Rename the file, or percent-encode the URL."
+            )
     arguments = ["curl", "--silent", "--show-error"]
     before = ""
     for name, value in delivery.headers.items():

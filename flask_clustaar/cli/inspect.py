@@ -273,9 +273,11 @@ def _import(path: str, store: Store) -> None:
     deliveries = []
     for number, line in enumerate(read(path).splitlines(), 1):
         try:
-            deliveries.append(read_delivery(line))
-        except ValueError as error:
+            delivery = read_delivery(line)
+            deliveries.append((delivery, row_of(delivery)))
+        except (ValueError, LookupError, TypeError) as error:
+            reason = error if isinstance(error, ValueError) else "it is damaged"
             raise click.ClickException(
-                f"Line {number} of {name_of(path)} is not a recorded request: {error}."
+                f"Line {number} of {name_of(path)} is not a recorded request: {reason}."
             ) from error
-    store.add((each, row_of(each)) for each in deliveries)
+    store.add(deliveries)

@@ -16,6 +16,7 @@ from flask.cli import ScriptInfo
 from ..channels import CHANNELS
 from ..extension import ClustaarWebhook
 from ..models import Interlocutor
+from ..printable import printable
 from ..schemas.attributes import attributes_of
 from ..wire import JSON
 from .files import refuse
@@ -62,9 +63,9 @@ def complete_step(
                 if step.name:
                     found.setdefault(step.name, step.id)
     return [
-        CompletionItem(step, help=about)
+        CompletionItem(step, help=printable(about) if about else None)
         for step, about in found.items()
-        if step.startswith(incomplete)
+        if step.startswith(incomplete) and printable(step) == step
     ]
 
 

@@ -19,6 +19,7 @@ from ..platform.documents import to_json
 from ..platform.notifications import STEP_NAME, make_notification
 from ..platform.reply import Reply
 from ..platform.signer import WRONG_KEY, Signer, distinct
+from ..printable import printable
 from ..transcript import Line, info, render_changes, render_input, render_place
 from ..wire import JSON
 from .curl import curl
@@ -271,7 +272,8 @@ def _calls(document: Any) -> list[str]:
 
 def _print_json(answer: Response) -> None:
     if not is_terminal(sys.stdout):
-        click.echo(answer.get_data(), nl=False)
+        text = answer.get_data().decode(errors="replace")
+        click.echo(printable(text, lines=True), nl=False)
         return
     try:
         echo_json(json.loads(answer.get_data()))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from ..errors import ConfigurationError
+from ..printable import printable
 from ..steps import MissingStepWarning, Steps
 from .files import read_bot
 from .terminal import echo
@@ -36,7 +37,7 @@ def command(files: tuple[str, ...]) -> None:
             raise click.ClickException(str(error)) from error
     for warning in caught:
         echo(str(warning.message), label="Warning: ", err=True)
-    click.echo(_module(files, steps))
+    click.echo(printable(_module(files, steps), lines=True))
 
 
 def _module(files: Iterable[str], steps: Steps) -> str:

@@ -73,10 +73,14 @@ def as_junit(summary: Summary, groups: list[Group], seconds: float) -> bytes:
         time=f"{seconds:.3f}",
     )
     for group in groups:
+        # XML has no control characters.
+        name = printable(what_of(group))
         case = ElementTree.SubElement(
-            suite, "testcase", classname=handlers_of(group), name=what_of(group)
+            suite, "testcase", classname=handlers_of(group), name=name
         )
-        message = f"{_requests(group.count)}: {example_of(group, several=True)}"
+        message = printable(
+            f"{_requests(group.count)}: {example_of(group, several=True)}"
+        )
         ElementTree.SubElement(case, "failure", message=message).text = message
     if not groups:
         name = f"{_requests(summary.replayed)} as recorded"

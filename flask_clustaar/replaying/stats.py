@@ -64,6 +64,12 @@ class Stats:
     def add(self, line: Line) -> None:
         """Count a line."""
         self.lines += 1
+        try:
+            self._count(line)
+        except (LookupError, TypeError, AttributeError):
+            self.damaged += 1
+
+    def _count(self, line: Line) -> None:
         row = line.row
         if row is None:
             self.damaged += 1

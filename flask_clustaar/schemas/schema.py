@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal, overload
 import marshmallow as ma
 
 from ..errors import Violation
-from ..wire import JSON, RECEIVED, Model, names_of, same
+from ..wire import JSON, RECEIVED, Model, Unknown, names_of, same
 from . import kinds, reading, writing
 from .attributes import Attribute, Shape, attributes_of, untyped
 from .kinds import field_of
@@ -98,6 +98,8 @@ class ModelSchema(ma.Schema):
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
         """Return a model as JSON values, cleaned; it may be invalid."""
+        if isinstance(obj, Unknown):
+            return obj.data
         if many or self._has_options or type(obj) is not self.model:
             return super().dump(obj, many=many)
         try:
