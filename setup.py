@@ -16,6 +16,14 @@ VERSION = re.search(
 )
 assert VERSION is not None
 
+# PyPI shows the README, and finds its pictures on GitHub.
+README = re.sub(
+    r"^(\.\. image:: )(?!http)",
+    rf"\1{URL}/raw/main/",
+    (HERE / "README.rst").read_text(encoding="utf-8"),
+    flags=re.M,
+)
+
 # Lowest versions only: an upper bound here would hold back whole applications.
 # requirements/lowest.txt has the same versions, and `make test-min` tests them.
 INSTALL_REQUIRES = [
@@ -40,7 +48,7 @@ setup(
     name="Flask-Clustaar",
     version=VERSION[1],
     description="Webhooks for the Clustaar chatbot platform with Flask.",
-    long_description=(HERE / "README.rst").read_text(encoding="utf-8"),
+    long_description=README,
     long_description_content_type="text/x-rst",
     author="The Flask-Clustaar authors",
     project_urls={

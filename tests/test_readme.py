@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+from importlib.metadata import metadata
 from pathlib import Path
 
 import demo
@@ -12,10 +13,10 @@ import pytest
 from docutils import nodes
 from docutils.core import publish_doctree
 
-from flask_clustaar.testing import ClustaarClient
-from shop import catalogue, create_app, steps
-
 ROOT = Path(__file__).parent.parent
+BOOK = "https://flask-clustaar.readthedocs.io/en/stable/"
+GITHUB = "https://github.com/flask-clustaar/flask-clustaar/"
+METADATA = metadata("Flask-Clustaar")
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
 
 
@@ -59,26 +60,28 @@ def test_quickstart() -> None:
     assert set(program.split("\n")) <= set(text.split("\n"))
 
 
-def test_conversation(tmp_path: Path) -> None:
-    """The conversation is one that the shop really has."""
-    app = create_app(
-        {
-            "SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path}/shop.db",
-            "CLUSTAAR_PRIVATE_KEY": "key",
-        }
-    )
-    app.test_cli_runner().invoke(args=["init-db"])
-    client = ClustaarClient(app)
+def test_pictures() -> None:
+    """Each picture is a file of the repository, and PyPI finds it on GitHub."""
+    pictures = re.findall(r"^\.\. image:: (\S+)$", README, re.M)
 
-    client.at(steps.BASKET, step_name="Basket").at(
-        steps.WINDOW, step_name="Window"
-    ).say("hello")
-    client.click("Buy", index=0)
+    assert pictures
+    for picture in pictures:
+        assert (ROOT / picture).is_file()
+        assert f".. image:: {GITHUB}raw/main/{picture}\n" in METADATA.json["description"]
 
-    with app.app_context():
-        catalogue.db.engine.dispose()
 
-    assert str(client).strip("\n") == block_after("the platform::").strip("\n")
+def test_links() -> None:
+    """Each link leads to a page of the documentation or to a file of the repository."""
+    links = re.findall(r"<(https://[^>]+)>`_", README)
+    pages = [link for link in links if link.startswith(BOOK)]
+    files = [link for link in links if link.startswith(GITHUB)]
+
+    assert links == ["https://www.clustaar.com", *pages, *files]
+    for page in pages:
+        name = page.removeprefix(BOOK).removesuffix(".html")
+        assert (ROOT / "docs" / f"{name}.rst").is_file(), page
+    for file in files:
+        assert (ROOT / re.split("/(?:tree|blob)/main/", file)[1]).exists(), file
 
 
 @pytest.mark.parametrize("target", re.findall(r"\$ make ([\w-]+)", README))

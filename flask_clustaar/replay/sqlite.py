@@ -22,7 +22,7 @@ logger: logging.Logger = logging.getLogger("flask_clustaar")
 
 #: How many seconds a delivery waits at most while others use the database.
 BUSY_TIMEOUT: Final = 5.0
-#: The same after one has waited in vain, until the database can be used again.
+#: The same after one has waited too long, until the database can be used again.
 #: Otherwise each thread of a server waits, and the next requests wait for a thread.
 LOCKED_TIMEOUT: Final = 0.1
 #: For how many seconds to try to record how a delivery ended.
