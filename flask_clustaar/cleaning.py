@@ -30,6 +30,8 @@ def cleaner(
     :param stripped: Remove white space at both ends (W).
     :param max_length: Characters that the platform accepts.
     """
+    if not (sanitised or normalised):
+        return strip if stripped else _same
     sanitiser = sanitise if sanitised else _same
     normaliser = normalise if normalised else _same
     stripper = strip if stripped else _same
@@ -90,9 +92,8 @@ def normalise(text: str) -> str:
     return normalize("NFKC", text)
 
 
-def strip(text: str) -> str:
-    """Remove white space at both ends."""
-    return text.strip()
+#: Removes white space at both ends.
+strip: Final = str.strip
 
 
 def _same(text: str) -> str:

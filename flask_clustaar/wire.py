@@ -20,6 +20,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple, TypeVar
 
 from .errors import InvalidJSON
@@ -164,10 +165,16 @@ class Model:
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"{self.__class__.__qualname__}({shown})"
 
-    @property
-    def type(self) -> str:
-        """The ``type`` on the wire; empty where the object has none."""
-        return self._tag
+    if TYPE_CHECKING:
+
+        @property
+        def type(self) -> str: ...
+
+    else:  # msgspec asks each model that is sent.
+        type = property(
+            attrgetter("_tag"),
+            doc="The ``type`` on the wire; empty where the object has none.",
+        )
 
     @property
     def received(self) -> Any:

@@ -1,7 +1,7 @@
 """The kinds of values: one class for each, which knows everything about its kind.
 
-A kind is a marshmallow field. It also knows its msgspec type, how the fast path writes
-it, its JSON Schema, and its words. To add a kind, add a class: the annotation in
+A kind is a marshmallow field. It also knows its msgspec type, what msgspec does not do
+for it, its JSON Schema, and its words. To add a kind, add a class: the annotation in
 ``annotations`` is how models refer to it.
 """
 
@@ -19,7 +19,6 @@ import msgspec
 from ..wire import (
     JSON,
     RECEIVED,
-    STRIPPED,
     Model,
     Unknown,
     compiles,
@@ -27,14 +26,12 @@ from ..wire import (
     pattern_of,
 )
 from .attributes import KIND_NAMES, Shape
-from .limits import Compiles, KeysMatch, Limit, OneOf
+from .limits import KeysMatch, Limit, OneOf
 from .received import Received
 from .violations import DEEPEST_VALUE, json_violations, tree_of
 
-#: Takes a value of an attribute; returns it as JSON, cleaned.
-Write = Callable[[Any], Any]
-#: Takes the shape of an object; returns what writes objects of its model or family.
-OfModel = Callable[[Shape], Write]
+#: Takes a value that msgspec accepted; returns it cleaned, or raises Unsure.
+Finish = Callable[[Any], Any]
 
 
 class Unsure(Exception):
@@ -100,13 +97,13 @@ class Kind(ma.fields.Field[Any]):
         return cls.wire_type if received else _limited(cls.wire_type, shape)
 
     @classmethod
-    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
-        """Return what the fast path writes such a value with; None for unchanged.
+    def finish(cls, shape: Shape) -> Finish | None:
+        """Return what does the rest on the fast path, after msgspec accepted a value.
 
-        :param of_model: returns what writes an object.
+        It cleans the value, and checks what msgspec cannot. None: nothing is left.
         """
         questions = _questions(shape)
-        return _asked(questions) if questions else None
+        return _asking(questions) if questions else None
 
     @classmethod
     def json_schema(cls, shape: Shape, schemas: Schemas) -> JSON:
@@ -155,25 +152,21 @@ class String(Kind, name="string"):
         return value if text is None else self._clean(text)
 
     @classmethod
-    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
-        clean, ask = shape.clean, super().write(shape, of_model)
+    def finish(cls, shape: Shape) -> Finish | None:
+        clean, ask = shape.clean, super().finish(shape)
         if clean is None:
             return ask
-        if ask is None:
-            return clean
-        if shape.marks == {STRIPPED}:
-            return lambda value: ask(value.strip())
-        return lambda value: ask(clean(value))
+        ask_all = _asking(list(shape.limits))
 
+        def finish(value: str) -> str:
+            cleaned = clean(value)
+            if cleaned is not value:
+                ask_all(cleaned)
+            elif ask is not None:
+                ask(cleaned)
+            return cleaned
 
-def is_plain_text(shape: Shape) -> bool:
-    """Tell if ASCII without ``<`` needs neither cleaning nor a question."""
-    return (
-        shape.kind == "string"
-        and bool(shape.marks)
-        and STRIPPED not in shape.marks
-        and not _questions(shape)
-    )
+        return finish
 
 
 def text_of(value: Any) -> str | None:
@@ -208,17 +201,6 @@ class Regexp(String, name="regexp"):
     def _serialize(self, value: Any, attr: Any, obj: Any, **_: Any) -> Any:
         return pattern_of(value)
 
-    @classmethod
-    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
-        checked = any(isinstance(limit, Compiles) for limit in shape.limits)
-
-        def write(pattern: str) -> str:
-            if checked and not compiles(pattern):
-                raise Unsure
-            return pattern
-
-        return write
-
 
 class Number(Kind, name="number"):
     """A finite number. Strings and booleans are rejected."""
@@ -241,17 +223,15 @@ class Number(Kind, name="number"):
         return _limited(int, shape) | _limited(float, shape)
 
     @classmethod
-    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
-        ask = super().write(shape, of_model)
+    def finish(cls, shape: Shape) -> Finish | None:
+        ask = super().finish(shape)
 
-        def write(value: Any) -> Any:
-            if type(value) is not int and not (
-                type(value) is float and math.isfinite(value)
-            ):
+        def finish(value: float) -> float:
+            if not math.isfinite(value):
                 raise Unsure
-            return ask(value) if ask else value
+            return value if ask is None else ask(value)
 
-        return write
+        return finish
 
 
 class Integer(Kind, name="integer"):
@@ -294,7 +274,7 @@ class Anything(Kind, name="any"):
         return value
 
     @classmethod
-    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
+    def finish(cls, shape: Shape) -> Finish | None:
         return plain_json
 
 
@@ -322,8 +302,8 @@ class JSONObject(Kind, name="json"):
         return json_violations(value)
 
     @classmethod
-    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
-        ask = super().write(shape, of_model)
+    def finish(cls, shape: Shape) -> Finish | None:
+        ask = super().finish(shape)
         return plain_json if ask is None else lambda value: ask(plain_json(value))
 
 
@@ -394,24 +374,17 @@ class ListOf(Kind, name="list"):
         return items if received else _limited(items, shape)
 
     @classmethod
-    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
+    def finish(cls, shape: Shape) -> Finish | None:
         item = _item(shape)
-        exact, write_item = (
-            KINDS[item.kind].exact,
-            KINDS[item.kind].write(item, of_model),
-        )
-        ask = super().write(shape, of_model)
+        finish_item = KINDS[item.kind].finish(item)
+        ask = super().finish(shape)
 
-        def write(values: list[Any]) -> list[Any]:
-            if exact is not None:
-                for value in values:
-                    if value.__class__ is not exact:
-                        raise Unsure
-            if write_item is not None:
-                values = [write_item(value) for value in values]
-            return typing.cast(list[Any], ask(values)) if ask else values
+        def finish(values: list[Any]) -> list[Any]:
+            if finish_item is not None:
+                values = [finish_item(value) for value in values]
+            return values if ask is None else ask(values)
 
-        return write
+        return None if ask is finish_item is None else finish
 
     @classmethod
     def json_schema(cls, shape: Shape, schemas: Schemas) -> JSON:
@@ -499,10 +472,6 @@ class One(Kind, name="model"):
         return types.of(shape.model)
 
     @classmethod
-    def write(cls, shape: Shape, of_model: OfModel) -> Write | None:
-        return of_model(shape)
-
-    @classmethod
     def json_schema(cls, shape: Shape, schemas: Schemas) -> JSON:
         assert shape.model is not None
         return schemas.of(shape.model)
@@ -571,21 +540,17 @@ def _questions(shape: Shape) -> list[Limit]:
     ]
 
 
-def _asked(limits: list[Limit]) -> Write:
-    def ask_all(value: Any) -> Any:
-        for limit in limits:
-            if not limit.accepts(value):
+def _asking(limits: list[Limit]) -> Finish:
+    """Return what raises Unsure for a value that breaks a limit."""
+    questions = [limit.accepts for limit in limits]
+
+    def ask(value: Any) -> Any:
+        for accepts in questions:
+            if not accepts(value):
                 raise Unsure
         return value
 
-    accepts = limits[0].accepts
-
-    def ask(value: Any) -> Any:
-        if not accepts(value):
-            raise Unsure
-        return value
-
-    return ask if len(limits) == 1 else ask_all
+    return ask
 
 
 def plain_json(value: Any, room: int = DEEPEST_VALUE) -> Any:

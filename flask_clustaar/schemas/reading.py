@@ -20,7 +20,7 @@ from .kinds import KINDS, Kind, Unsure, field_of, msgspec_type
 from .received import Received, has_many_brackets, parse
 from .structs import NULL, Structs
 
-_RECEIVED: Final = Structs(received=True)
+_RECEIVED: Final = Structs("received")
 #: A scalar of an envelope. Anything else is read by marshmallow.
 _SCALAR: Final = str | int | float | bool | None
 
@@ -161,9 +161,7 @@ def _value(model: type[Model], row: Attribute, received: Received) -> Any:
     if not received.view:
         return received.json.get(row.key)
     value = getattr(received.view, row.name)
-    if value.__class__ is msgspec.Raw and bytes(memoryview(value)[:4]) == b"null":
-        return None
-    return value
+    return None if value.__class__ is msgspec.Raw and value == NULL else value
 
 
 def loader_of(model: type[Model], name: str) -> Callable[[Received], Any]:
@@ -236,7 +234,7 @@ def _load_envelope(model: type[Model], value: Any, holder: Received, key: str) -
         return lazy(
             model, Received(view=value, holder=holder, keys=(key,), depth=depth)
         )
-    if value.__class__ is msgspec.Raw and bytes(memoryview(value)[:1]) == b"{":
+    if value.__class__ is msgspec.Raw and memoryview(value)[0] == ord("{"):
         return lazy(model, Received(value, depth=depth))
     if value.__class__ is dict:
         return lazy(model, Received(json=value, depth=depth))

@@ -1,18 +1,19 @@
 """The msgspec structs of the models, derived from the same rows as their schemas.
 
-In each direction a model has a struct: the *received* one is tolerant, without limits;
-the *sent* one has every limit that msgspec can check.
+For what arrives a model has a tolerant struct, without limits. For what is sent it has
+strict ones: msgspec checks the limits that it can, and ``__post_init__`` does the rest.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, Union, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, Union, cast
 
 import msgspec
 
-from ..wire import Model, is_family, members_of
-from .attributes import Attribute, attributes_of
-from .kinds import Unsure, msgspec_type
+from ..wire import JSON, RECEIVED, Model, is_family, members_of
+from .attributes import Attribute, Shape, attributes_of
+from .kinds import KINDS, Unsure, msgspec_type
 
 #: The bytes of null, which are the default of parts that stay bytes.
 NULL: Final = msgspec.Raw(b"null")
@@ -23,14 +24,16 @@ MISSING: Final[Any] = object()
 class Structs:
     """The msgspec types of the models in one direction.
 
-    :param received: True for what arrives, False for what is sent.
+    :param source: ``received`` for what arrives; ``models`` and ``dicts`` for what is
+        sent, which msgspec converts from models, or from dicts in the wire's shape.
     """
 
-    def __init__(self, *, received: bool) -> None:
-        self._received = received
+    def __init__(self, source: Literal["received", "models", "dicts"]) -> None:
+        self._source = source
+        self._received = source == "received"
         self._structs: dict[type[Model], Any] = {}
         self._decoders: dict[type[Model], Any] = {}
-        self._list_decoders: dict[type[Model], Any] = {}
+        self._boxes: dict[Shape, Any] = {}
         self._defined = 0
         #: The model of each struct.
         self.models: dict[type, type[Model]] = {}
@@ -40,34 +43,42 @@ class Structs:
 
         :raises Unsure: for a model that contains itself.
         """
-        if self._defined != Model._defined:  # A family may have new members.
-            self._structs.clear()
-            self._decoders.clear()
-            self._list_decoders.clear()
-            self._defined = Model._defined
+        self._refresh()
         found = self._decoders.get(model)
         if found is None:
             found = self._decoders[model] = msgspec.json.Decoder(self.of(model))
         return cast("msgspec.json.Decoder[Any]", found)
 
-    def list_decoder(self, model: type[Model]) -> msgspec.json.Decoder[Any]:
-        """Return what decodes a list of such objects.
+    def box(self, shape: Shape) -> type[Any]:
+        """Return a struct with one attribute, ``value``, of a shape.
+
+        msgspec prepares a struct for its values once, but other types each time.
 
         :raises Unsure: for a model that contains itself.
         """
-        self.decoder(model)
-        found = self._list_decoders.get(model)
+        self._refresh()
+        found = self._boxes.get(shape)
         if found is None:
-            found = msgspec.json.Decoder(list[self.of(model)])  # type: ignore[misc]
-            self._list_decoders[model] = found
-        return found
+            row = Attribute("value", "value", shape, True, False, None, "error")
+            found = self._boxes[shape] = self._define("Box", [row])
+        return cast("type[Any]", found)
+
+    def _refresh(self) -> None:
+        if self._defined != Model._defined:  # A family may have new members.
+            self._structs.clear()
+            self._decoders.clear()
+            self._boxes.clear()
+            self._defined = Model._defined
 
     def of(self, model: type[Model]) -> Any:
         """Return the struct of a model, or the union of a family's structs."""
         if self._received and model._envelope:
             return msgspec.Raw
         if not is_family(model):
-            return self._struct(model)
+            struct = self._struct(model)
+            if self._source == "dicts" and model._tag_required and model._tag:
+                return struct | _Never  # Of several, msgspec wants the tag.
+            return struct
         structs = [self._struct(member) for member in members_of(model).values()]
         return Union[tuple(structs)]  # noqa: UP007 (their number is not known)
 
@@ -76,30 +87,121 @@ class Structs:
         if found is MISSING:
             self._structs[model] = None  # while it is made
             rows = attributes_of(model)
-            found = self._structs[model] = msgspec.defstruct(
-                model.__name__,
-                [self._field(row) for row in rows],
-                tag=model._tag or None,
-                rename={row.name: row.key for row in rows},
-                forbid_unknown_fields=not self._received,
-                kw_only=True,
-            )
+            found = self._structs[model] = self._define(model.__name__, rows, model)
             self.models[found] = model
         if found is None:
             del self._structs[model]
             raise Unsure
         return found
 
+    def _define(
+        self, name: str, rows: Sequence[Attribute], model: type[Model] | None = None
+    ) -> type[msgspec.Struct]:
+        finish = None if self._received else _finisher(rows, model)
+        fields = [self._field(row) for row in rows]
+        if self._source == "models" and model is not None:
+            fields.append((_mark(model, rows), msgspec.UnsetType))
+        return msgspec.defstruct(
+            name,
+            fields,
+            tag=model._tag or None if model else None,
+            rename={row.name: row.key for row in rows},
+            namespace={"__post_init__": finish} if finish else None,
+            forbid_unknown_fields=not self._received,
+            omit_defaults=not self._received,
+            kw_only=True,
+        )
+
     def _field(self, row: Attribute) -> Any:
         kind = msgspec_type(row.shape, self, received=self._received)
         if kind is msgspec.Raw:
             return row.name, kind, NULL
-        if row.nullable or (self._received and row.default is not None):
+        absent = {
+            "received": row.default is not None,
+            "models": row.none != "error",
+            "dicts": False,
+        }
+        if row.nullable or absent[self._source]:
             kind = kind | None
-        if self._received:
-            return (row.name, kind, *_default(row))
-        return (row.name, kind) if row.required else (row.name, kind, None)
+        if row.default is None or (row.required and not self._received):
+            return row.name, kind
+        # A default that is None is omitted from what is sent.
+        value = row.default()
+        default = None if value is None else msgspec.field(default_factory=row.default)
+        return row.name, kind, default
 
 
-def _default(row: Attribute) -> tuple[Any, ...]:
-    return () if row.default is None else (msgspec.field(default_factory=row.default),)
+class _Never(msgspec.Struct, tag="\0"):
+    """Stands beside the only model that may be in a place."""
+
+
+def _mark(model: type[Model], rows: Sequence[Attribute]) -> str:
+    """Mark a model for msgspec, which takes every object with the right attributes.
+
+    The mark is one more attribute, which msgspec does not write. It is there if an
+    object is of the model, did not arrive, and has all of the model's attributes and
+    no others; and if its lists are not sets.
+
+    :return: the name of that attribute.
+    """
+    count, unset = len(rows), msgspec.UNSET
+    lists = [row.name for row in rows if row.shape.kind == "list"]
+
+    def mark(self: Model) -> msgspec.UnsetType | None:
+        state = self.__dict__
+        if len(state) != count or RECEIVED in state:
+            return None
+        for name in lists:
+            if state.get(name).__class__ in _SETS:
+                return None
+        return unset
+
+    name = f"_is_{model.__name__}_{id(model)}"
+    setattr(model, name, property(mark))
+    return name
+
+
+_SETS: Final = (set, frozenset)
+
+
+def _finisher(
+    rows: Sequence[Attribute], model: type[Model] | None
+) -> Callable[[Any], None] | None:
+    """Return the ``__post_init__`` of a struct that is sent; None if it needs none.
+
+    It cleans the attributes, checks what msgspec cannot, and completes the object.
+    """
+    finishes = [(row.name, KINDS[row.shape.kind].finish(row.shape)) for row in rows]
+    steps = [(name, finish) for name, finish in finishes if finish is not None]
+    blanks = [row.name for row in rows if row.none == "blank"]
+    rule, complete = (model._rule, model._complete) if model else (None, None)
+    if not (steps or blanks or rule or complete):
+        return None
+
+    def finish(struct: Any) -> None:
+        for name, finish_value in steps:
+            value = getattr(struct, name)
+            if value is not None:
+                finished = finish_value(value)
+                if finished is not value:
+                    setattr(struct, name, finished)
+        for name in blanks:
+            if getattr(struct, name) is None:
+                setattr(struct, name, "")
+        if complete:
+            _complete(struct, rows, complete)
+        if rule and any(rule.check(msgspec.to_builtins(struct))):
+            raise Unsure
+
+    return finish
+
+
+def _complete(
+    struct: Any, rows: Sequence[Attribute], complete: Callable[[JSON], None]
+) -> None:
+    missing = [row for row in rows if getattr(struct, row.name) is None]
+    if missing:
+        wire = msgspec.to_builtins(struct)
+        complete(wire)
+        for row in missing:
+            setattr(struct, row.name, wire.get(row.key))
