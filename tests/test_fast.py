@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import math
+import types
 from decimal import Decimal
 from typing import Any
 
@@ -18,18 +20,28 @@ from test_models import touch
 from flask_clustaar.errors import InvalidReply
 from flask_clustaar.models import (
     Action,
+    Card,
     CloseIntercomConversationAction,
+    ConnectionPredicate,
     ConversationSession,
+    CreateZendeskTicketAction,
+    FlowConnection,
     GoToAction,
     Input,
     Interlocutor,
+    IsSetCondition,
+    JumpToAction,
     MatchRegexpCondition,
+    Message,
     Notification,
     PauseBotAction,
+    SendCardsAction,
     SendImageAction,
+    SendJSEventAction,
     SendTextAction,
     Step,
     StepReachedResponse,
+    StepTarget,
     UnknownAction,
     WaitAction,
 )
@@ -225,6 +237,51 @@ def test_marshmallow_is_not_asked_about_valid_replies() -> None:
     for each in wrong:
         with pytest.raises(writing.UNCLEAR):
             dump_fast(StepReachedResponse(actions=[each]))
+
+
+def stray_card() -> Any:
+    card: Any = Card(title="a")
+    card.image = "https://e.co"
+    return card
+
+
+@pytest.mark.parametrize(
+    ("action", "path"),
+    [
+        (SendTextAction(alternatives={"a"}), "alternatives"),  # type: ignore[arg-type]
+        ({"type": "send_text_action", "alternatives": {"a"}}, "alternatives"),
+        ({"type": "send_text_action", "alternatives": ["a"], "text": None}, "text"),
+        ({"type": "send_cards_action", "cards": [{"title": "a"}]}, "cards.0.type"),
+        (SendCardsAction(cards=[stray_card()]), "cards.0.image"),
+        (SendCardsAction(cards=["a"]), "cards.0"),  # type: ignore[list-item]
+        (SendCardsAction(cards=[types.SimpleNamespace(title="a")]), "cards.0"),  # type: ignore[list-item]
+        (WaitAction(duration=math.nan), "duration"),
+        (SendJSEventAction(event="a", payload={"a": math.nan}), "payload.a"),
+        (SendJSEventAction(event="a", payload={1: 2}), "payload.1"),  # type: ignore[dict-item]
+        (UnknownAction(data={"type": "pause_bot_action", "a": 1}), "a"),
+        (
+            CreateZendeskTicketAction(user=PauseBotAction(), description="a"),
+            "user.type",
+        ),  # type: ignore[arg-type]
+    ],
+)
+def test_what_msgspec_alone_would_send(action: Any, path: str) -> None:
+    """msgspec is less strict than the platform in places; there, nothing is sent."""
+    _, found = dump(StepReachedResponse(actions=[action]))
+    assert [violation.path for violation in found] == [f"actions.0.{path}"]
+
+
+def test_a_model_of_another_family() -> None:
+    """Its type may be one of the family's own; what it has more of is not lost."""
+    text: Any = Message(text="yes")
+    predicate = ConnectionPredicate(condition=IsSetCondition(), value_getter=text)
+    connection = FlowConnection(
+        target=StepTarget(step_id="a" * 24), predicates=[predicate]
+    )
+    jump = JumpToAction(connections=[connection])
+    paths = {found.path for found in dump(StepReachedResponse(actions=[jump]))[1]}
+    getter = "actions.0.connections.0.predicates.0.valueGetter"
+    assert paths == {f"{getter}.attachments", f"{getter}.text"}
 
 
 def test_attributes_that_were_deleted() -> None:
