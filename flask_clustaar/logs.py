@@ -36,6 +36,13 @@ FIELDS: Final = (
 )
 
 
+def traceback_of(error: BaseException) -> str:
+    """Return the traceback of an exception, in which no text begins a line."""
+    if isinstance(error, InvalidReply):  # Its lines are ours.
+        return "".join(traceback.format_exception(error))
+    return printable_traceback(error)
+
+
 def _with_printable_traceback(record: logging.LogRecord) -> bool:
     """Let no text of a user begin a line of the log, through a handler's exception.
 
@@ -44,7 +51,7 @@ def _with_printable_traceback(record: logging.LogRecord) -> bool:
     """
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
-        shown = printable_traceback(error)
+        shown = traceback_of(error)
         if shown != "".join(traceback.format_exception(error)):
             record.exc_text = shown.removesuffix("\n")
     return True

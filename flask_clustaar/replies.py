@@ -436,23 +436,27 @@ def _check_return(
     It is this notification with the session and the user of the reply, written in the
     same way: the platform may escape characters, which makes three times as much.
     """
-    reply = json.loads(body)
-    parts = _parts_of(received)
+    try:
+        before, reply = json.loads(received).get("data"), json.loads(body)
+    except (ValueError, RecursionError):
+        return  # The next notification is invalid for another reason.
+    before = before if isinstance(before, dict) else {}
     encode = json.JSONEncoder(
         ensure_ascii=received.isascii(),
         separators=(", ", ": ") if b": " in received[:40] else (",", ":"),
     ).encode
-    changing = len(parts.step) + len(parts.input)
-    size = len(received) - changing + min(changing, _LEAST_CHANGING)
+
+    def size_of(value: Any) -> int:
+        return len(encode(value).encode(errors="surrogatepass"))
+
+    other = size_of([before.get(name) for name in ("step", "input")])
+    size = len(received) - other + min(other, _LEAST_OTHER)
     values = {}
-    for name, key, old in (
-        ("session", "values", parts.session),
-        ("interlocutor", "customAttributes", parts.interlocutor),
-    ):
-        if isinstance(new := reply.get(name), dict):
-            size += len(encode(new).encode(errors="surrogatepass")) - len(old)
-            for inner, value in (new.get(key) or {}).items():
-                values[f"{name}.{key}.{inner}"] = len(encode(value))
+    for name, key in (("session", "values"), ("interlocutor", "customAttributes")):
+        if isinstance(after := reply.get(name), dict):
+            size += size_of(after) - size_of(before.get(name))
+            for inner, value in (after.get(key) or {}).items():
+                values[f"{name}.{key}.{inner}"] = size_of(value)
     if not values:
         return
     if size > limit:
@@ -477,31 +481,11 @@ def _check_return(
         )
 
 
-class _Parts(msgspec.Struct):
-    """The parts of a notification, as the platform wrote them."""
-
-    session: msgspec.Raw = msgspec.Raw(b"")
-    interlocutor: msgspec.Raw = msgspec.Raw(b"")
-    step: msgspec.Raw = msgspec.Raw(b"")
-    input: msgspec.Raw = msgspec.Raw(b"")
-
-
-class _Whole(msgspec.Struct):
-    data: _Parts = msgspec.field(default_factory=_Parts)
-
-
-def _parts_of(received: bytes) -> _Parts:
-    try:
-        return msgspec.json.decode(received, type=_Whole).data
-    except msgspec.DecodeError:  # Nothing is in its place.
-        return _Parts()
-
-
 #: How much larger than a reply what comes back may be: characters are escaped, and from
 #: half of the limit on there is a warning.
 _GROWTH: Final = 6
-#: How many bytes of the next step and input are taken into account, since both change.
-_LEAST_CHANGING: Final = 1000
+#: How many bytes of the next step and input are counted: they are others.
+_LEAST_OTHER: Final = 1000
 #: When the log may warn of a large session again.
 _next_warning: list[float] = [0.0]
 

@@ -113,6 +113,39 @@ def test_what_came_back_can_be_sent_again(write: Callable[[Any], str]) -> None:
         assert platform.send().status_code == 200
 
 
+def test_what_came_in_two_ways_can_be_sent_again() -> None:
+    """Also if the platform writes a part of it shorter than the rest."""
+    app = Flask("bot")
+    webhook = ClustaarWebhook(
+        app, auth_username="a", auth_password="b", max_content_length=LIMIT
+    )
+    webhook.on("x", lambda n: "Hello")
+    values = b'{"a": [' + b",".join([b"[]"] * 5000) + b"]}"
+    answer = app.test_client().post(
+        "/clustaar",
+        data=b'{"topic": "x", "data": {"session": {"values": ' + values + b"}}}",
+        content_type="application/json",
+        auth=("a", "b"),
+    )
+    assert answer.status_code == 200
+
+
+def test_what_cannot_be_measured_is_left_to_the_next_notification() -> None:
+    """Such as a number out of range, where no handler looks."""
+    app = Flask("bot")
+    webhook = ClustaarWebhook(
+        app, auth_username="a", auth_password="b", max_content_length=LIMIT
+    )
+    webhook.on("x", lambda n: "Hello")
+    answer = app.test_client().post(
+        "/clustaar",
+        data=b'{"topic": "x", "data": {"step": {"userData": ' + b"9" * 5000 + b"}}}",
+        content_type="application/json",
+        auth=("a", "b"),
+    )
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize(
     ("fill", "path"),
     [

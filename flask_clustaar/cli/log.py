@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..logs import logger
-from ..printable import printable_traceback
+from ..logs import logger, traceback_of
 from .terminal import echo
 
 
@@ -42,6 +41,6 @@ def print_log(records: Sequence[logging.LogRecord], problem: Any) -> None:
         elif record.levelno < logging.WARNING:
             continue
         if record.exc_info and record.exc_info[1]:
-            lines += printable_traceback(record.exc_info[1]).split("\n")[:-1]
+            lines += traceback_of(record.exc_info[1]).split("\n")[:-1]
         for line in lines:
             echo(line, looks={"dim": True}, err=True)
