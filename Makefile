@@ -126,8 +126,9 @@ clean:  ## Remove all that was made here
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Development mode, for the workers of xdist as well; without its checks of memory,
-# which take long and are about extensions written in C.
-DEV = PYTHONDEVMODE=1 PYTHONMALLOC=pymalloc $(PY)
+# which take long and are about extensions written in C. Modules are compiled once, and
+# not by each process that a test starts.
+DEV = PYTHONDEVMODE=1 PYTHONMALLOC=pymalloc PYTHONDONTWRITEBYTECODE= $(PY)
 # A worker that has nothing left takes tests from another one. Before, it has the tests
 # of whole modules, which share their servers.
 PARALLEL = --numprocesses $(WORKERS) --dist worksteal
