@@ -139,7 +139,7 @@ def test_what_cannot_be_measured_is_left_to_the_next_notification() -> None:
     webhook.on("x", lambda n: "Hello")
     answer = app.test_client().post(
         "/clustaar",
-        data=b'{"topic": "x", "data": {"step": {"userData": ' + b"9" * 5000 + b"}}}",
+        data=b'{"topic": "x", "data": {"step": {"actions": [' + b"9" * 5000 + b"]}}}",
         content_type="application/json",
         auth=("a", "b"),
     )
