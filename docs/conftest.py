@@ -386,6 +386,7 @@ COMMANDS: dict[str, Callable[[Page, list[str], str], str | None]] = {
     ".": not_here,
     "docker": not_here,
     "uwsgi": not_here,
+    "uvicorn": not_here,
     "curl": not_here,
     "nginx": not_here,
     "pyinstaller": not_here,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from operator import truth
@@ -679,6 +681,7 @@ def test_violations() -> None:
     reply = {"actions": [text(1001), {"type": "wait_action", "duration": 9}], "x": 1}
     assert [line.split(": ")[:2] for line in lines(reply)] == [
         ["error", "actions.0.alternatives.0"],
+        ["error", "actions.0.text"],
         ["error", "actions.1.duration"],
         ["error", "x"],
         ["hint", "actions.0.text"],
@@ -961,10 +964,24 @@ def test_store_that_does_not_work(on_error: str) -> None:
         replay_store="redis://127.0.0.1:1/", replay_on_store_error=on_error
     )
     (one,) = [each for each in told if each.startswith("error: ")]
-    assert one.startswith("error: The replay store does not work: ")
-    assert ("Without it, requests are answered with 503." in one) == (
+    assert one.startswith("error: The replay store in Redis at '127.0.0.1:1' failed: ")
+    assert "Connection refused" in one
+    assert ("Until it works, requests are answered with 503." in one) == (
         on_error == "refuse"
     )
+
+
+def test_store_that_this_user_may_not_write() -> None:
+    """The user is named, and the owner of the place."""
+    user = os.geteuid()
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o555)
+        os.seteuid(user or 65534)
+        try:
+            told = found_in_settings(replay_store=f"sqlite:///{directory}/replay.db")
+        finally:
+            os.seteuid(user)
+    assert f"may not write '{directory}', which belongs to '" in told[0]
 
 
 def test_path_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,14 +138,10 @@ def _check_store(installation: Installation) -> Iterator[Finding]:
     try:
         check_store(installation.store)
     except ReplayStoreError as error:
-        yield STORE_UNUSABLE(
-            f"The replay store does not work: {_reason(error)} Without it, requests "
-            "are answered with 503."
-            if settings.replay_on_store_error != "allow"
-            else f"The replay store does not work: {_reason(error)}"
-        )
-
-
-def _reason(error: ReplayStoreError) -> str:
-    text = str(error.__cause__ or error) or type(error.__cause__).__name__
-    return text if text.endswith(".") else f"{text}."
+        reason = str(error)
+        cause = str(error.__cause__ or "").rstrip(".")
+        if cause not in reason:
+            reason = f"{reason} {cause}."
+        if settings.replay_on_store_error != "allow":
+            reason += " Until it works, requests are answered with 503."
+        yield STORE_UNUSABLE(reason)
