@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test lint format typing docs pictures bench build mutation clean \
+.PHONY: help demo run test lint format typing docs check-docs pictures bench build mutation clean \
 	test-min test-dev test-all test-wheel attack-short frozen neighbours attack apart/neighbours suite check
 MAKEFLAGS += --no-print-directory
 
@@ -100,6 +100,9 @@ typing: $(VENV)/installed/typing  ## Check the types, with mypy and pyright
 docs: $(VENV)/installed/docs  ## Build the documentation: docs/_build/html
 	@$(PY) -m sphinx -nWq --keep-going docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+check-docs: docs  ## Check each page, link and search of the documentation, in chromium
+	@$(PY) docs/check.py
 
 pictures: $(VENV)/installed/test  ## Draw the pictures of the documentation, in chromium
 	@PYTHONPATH=docs $(PY) scripts/pictures.py
