@@ -36,7 +36,6 @@ GENERATED = (
     "genindex.html",
     "py-modindex.html",
     "reference/api/",
-    "reference/actions/",
     "run/performance.html",
     "_modules/",
 )

@@ -67,7 +67,9 @@ def test_pictures() -> None:
     assert pictures
     for picture in pictures:
         assert (ROOT / picture).is_file()
-        assert f".. image:: {GITHUB}raw/main/{picture}\n" in METADATA.json["description"]
+        assert (
+            f".. image:: {GITHUB}raw/main/{picture}\n" in METADATA.json["description"]
+        )
 
 
 def test_links() -> None:
