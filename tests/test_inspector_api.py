@@ -643,3 +643,41 @@ def test_request_that_was_not_recorded(
     answer = chat(inspected, {"kind": "say", "text": "hello"})
 
     assert "was not recorded" in answer["items"][-1]["problem"]
+
+
+# -- requests that are damaged -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b'{"body": "\\ud800"}',
+        b'{"body": "x", "how": []}',
+        b'{"body": "x", "webhook": {}}',
+    ],
+    ids=lambda content: content[:30].decode(),
+)
+@pytest.mark.parametrize("path", ["send", "deliveries/1/replay", "chat", "check"])
+def test_a_damaged_request_is_refused(
+    inspected: Inspected, path: str, content: bytes
+) -> None:
+    """With a sentence, and not with a traceback."""
+    inspected.send()
+    response = inspected.api.post(
+        f"/api/{path}", data=content, content_type="application/json"
+    )
+    assert response.status_code in (200, 400)
+    if response.status_code == 400:
+        assert response.get_json()["error"]
+
+
+def test_an_id_that_is_too_large(inspected: Inspected) -> None:
+    """It is one that is not there."""
+    for method in ("GET", "DELETE"):
+        response = inspected.api.open(
+            "/api/deliveries/99999999999999999999", method=method
+        )
+        assert response.status_code == 404

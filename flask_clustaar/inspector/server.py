@@ -36,6 +36,8 @@ def create_inspector(program: Program, store: Store) -> Flask:
     app.extensions["inspector"] = program, store
     app.register_blueprint(_pages)
     app.register_error_handler(HTTPException, _problem)
+    # An id that is too large for the store.
+    app.register_error_handler(OverflowError, lambda _: _problem(NotFound()))
     return app
 
 
@@ -283,7 +285,7 @@ def replay(id: int) -> Response:
 
 def _sent(sender: Sender, content: bytes, source: str, options: JSON) -> Response:
     how, times = options.get("how", "fresh"), options.get("times", 1)
-    if how not in HOW:
+    if not isinstance(how, str) or how not in HOW:
         raise BadRequest(f"'how' must be one of {', '.join(HOW)}.")
     if type(times) is not int or not 1 <= times <= 100:
         raise BadRequest("'times' must be a number from 1 to 100.")
@@ -298,12 +300,18 @@ def _sent(sender: Sender, content: bytes, source: str, options: JSON) -> Respons
 def _sender(name: Any) -> Sender:
     try:
         return _program().sender(name)
-    except LookupError as error:
+    except (LookupError, TypeError) as error:
         raise BadRequest(str(error)) from error
 
 
 def _body() -> JSON:
-    body = request.get_json()
+    try:
+        body = request.get_json()
+        json.dumps(body, ensure_ascii=False).encode()
+    except (RecursionError, UnicodeError) as error:
+        raise BadRequest(
+            "The body must be text in UTF-8, and not be nested deeply."
+        ) from error
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object.")
     return body
