@@ -372,6 +372,8 @@ class InvalidReply(ProblemError):
     """The reply of the handlers breaks the platform's rules (PROTOCOL 4 and 5)."""
 
     description: str | None = "The reply of the webhook is invalid, and was not sent."
+    #: The exception that an error handler answered with the reply, if one did.
+    answered: BaseException | None = None
 
     @property
     def tree(self) -> dict[str, Any]:

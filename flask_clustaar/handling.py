@@ -524,7 +524,9 @@ class Exchange:
             answers = [] if answer is None else [answer]
             reply = replies.merge(answers, notification)
             body = self._dumps(reply, answers)
-        except PASSED_ON:
+        except PASSED_ON as error:
+            if isinstance(error, InvalidReply):
+                error.answered = raised
             raise
         except BaseException as error:
             raise HandlerFailed(

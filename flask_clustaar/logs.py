@@ -94,6 +94,7 @@ def without_keys(error: BaseException) -> BaseException:
         Violation(_without_keys(violation.path), violation.message)
         for violation in error.violations
     )
+    shown.__cause__ = error.answered and without_keys(error.answered)
     return shown.with_traceback(None)
 
 

@@ -330,6 +330,19 @@ def test_the_most_specific_class_wins(error: BaseException, text: str) -> None:
     assert say(app).texts == [text]
 
 
+@pytest.mark.parametrize(
+    ("kind", "error"), [(Exception, SystemExit()), (HTTPException, KeyError())]
+)
+def test_classes_are_those_of_the_exception(
+    kind: type[Exception], error: BaseException
+) -> None:
+    """As for ``except``, although a failure becomes a problem, which has others."""
+    app, webhook = make()
+    webhook.errorhandler(kind)(lambda error: "handled")
+    webhook.on(TOPIC, raising(error))
+    assert code_of(say(app)) == "handler_failed"
+
+
 def test_all_failures_of_handlers_have_a_class() -> None:
     """``HandlerFailed`` comes after the class of the exception."""
     app, webhook = make()
@@ -517,8 +530,8 @@ def test_an_error_handler_that_fails(
     assert detail in reply.json["detail"]
     [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert vars(record)["clustaar_code"] == code
-    if code == "handler_failed":
-        assert "the first" in caplog.text
+    formatter = logging.Formatter()
+    assert "OrderNotFound: the first\n" in formatter.format(record)
 
 
 def test_an_error_handler_cannot_send_a_session_that_cannot_come_back() -> None:

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from ..describe import named_steps, shorten
+from ..errors import ClustaarError
 from ..schemas.paths import step_id_of
 from .groups import HandlerRegistry
 from .handlers import Around, ErrorHandler, Group, Handler, decorator_line
@@ -108,23 +109,25 @@ class Router(HandlerRegistry):
         return [*self._arounds, *inner]
 
     def _error_handler_for(
-        self, handlers: Sequence[Handler], *errors: BaseException
+        self, handlers: Sequence[Handler], raised: BaseException, problem: BaseException
     ) -> ErrorHandler | None:
         """Return the error handler of the innermost group, for the most specific class.
 
         :param handlers: the handlers that may have caused the error; only groups that
             contain all of them are searched.
-        :param errors: the exceptions to look for, in order: the one that the handler
-            raised, and the problem that it became.
+        :param raised: the exception that the handler raised.
+        :param problem: what it became. Its classes of this package come after those of
+            *raised*.
         """
+        own = [k for k in type(problem).__mro__ if issubclass(k, ClustaarError)]
+        kinds = [*type(raised).__mro__, *own]
         groups = handlers[0]._groups if handlers else ()
         common = [g for g in groups if all(g in each._groups for each in handlers)]
         registries: list[Group | HandlerRegistry] = [*reversed(common), self]
         for registry in registries:
-            for error in errors:
-                for kind in type(error).__mro__:
-                    if found := registry._error_handlers.get(kind):
-                        return found
+            for kind in kinds:
+                if found := registry._error_handlers.get(kind):
+                    return found
         return None
 
     def _late_handler_for(self, handler: Handler) -> Handler | None:
