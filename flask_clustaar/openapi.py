@@ -51,8 +51,8 @@ def openapi(
     :param version: the version of the program that answers.
     """
     sent = Definitions("#/components/schemas/")
-    came = Definitions("#/components/schemas/Received", received=True)
-    notification, reply = came.of(Notification), _as_sent(sent, came)
+    received = Definitions("#/components/schemas/Received", received=True)
+    notification, reply = received.of(Notification), _as_sent(sent, received)
     paths: JSON = {}
     for row in webhooks:
         webhook = row if isinstance(row, Webhook) else Webhook(*row)
@@ -63,7 +63,7 @@ def openapi(
         if host:
             item["servers"] = [{"url": f"{scheme}://{host}"}]
         paths[path or "/"] = item
-    schemas = {f"Received{name}": schema for name, schema in came.found.items()}
+    schemas = {f"Received{name}": schema for name, schema in received.found.items()}
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
@@ -82,8 +82,8 @@ def openapi(
     }
 
 
-def _as_sent(sent: Definitions, came: Definitions) -> JSON:
-    """Return the reply as it is on the wire: what came may go back unchanged."""
+def _as_sent(sent: Definitions, received: Definitions) -> JSON:
+    """Return the reply as it is sent, in which received parts may be unchanged."""
     reference = sent.of(StepReachedResponse)
     reply = sent.found["StepReachedResponse"]
     reply["description"] = ABOUT_REPLIES
@@ -93,7 +93,9 @@ def _as_sent(sent: Definitions, came: Definitions) -> JSON:
         ("session", ConversationSession),
         ("interlocutor", Interlocutor),
     ):
-        properties[key] = {"anyOf": [sent.of(model), came.of(model), {"type": "null"}]}
+        properties[key] = {
+            "anyOf": [sent.of(model), received.of(model), {"type": "null"}]
+        }
     return reference
 
 

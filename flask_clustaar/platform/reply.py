@@ -164,10 +164,10 @@ def _wrong_with(reply: JSON, step: JSON | None) -> list[tuple[str, str]]:
     if not isinstance(actions, list):
         return [("actions", "Must be a list of actions.")]
     wrong = []
-    came = (step or {}).get("actions") or []
-    types = [each.get("type") for each in came if isinstance(each, dict)]
+    received = (step or {}).get("actions") or []
+    types = [each.get("type") for each in received if isinstance(each, dict)]
     for index, action in enumerate(actions):
-        if action not in came:
+        if action not in received:
             wrong += _wrong_action(action, f"actions.{index}", types)
     session = reply.get("session")
     if session is not None and not (
@@ -179,13 +179,13 @@ def _wrong_with(reply: JSON, step: JSON | None) -> list[tuple[str, str]]:
     return wrong
 
 
-def _wrong_action(action: Any, path: str, came: list[Any]) -> list[tuple[str, str]]:
+def _wrong_action(action: Any, path: str, received: list[Any]) -> list[tuple[str, str]]:
     kind = action.get("type") if isinstance(action, dict) else None
     model = members_of(Action).get(kind) if isinstance(kind, str) else None
     if model is None:
         return [(f"{path}.type", "Must be the type of an action.")]
     try:
-        schema_for(model, received=kind in came).load(action)
+        schema_for(model, received=kind in received).load(action)
     except ValidationError as error:
         return [
             (f"{path}.{found.path}" if found.path else path, found.message)

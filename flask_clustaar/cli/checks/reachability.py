@@ -56,7 +56,7 @@ def check_reachability(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding
     limit = webhook.installation(app).settings.max_content_length
     with _observed(app, endpoint) as seen:
         answer = _post(app, webhook, address)
-        found = list(_judge(seen, answer, endpoint, address))
+        found = list(_findings(seen, answer, endpoint, address))
         proxy: dict[str, str] = {}
         if [each.code for each in found] == [REDIRECTED.code]:
             proxy = _HTTPS
@@ -65,7 +65,7 @@ def check_reachability(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding
             if seen.reached:  # Only requests without HTTPS are redirected.
                 found = [replace(found[0], level="warning")]
                 if _trusts_proxy(app):
-                    found = list(_judge(seen, answer, endpoint, address))
+                    found = list(_findings(seen, answer, endpoint, address))
         yield from found
         if not seen.reached:
             return
@@ -245,7 +245,7 @@ _REMEDIES: Final = {
 _REMEDY: Final = "Exempt requests with 'request.endpoint == \"{endpoint}\"' there."
 
 
-def _judge(
+def _findings(
     seen: _Seen, answer: TestResponse, endpoint: str, address: Address
 ) -> Iterator[Finding]:
     what = f"'POST {address.path}'"

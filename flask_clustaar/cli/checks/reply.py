@@ -38,7 +38,7 @@ def check_reply(document: Any, channel: str | None) -> Iterator[Finding]:
     :raises click.ClickException: if the document is none of these.
     """
     try:
-        wire, violations = _judged(document)
+        wire, violations = _validated(document)
     except InvalidReply as invalid:
         wire, violations = document, list(invalid.violations)
     for where, message in violations:
@@ -62,7 +62,7 @@ def check_actions(reply: JSON, channel: str | None) -> Iterator[Finding]:
             yield from _too_long_for_messenger(path, item)
 
 
-def _judged(document: Any) -> tuple[JSON, list[Violation]]:
+def _validated(document: Any) -> tuple[JSON, list[Violation]]:
     try:
         answer = answer_of(document, "file")
     except TypeError:
