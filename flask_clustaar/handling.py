@@ -10,6 +10,7 @@ import contextvars
 import io
 import json
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
@@ -76,6 +77,9 @@ class Exchange:
         self._start = time.perf_counter()
         self._unread: RequestRejected | None = None
         self._claim: Claim | None = None
+        # Whoever takes it second lets the delivery run again: the request, or the
+        # thread of a handler that is late.
+        self._baton: threading.Lock | None = None
 
     # -- the life of one notification --------------------------------------------------
 
@@ -187,8 +191,10 @@ class Exchange:
             self._log_store_failure(error)
 
     def _release(self) -> None:
-        """Let the delivery run again if no reply was recorded."""
+        """Let the delivery run again if no reply was recorded, and no handler runs."""
         if self._claim is None:
+            return
+        if self._baton is not None and self._baton.acquire(blocking=False):
             return
         try:
             cast(ReplayStore, self.installation.store).release(self._claim)
@@ -350,14 +356,19 @@ class Exchange:
                 return self._run(handler, notification, until)
 
         def ended(took: float, error: BaseException | None) -> None:
+            context.run(self._release)
             context.run(self._log_end, handler, took, error)
             context.run(self._tell_late, handler, notification, "timeout", took, error)
 
         call = InThread(partial(context.run, run), ended)
+        self._baton = threading.Lock()
         try:
             return call.result(threads, until)
         except TimeIsUp as error:
             self.late = HandlerLate.of(handler, seconds, error.reason)
+        finally:
+            if self.late is None or not call.has_begun:
+                self._baton = None
         self._log(
             logging.WARNING,
             "%s Handlers occupy %d of %d threads.",
