@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -216,13 +217,23 @@ def _warn_of_misspelt(typed: Iterable[str], prefixes: list[str]) -> None:
 
 def _warn_of_white_space(values: Mapping[str, Any], labels: Mapping[str, str]) -> None:
     for name in ("private_key", "auth_username", "auth_password", "credentials"):
-        secrets = [secret.reveal() for secret in _secrets_in(values[name])]
-        if any(secret != secret.strip() for secret in secrets):
+        if any(_ends_invisibly(secret) for secret in _secrets_in(values[name])):
             warn_at_the_program(
                 f"'{labels[name]}' begins or ends with white space, such as the last "
                 "newline of a file. Remove it, unless the bot's settings also have it.",
                 ConfigurationWarning,
             )
+
+
+def _ends_invisibly(secret: Secret) -> bool:
+    """Return whether there is at either end what a person does not see."""
+    text = secret.reveal().decode(errors="replace")
+    ends = (text[0], text[-1])
+    return any(end.isspace() or unicodedata.category(end) in _UNSEEN for end in ends)
+
+
+#: Control and format characters, such as a byte order mark.
+_UNSEEN: Final = ("Cc", "Cf")
 
 
 def _secrets_in(value: Any) -> Iterator[Secret]:

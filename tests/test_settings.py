@@ -515,6 +515,8 @@ def test_webhooks_do_not_share_their_url() -> None:
         {"auth_username": "platform ", "auth_password": "wonderland"},
         {"auth_username": "platform", "auth_password": "wonderland\r\n"},
         {"credentials": [("platform", "\twonderland")]},
+        {"private_key": "\ufeffa key"},
+        {"private_key": "a key\u00a0"},
     ],
 )
 def test_white_space_around_a_secret(settings: dict[str, Any]) -> None:
