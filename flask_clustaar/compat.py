@@ -1,4 +1,4 @@
-"""The predecessor's API, for programs that were written for ``clustaar.webhook``."""
+"""The API of ``clustaar.webhook``, for existing programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .models import Notification
 
 
 class Request(flask.Request):
-    """The request that handlers and filters get: Flask's, with what falcon's had."""
+    """The request for handlers and filters: Flask's, with falcon's attributes."""
 
     @property
     def body(self) -> bytes:
@@ -31,9 +31,9 @@ class Request(flask.Request):
 
     @property
     def json(self) -> Any:
-        """The body as JSON, whatever its ``Content-Type``.
+        """The body as JSON, independent of its ``Content-Type``.
 
-        A copy of its own: to change the reply, change the notification.
+        It is a copy. To change the reply, change the notification.
         """
         return self.get_json(force=True)
 
@@ -49,26 +49,25 @@ class Request(flask.Request):
     def get_param(self, name: str, required: bool = False, default: Any = None) -> Any:
         """Return a parameter of the query string.
 
-        :param required: whether to answer with a 400 if it is absent.
-        :param default: what to return if it is absent.
+        :param required: True to abort with 400 if it is missing.
+        :param default: returned if it is missing.
         """
         return _get(self.args, name, required, default)
 
     def get_header(self, name: str, required: bool = False, default: Any = None) -> Any:
-        """Return a header, in whatever case its name is written.
+        """Return a header; the case of the name is ignored.
 
-        :param required: whether to answer with a 400 if it is absent.
-        :param default: what to return if it is absent.
+        :param required: True to abort with 400 if it is missing.
+        :param default: returned if it is missing.
         """
         return _get(self.headers, name, required, default)
 
 
 class Response(flask.Response):
-    """The response on which a handler sets a status and headers: Flask's, with what
-    falcon's had.
+    """The response for handlers: Flask's, with the attributes of falcon's.
 
-    They go with the reply the first time. A delivery that the platform sends again
-    gets the reply alone, and a problem goes as it is.
+    Status and headers that a handler sets are sent with the first reply. A repeated
+    delivery gets only the reply, and problems are not changed.
     """
 
     default_mimetype: str | None = "application/json"
@@ -78,7 +77,7 @@ class Response(flask.Response):
 
     @property
     def json(self) -> Any:
-        """The reply, for a handler that returns nothing."""
+        """The reply, for handlers that return None."""
         return None if self.body is None else json.loads(self.body)
 
     @json.setter
@@ -92,49 +91,49 @@ class Response(flask.Response):
         return self.headers.get(name, default)
 
     def set_header(self, name: str, value: Any) -> None:
-        """Set a header, instead of what it was."""
+        """Set a header, and replace its old value."""
         self.headers.set(name, value)
 
     def append_header(self, name: str, value: Any) -> None:
-        """Add a header to those of its name."""
+        """Add a header, and keep others with the same name."""
         self.headers.add(name, value)
 
     def delete_header(self, name: str) -> None:
-        """Remove a header, if it is there."""
+        """Remove a header, if it exists."""
         self.headers.remove(name)
 
 
-#: A handler as the predecessor had it.
+#: A handler of ``clustaar.webhook``.
 RequestHandler: TypeAlias = Callable[[Request, Response, Notification], Any]
 
-#: One of :mod:`flask_clustaar.filters`, or a function of the request; or several.
+#: One filter of :mod:`flask_clustaar.filters` or function of the request, or several.
 RequestFilters: TypeAlias = (
     Filter | Callable[[Request], Any] | Sequence[Filter | Callable[[Request], Any]]
 )
 
 
 class Webhook(Flask):
-    """The predecessor's webhook: a WSGI application that answers at ``/``::
+    """The ``Webhook`` of ``clustaar.webhook``: a WSGI application with the URL ``/``::
 
         app = Webhook(private_key="...")
         app.on(events.CONVERSATION_STEP_REACHED, handler)
 
-    It is a Flask application, for ``flask --app module run``, with a
-    :class:`~flask_clustaar.ClustaarWebhook` as its :attr:`webhook`. Of several
-    handlers that match, the one that was registered first answers.
+    It is a Flask application, so ``flask --app module run`` works. Its
+    :attr:`webhook` is a :class:`~flask_clustaar.ClustaarWebhook`. If several handlers
+    match, only the first one registered runs.
 
-    Settings come from the arguments, or else from the environment variables
+    Settings that are not passed as arguments come from the environment variables
     ``FLASK_CLUSTAAR_...`` and ``CLUSTAAR_...``, such as ``CLUSTAAR_REPLAY_STORE``.
 
-    :param auth_username: the user name of the bot's webhook settings.
-    :param auth_password: the password; both, or neither.
-    :param private_key: the key with which the platform signs.
-    :param middlewares: falcon's middleware, which cannot run here: leave it out.
+    :param auth_username: the user name from the bot's webhook settings.
+    :param auth_password: the password. Pass both or neither.
+    :param private_key: the private key from the bot's webhook settings.
+    :param middlewares: falcon middleware, which is not supported.
     :param request_max_age: the maximum age of a signed request, in seconds. Default:
         10. None disables the check. It has no effect without a *private_key*.
     :param settings: any other setting, as for
         :class:`~flask_clustaar.ClustaarWebhook`.
-    :raises ConfigurationError: for an argument that is wrong.
+    :raises ConfigurationError: if an argument is invalid.
     """
 
     request_class: type[flask.Request] = Request
@@ -150,9 +149,9 @@ class Webhook(Flask):
     ) -> None:
         if middlewares:
             raise ConfigurationError(
-                "'middlewares' are falcon's, and cannot run in a Flask application. "
-                "Rewrite them as functions for '@app.before_request' and "
-                "'@app.after_request', or wrap 'app.wsgi_app' in WSGI middleware."
+                "A Flask application cannot run falcon's 'middlewares'. Rewrite them "
+                "as functions for '@app.before_request' and '@app.after_request', or "
+                "wrap 'app.wsgi_app' in WSGI middleware."
             )
         super().__init__(__name__, static_folder=None)
         self.config.update(_settings_in_environment())
@@ -165,7 +164,8 @@ class Webhook(Flask):
         given |= {name: value for name, value in secrets.items() if value is not None}
         if not isinstance(request_max_age, EllipsisType):
             given["request_max_age"] = request_max_age
-        #: Takes handlers of one argument, to move one after the other.
+        #: The extension. To migrate step by step, register handlers with one
+        #: argument here.
         self.webhook: ClustaarWebhook = ClustaarWebhook(**given)
         self.webhook.init_app(self)
 
@@ -181,11 +181,11 @@ class Webhook(Flask):
 
         :param event: the topic of the notifications.
         :param handler: a function of the request, the response and the notification.
-        :param filters: what has to match: a filter, or a list of filters, all of
-            them. A function gets the request, if it is not joined with ``&`` or ``|``
-            to one of :mod:`flask_clustaar.filters`: then it gets the notification.
-        :param filter: the same, by its other name.
-        :raises TypeError: if one of them is not what it should be.
+        :param filters: a filter, or a list of filters that must all match. A plain
+            function gets the request. If it is combined with ``&`` or ``|`` with one of
+            :mod:`flask_clustaar.filters`, it gets the notification.
+        :param filter: another name of *filters*.
+        :raises TypeError: if an argument has the wrong type.
         """
         parts = [*_as_filters(filters), *_as_filters(filter)]
         self.webhook.on(
@@ -196,9 +196,9 @@ class Webhook(Flask):
 
 
 def _settings_in_environment() -> dict[str, Any]:
-    """Return the settings that the environment has, as Flask reads variables.
+    """Return the settings in the environment, parsed like Flask's variables.
 
-    The predecessor had no configuration to which Flask could add them.
+    ``clustaar.webhook`` has no configuration to which Flask could add them.
     """
     found: dict[str, Any] = {}
     for prefix in ("", "FLASK_"):
@@ -233,18 +233,18 @@ def _as_filters(value: RequestFilters | None) -> list[Filter]:
 
 
 def _request() -> Request:
-    """Return the current request itself, which outlives it in a handler's thread."""
+    """Return the current request object, which stays valid in a handler's thread."""
     return cast(Request, flask.request._get_current_object())  # type: ignore[attr-defined]
 
 
 def _with_notification_only(handler: RequestHandler) -> Callable[[Notification], Any]:
-    """Return the handler as one of the extension's."""
+    """Wrap a handler with three arguments as a handler of the notification."""
     if not callable(handler) or not accepts_arguments(handler, 3):
         name = getattr(handler, "__qualname__", None) or type(handler).__name__
         raise TypeError(
-            f"The handler '{name}' cannot be called with three arguments. Write it as "
-            "'def handler(request, response, notification): ...', or register one "
-            "that takes the notification only with 'app.webhook.on(...)'."
+            f"The handler '{name}' must accept three arguments. Write it as "
+            "'def handler(request, response, notification): ...', or register a "
+            "handler with one argument, the notification, with 'app.webhook.on(...)'."
         )
 
     @functools.wraps(handler, updated=())

@@ -1,7 +1,7 @@
-"""An OpenAPI 3.1 document of the webhooks of an application.
+"""Generate an OpenAPI 3.1 document for the webhooks of an application.
 
-It combines the JSON Schema of what arrives and of what is sent
-(:mod:`flask_clustaar.json_schema`) with authentication and its problems.
+It combines the JSON Schema of notifications and replies
+(:mod:`flask_clustaar.json_schema`) with authentication and problems.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Webhook(NamedTuple):
     """A webhook in an OpenAPI document."""
 
     name: str
-    #: Where it is: a URL, or only its path.
+    #: The URL, or only the path.
     url: str
-    #: Whether it asks for a user name and a password.
+    #: Whether it requires a user name and a password.
     credentials: bool = True
-    #: Whether it asks for a signature.
+    #: Whether it requires a signature.
     signature: bool = True
 
 
@@ -43,12 +43,12 @@ def openapi(
 ) -> JSON:
     """Return an OpenAPI 3.1 document.
 
-    What each webhook answers is under ``paths``, what the platform sends is under
-    ``webhooks``.
+    ``paths`` describes the responses of each webhook, and ``webhooks`` the requests of
+    the platform.
 
-    :param webhooks: :class:`Webhook` rows; ``(name, url)`` will do.
+    :param webhooks: :class:`Webhook` objects, or pairs of name and URL.
     :param title: the title of the document.
-    :param version: the version of the program that answers.
+    :param version: the version of your application.
     """
     sent = Definitions("#/components/schemas/")
     received = Definitions("#/components/schemas/Received", received=True)
@@ -83,7 +83,7 @@ def openapi(
 
 
 def _as_sent(sent: Definitions, received: Definitions) -> JSON:
-    """Return the reply as it is sent, in which received parts may be unchanged."""
+    """Return the schema of a sent reply, which can contain received values."""
     reference = sent.of(StepReachedResponse)
     reply = sent.found["StepReachedResponse"]
     reply["description"] = ABOUT_REPLIES
@@ -102,14 +102,14 @@ def _as_sent(sent: Definitions, received: Definitions) -> JSON:
 def _operation(name: str, notification: JSON, reply: JSON) -> JSON:
     return {
         "operationId": name,
-        "summary": "A step was reached: answer with the actions to run.",
+        "summary": "A step was reached. Reply with the actions to execute.",
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": notification}},
         },
         "responses": {
             "200": {
-                "description": "What the bot does.",
+                "description": "The reply: what the bot does.",
                 "content": {"application/json": {"schema": reply}},
             }
         }
@@ -131,7 +131,7 @@ _SECURITY_SCHEMES: Final[JSON] = {
     "credentials": {
         "type": "http",
         "scheme": "basic",
-        "description": "The user name and the password of the bot's webhook settings.",
+        "description": "The user name and password from the bot's webhook settings.",
     },
     "signature": {
         "type": "apiKey",
@@ -146,7 +146,7 @@ _SECURITY_SCHEMES: Final[JSON] = {
 
 
 def _by_status() -> dict[str, list[str]]:
-    """Return the codes of the problems by their status."""
+    """Return the codes of problems, by status."""
     found: dict[str, list[str]] = {}
     for code, problem in PROBLEMS.items():
         found.setdefault(str(problem.code), []).append(code)
@@ -159,7 +159,7 @@ def _problem_responses() -> JSON:
         for status, codes in _by_status().items()
     }
     other = {
-        "description": "What a handler aborted with.",
+        "description": "The status of an HTTP exception that a handler raised.",
         "content": _problem_content(),
     }
     return responses | {"Problem": other}
@@ -193,18 +193,18 @@ def _problem_content(examples: JSON | None = None) -> JSON:
 
 _PROBLEM: Final[JSON] = {
     "type": "object",
-    "description": "Why a request was not answered (RFC 9457).",
+    "description": "Why the request failed (RFC 9457).",
     "properties": {
-        "title": {"type": "string", "description": "What happened; it never changes."},
+        "title": {"type": "string", "description": "A short, stable description."},
         "status": {"type": "integer", "description": "The HTTP status."},
-        "detail": {"type": "string", "description": "A sentence for people."},
+        "detail": {"type": "string", "description": "An explanation of the problem."},
         "code": {
             "enum": sorted(PROBLEMS),
-            "description": "What happened, for programs.",
+            "description": "The stable name of the problem.",
         },
         "errors": {
             "type": "array",
-            "description": "What is wrong with the document, and where.",
+            "description": "The mistakes in the document, with their paths.",
             "items": {
                 "type": "object",
                 "properties": {

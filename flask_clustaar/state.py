@@ -15,9 +15,9 @@
             claim.photos.append(notification.text)
         return f"{len(claim.photos)} photos so far."
 
-Values are read and written through marshmallow, each under the name of its attribute.
-Only what changes is written. Session values that are not attributes of the dataclass
-stay, also inside of nested dataclasses.
+marshmallow converts the values; each is stored under the name of its attribute. Only
+changed values are written. Session values that are not attributes of the dataclass are
+kept, also in nested dataclasses.
 """
 
 from __future__ import annotations
@@ -46,24 +46,24 @@ _logger = logging.getLogger("flask_clustaar")
 
 @contextmanager
 def state(notification: Notification, kind: type[T]) -> Iterator[T]:
-    """Return the session values as an object of a dataclass, and store its changes.
+    """Load the session values into a dataclass object, and store its changes.
 
-    A value that cannot be read, such as one that an older version of the program
-    stored, is replaced by the default, and one line in the log names all of them.
-    Nothing is stored if an exception leaves the ``with`` block.
+    Values that cannot be loaded, such as those of an older version of the program, are
+    replaced by the default, and one log line lists them. If the ``with`` block raises
+    an exception, nothing is stored.
 
-    :param notification: the notification, whose session is read and written.
-    :param kind: the dataclass. Each attribute needs a default.
+    :param notification: the notification with the session.
+    :param kind: the dataclass. Each attribute requires a default.
     :raises TypeError: if *kind* is not such a dataclass, or if an attribute has a type
-        that JSON cannot hold.
-    :raises ValueError: if a value that is to be stored does not have its type.
+        that cannot be stored as JSON.
+    :raises ValueError: if a value to store does not have the type of its attribute.
     """
     rows = _rows_of(kind)
     values = notification.session.values
     found, unread = _read(rows, values)
     if unread:
         _logger.warning(
-            "Session values that '%s' cannot read were replaced by defaults: %s.",
+            "Session values that '%s' cannot load were replaced by defaults: %s.",
             kind.__qualname__,
             ", ".join(unread),
         )
@@ -91,7 +91,7 @@ _known: Final[dict[type, dict[str, _Row]]] = {}
 
 def _rows_of(kind: type) -> dict[str, _Row]:
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
-        raise TypeError(f"'state' takes a dataclass (the class itself), not {kind!r}.")
+        raise TypeError(f"'state' needs a dataclass (the class itself), not {kind!r}.")
     rows = _known.get(kind)
     if rows is None:
         hints = typing.get_type_hints(kind)
@@ -111,14 +111,14 @@ def _default(field: dataclasses.Field[Any], kind: type) -> Callable[[], Any]:
         return field.default_factory
     if field.default is dataclasses.MISSING:
         raise TypeError(
-            f"'{kind.__qualname__}.{field.name}' needs a default: the session may not "
-            "have it."
+            f"'{kind.__qualname__}.{field.name}' requires a default, because the "
+            "session may not have this value."
         )
     return lambda: field.default
 
 
 def _read(rows: dict[str, _Row], values: Any) -> tuple[dict[str, Any], list[str]]:
-    """Return what can be read, and the names of what cannot."""
+    """Return the values that can be loaded, and the names of the others."""
     found, unread = {}, []
     for name, row in rows.items():
         if name in values:
@@ -130,9 +130,9 @@ def _read(rows: dict[str, _Row], values: Any) -> tuple[dict[str, Any], list[str]
 
 
 def _written(rows: dict[str, _Row], current: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the values as they are stored, by their names.
+    """Yield names and values to store.
 
-    :raises ValueError: for a value that could not be read again.
+    :raises ValueError: if a value could not be loaded again.
     """
     for name, row in rows.items():
         value = getattr(current, name)
@@ -152,17 +152,17 @@ def _written_default(row: _Row) -> Any:
     return row.field.serialize("value", holder)
 
 
-# -- types become fields -------------------------------------------------------------
+# -- fields for types ----------------------------------------------------------------
 
 
 class _OfType(fields.Field[Any]):
-    """A field that stores no value of another type, which it would convert."""
+    """A field that rejects values of another type, instead of converting them."""
 
     kinds: tuple[type, ...]
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if value is not None and not isinstance(value, self.kinds):
-            raise TypeError(f"'{type(value).__name__}' is another type.")
+            raise TypeError(f"'{type(value).__name__}' is the wrong type.")
         return super()._serialize(value, *args, **kwargs)
 
 
@@ -227,11 +227,11 @@ def _field(hint: Any, where: str, *, none: bool = False) -> fields.Field[Any]:
         return _Nested(hint, allow_none=none)
     make = _FIELDS.get(hint)
     if make is None:
-        raise TypeError(f"'{where}' has a type that a session cannot hold: {hint!r}.")
+        raise TypeError(f"'{where}' has a type that a session cannot store: {hint!r}.")
     return make(allow_none=none)
 
 
-#: The attribute of a nested object that keeps what its class does not have.
+#: The attribute of a nested object that keeps the values its class does not have.
 _UNKNOWN: Final = "_unknown_session_values"
 
 

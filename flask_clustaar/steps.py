@@ -1,7 +1,7 @@
 """Steps by their names, for handlers that serve several bots.
 
-Two brands, or staging beside production, have the same steps under other ids. Bot files
-(:class:`~flask_clustaar.platform.bot.Bot`) say which id a step has in which bot::
+Bots for several brands, or for staging and production, have the same steps with
+different ids. Bot files (:class:`~flask_clustaar.platform.bot.Bot`) contain the ids::
 
     steps = Steps("north.json", "mutua.json")
 
@@ -10,8 +10,8 @@ Two brands, or staging beside production, have the same steps under other ids. B
     def start(notification):
         return JumpToAction.step(steps["quote.AGE"])
 
-A handler for a named step gets the step of each bot. A reply that leads to a named step
-leaves with the id of the bot that asked.
+A handler for a named step gets the notifications of all bots. In a reply, a named step
+becomes the id in the bot that sent the notification.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from .replies import translators
 
 
 class MissingStepWarning(UserWarning):
-    """A step of one bot is not in another one."""
+    """A step of one bot is missing in another bot."""
 
 
 class NamedStep(str):
-    """A step of several bots; as a string it is its id in the first bot that has it."""
+    """A step of several bots; as a string, its id in the first bot that has it."""
 
     #: The name of the step.
     name: str
     #: The id of the step in each bot, by the id of the bot.
     ids: Mapping[str | None, str]
-    #: Keeps the translation of ids alive as long as one of its steps.
+    #: Keeps the translator alive as long as the step.
     _translator: _Translator
 
     def __repr__(self) -> str:
@@ -49,16 +49,15 @@ class NamedStep(str):
 
 
 class Steps:
-    """The steps of one or several bots, by their names.
+    """The steps of one or several bots, by name.
 
-    What a bot lacks that another one has is a warning when the program starts.
+    If a bot lacks a step that another bot has, a :exc:`MissingStepWarning` is issued.
 
-    :param bots: bot files, or the bots themselves. Each of several needs its
-        ``bot_id``.
+    :param bots: bot files, or bots. If there are several, each requires a ``bot_id``.
     :raises OSError: if a file cannot be read.
     :raises ~flask_clustaar.platform.bot.BotFileError: if a file is not a bot file.
-    :raises ConfigurationError: if a bot has no id, or two have the same one; or if a
-        name is that of two steps of a bot.
+    :raises ConfigurationError: if a bot has no id, if two bots have the same id, or if
+        two steps of a bot have the same name.
     """
 
     def __init__(self, *bots: str | Path | Bot) -> None:
@@ -67,7 +66,7 @@ class Steps:
             bot if isinstance(bot, Bot) else Bot.read(bot) for bot in bots
         )
         if not self.bots:
-            raise ConfigurationError("'Steps' needs a bot file: Steps('bot.json').")
+            raise ConfigurationError("'Steps' requires a bot file: Steps('bot.json').")
         _check_ids(self.bots)
         found: dict[str, dict[str | None, str]] = {}
         for bot in self.bots:
@@ -81,15 +80,14 @@ class Steps:
             missing = [f"'{n}'" for n, ids in found.items() if bot.bot_id not in ids]
             if missing:
                 warn_at_the_program(
-                    f"{bot.source} lacks steps that another bot has: "
-                    f"{', '.join(missing)}.",
+                    f"{bot.source} lacks steps of another bot: {', '.join(missing)}.",
                     MissingStepWarning,
                 )
 
     def __getitem__(self, name: str) -> NamedStep:
-        """Return the step with a name.
+        """Return the step with this name.
 
-        :raises ConfigurationError: if no bot has it.
+        :raises ConfigurationError: if no bot has such a step.
         """
         if name not in self._steps:
             near = difflib.get_close_matches(name, self._steps, n=1)
@@ -113,7 +111,7 @@ def _check_ids(bots: tuple[Bot, ...]) -> None:
     for bot in bots:
         if bot.bot_id is None and len(bots) > 1:
             raise ConfigurationError(
-                f"{bot.source} has no 'bot_id'. With several bots each needs one."
+                f"{bot.source} has no 'bot_id'. With several bots, each requires one."
             )
         if bot.bot_id in seen:
             raise ConfigurationError(
@@ -123,7 +121,7 @@ def _check_ids(bots: tuple[Bot, ...]) -> None:
 
 
 def _names(bot: Bot) -> dict[str, str]:
-    """Return the ids of the steps of a bot that have a name, by their names."""
+    """Return the ids of the named steps of a bot, by name."""
     found: dict[str, str] = {}
     for step in bot.steps.values():
         if step.name is None:
@@ -147,19 +145,19 @@ def _named(
     return step
 
 
-#: An object in a reply that leads somewhere: its id.
+#: Matches the id of a target in a reply.
 _ID: Final = re.compile(rb'("id":\s*")([A-Za-z0-9]{24})"')
 
 
 class _Translator:
-    """Puts the ids of the bot that asked into a reply."""
+    """Replaces step ids in a reply by those of the bot that sent the notification."""
 
     def __init__(
         self, bots: tuple[Bot, ...], steps: Mapping[str, Mapping[str | None, str]]
     ) -> None:
         self._sources = {bot.bot_id: bot.source for bot in bots}
         self._names = {id: name for name, ids in steps.items() for id in ids.values()}
-        #: For each bot, the ids of others, and its own id of the step, if it has it.
+        #: By bot: its own id for each id of other bots; None if it lacks the step.
         self._tables: dict[str | None, dict[bytes, str | None]] = {
             bot.bot_id: {
                 id.encode(): ids.get(bot.bot_id)
@@ -174,9 +172,9 @@ class _Translator:
     def __call__(
         self, reply: bytes, bot_id: str | None
     ) -> tuple[bytes, list[Violation]]:
-        """Return a reply for a bot, and what cannot be translated in it.
+        """Return the reply for a bot, and violations for steps that it lacks.
 
-        :param reply: JSON.
+        :param reply: the JSON of the reply.
         """
         table = self._tables.get(bot_id)
         if not table:

@@ -1,7 +1,7 @@
 """Explain, check by check, whether the webhook would accept a request.
 
-The explanations show values of the settings and of the request, so they are only for
-the webhook's developers. Nothing is run and nothing is recorded.
+The explanations contain values of the settings and of the request, so show them only to
+the webhook's developers. No handler runs, and nothing is recorded.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ _Result = tuple[Outcome, str]
 class ReceivedRequest(NamedTuple):
     """A request as a server received it."""
 
-    #: The path of the request line, if it is known.
+    #: The path in the request line, if there is one.
     path: str | None
-    #: The values of each header, by its name in lower case.
+    #: The values of each header, by name in lower case.
     headers: dict[str, list[str]]
     body: bytes
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
-        """Read a request that was saved: headers, an empty line, the body.
+        """Parse a saved request: headers, an empty line, the body.
 
-        A request line may come first.
+        An optional request line comes first.
 
-        :raises ValueError: if a line of its head is not a header.
+        :raises ValueError: if a line before the empty line is not a header.
         """
         raw = raw.lstrip(b"\r\n")
         end = _BLANK_LINE.search(raw)
@@ -79,7 +79,7 @@ class ReceivedRequest(NamedTuple):
         return self.headers.get(name.lower(), [])
 
     def environ(self) -> dict[str, Any]:
-        """Return the WSGI environment that a server makes of the request."""
+        """Return the WSGI environment that a server would create for the request."""
         environ = {
             f"HTTP_{name.upper().replace('-', '_')}": ",".join(values)
             for name, values in self.headers.items()
@@ -87,7 +87,7 @@ class ReceivedRequest(NamedTuple):
         for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             if f"HTTP_{name}" in environ:
                 environ[name] = environ.pop(f"HTTP_{name}")
-        # A saved request may lack its length.
+        # A saved request may have no Content-Length.
         environ.setdefault("CONTENT_LENGTH", str(len(self.body)))
         body = {"wsgi.input": io.BytesIO(self.body), "wsgi.input_terminated": True}
         return environ | body
@@ -105,11 +105,11 @@ class Verdict(NamedTuple):
 
 
 def verify(request: ReceivedRequest, settings: Settings, clock: float) -> list[Verdict]:
-    """Return the verdict of each check, in the order in which the webhook makes them.
+    """Return the verdicts of all checks, in the order of the webhook.
 
-    The webhook stops at the first check that fails; here all of them are made.
+    Unlike the webhook, this function does not stop at the first failed check.
 
-    :param clock: the time at which the request arrived, in seconds since the epoch.
+    :param clock: the time of arrival, in seconds since the epoch.
     """
     verdicts = []
     for name, check in _CHECKS.items():
@@ -139,37 +139,37 @@ def _content(request: ReceivedRequest, settings: Settings, clock: float) -> _Res
 
 def _credentials(request: ReceivedRequest, settings: Settings, clock: float) -> _Result:
     if not settings.pairs:
-        return "skip", "there is no user name in the settings"
+        return "skip", "no user name in the settings"
     authorization = request.header("Authorization")
     check_credentials(authorization, settings.pairs)
-    return "pass", "the user name and the password are right"
+    return "pass", "the user name and the password are correct"
 
 
 def _signature(request: ReceivedRequest, settings: Settings, clock: float) -> _Result:
     if not settings.keys:
-        return "skip", "there is no private key in the settings"
+        return "skip", "no private key in the settings"
     number = _key_number(request, settings)
     if len(settings.keys) == 1:
-        return "pass", "it was made with the private key"
-    return "pass", f"it was made with key {number} of {len(settings.keys)}"
+        return "pass", "it matches the private key"
+    return "pass", f"it matches key {number} of {len(settings.keys)}"
 
 
 def _freshness(request: ReceivedRequest, settings: Settings, clock: float) -> _Result:
     if not settings.keys:
-        return "skip", "there is no private key in the settings, so no date is signed"
+        return "skip", "no private key in the settings, so the date is not signed"
     dates = request.header(settings.date_header)
     if len(dates) != 1:
-        return "skip", f"there is not one '{settings.date_header}'"
+        return "skip", f"not exactly one '{settings.date_header}' header"
     check_freshness(dates[0], clock, settings.request_max_age, settings.clock_skew)
     return "pass", f"{_age(dates[0], clock)}; {_window(settings)}"
 
 
 def _replay(request: ReceivedRequest, settings: Settings, clock: float) -> _Result:
     if not settings.keys:
-        return "skip", "there is no private key in the settings to tell deliveries by"
+        return "skip", "no private key in the settings, so deliveries have no identity"
     if settings.replay_store in (None, "off"):
         return "skip", "the replay store is off"
-    return "skip", "the replay store is not asked, since that would record the delivery"
+    return "skip", "not checked, because checking would record the delivery"
 
 
 _Check = Callable[[ReceivedRequest, Settings, float], _Result]
@@ -189,7 +189,7 @@ _CHECKS: Final[dict[str, _Check]] = {
 def _why(
     error: RequestRejected, request: ReceivedRequest, settings: Settings, clock: float
 ) -> str:
-    """Return why a check fails, with what its owner may know and a sender may not."""
+    """Explain a failed check to the owner of the webhook, in more detail."""
     if isinstance(error, (RequestTooOld, RequestFromFuture)):
         date = request.header(settings.date_header)[0]
         return (
@@ -207,9 +207,9 @@ def _why(
 
 
 def _key_number(request: ReceivedRequest, settings: Settings) -> int:
-    """Return which key the signature was made with.
+    """Return the number of the key that matches the signature, from 1.
 
-    :raises RequestRejected: if it was made with none.
+    :raises RequestRejected: if no key matches.
     """
     arguments = request.header("X-Hub-Signature"), request.header(settings.date_header)
     for number, key in enumerate(settings.keys, 1):
@@ -225,8 +225,8 @@ def _window(settings: Settings) -> str:
     if settings.request_max_age is None:
         return "any age is accepted"
     return (
-        f"{settings.request_max_age:g} s ago to {settings.clock_skew:g} s ahead "
-        "is accepted"
+        f"accepted from {settings.request_max_age:g} s ago to "
+        f"{settings.clock_skew:g} s ahead"
     )
 
 

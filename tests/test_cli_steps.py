@@ -48,7 +48,7 @@ def test_missing_step_is_a_warning(tmp_path: Path) -> None:
     result = run(None, "steps", north, mutua)
 
     assert "Warning: " in result.stderr
-    assert "mutua.json lacks steps that another bot has: 'b'." in result.stderr
+    assert "mutua.json lacks steps of another bot: 'b'." in result.stderr
     assert 'B = steps["b"]' in result.stdout
 
 

@@ -93,7 +93,7 @@ def test_url_that_decodes(redis_url: str, delivery: str) -> None:
 @pytest.mark.parametrize("end", ["?no_such_option=1", "zero", "X0", "?db=zero"])
 def test_odd_url(end: str) -> None:
     """What redis-py does not know, or would pass over, is an error at once."""
-    with pytest.raises(ConfigurationError, match="not one that redis-py can read"):
+    with pytest.raises(ConfigurationError, match="URL of the replay store is invalid"):
         opened(f"redis://127.0.0.1/{end}")
 
 

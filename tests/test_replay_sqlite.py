@@ -122,7 +122,9 @@ def test_failure(tmp_path: Path) -> None:
 
 def test_directory(tmp_path: Path) -> None:
     """A directory instead of a file in it is an error at once."""
-    with pytest.raises(ConfigurationError, match="is a directory. Name a file in it"):
+    with pytest.raises(
+        ConfigurationError, match="is a directory. Use the path of a file"
+    ):
         SQLiteReplayStore(tmp_path)
 
 
@@ -431,7 +433,7 @@ def test_damaged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
 
     assert "mine" == store.claim("a", lease=60).state
     assert path.with_name("replay.db.damaged").exists()
-    assert "is damaged. It is now" in caplog.text
+    assert "is damaged. It was renamed to" in caplog.text
 
 
 def test_damaged_and_replaced(
@@ -478,7 +480,7 @@ def test_not_writable(readable: Path) -> None:
     with pytest.raises(ReplayStoreError) as caught:
         SQLiteReplayStore(readable / "replay.db").claim("b", lease=60)
     owner = (readable / "replay.db").owner()
-    assert f"may not write '{readable}/replay.db', which belongs to '{owner}'" in str(
+    assert f"cannot write '{readable}/replay.db', which belongs to '{owner}'" in str(
         caught.value
     )
 
@@ -487,7 +489,7 @@ def test_directory_not_writable(readable: Path) -> None:
     """The error says who may not write the directory in which the file would be."""
     with pytest.raises(ReplayStoreError) as caught:
         SQLiteReplayStore(readable / "new.db").claim("b", lease=60)
-    assert f"may not write '{readable}', which belongs to" in str(caught.value)
+    assert f"cannot write '{readable}', which belongs to" in str(caught.value)
 
 
 def test_user_without_a_name(readable: Path, monkeypatch: pytest.MonkeyPatch) -> None:

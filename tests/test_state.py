@@ -167,7 +167,7 @@ def test_session_of_an_older_version(caplog: pytest.LogCaptureFixture) -> None:
 
     (record,) = caplog.records
     assert record.getMessage() == (
-        "Session values that 'NewClaim' cannot read were replaced by defaults: "
+        "Session values that 'NewClaim' cannot load were replaced by defaults: "
         "'number', 'kind', 'place', 'photos'."
     )
     assert notification.session.values == {
@@ -262,11 +262,14 @@ class Torn:
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (int, "'state' takes a dataclass .the class itself., not <class 'int'>."),
-        (Place(), "'state' takes a dataclass .the class itself., not Place.city='"),
-        (Bare, "'Bare.name' needs a default: the session may not have it."),
-        (Odd, "'Odd.what' has a type that a session cannot hold: <class 'bytes'>."),
-        (Torn, "'Torn.what' has a type that a session cannot hold: int | str."),
+        (int, "'state' needs a dataclass .the class itself., not <class 'int'>."),
+        (Place(), "'state' needs a dataclass .the class itself., not Place.city='"),
+        (
+            Bare,
+            "'Bare.name' requires a default, because the session may not have",
+        ),
+        (Odd, "'Odd.what' has a type that a session cannot store: <class 'bytes'>."),
+        (Torn, "'Torn.what' has a type that a session cannot store: int | str."),
     ],
 )
 def test_class_that_does_not_fit(kind: Any, message: str) -> None:

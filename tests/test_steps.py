@@ -51,7 +51,7 @@ def steps() -> Steps:
     promo = {"id": PROMO, "name": "promo.HATS"}
     with pytest.warns(
         MissingStepWarning,
-        match="^mutua.json lacks steps that another bot has: 'promo.HATS'.$",
+        match="^mutua.json lacks steps of another bot: 'promo.HATS'.$",
     ):
         return Steps(bot(NORTH, promo), bot(MUTUA))
 
@@ -103,7 +103,7 @@ def test_name_that_no_bot_has(steps: Steps) -> None:
 @pytest.mark.parametrize(
     ("bots", "message"),
     [
-        ([], "'Steps' needs a bot file: "),
+        ([], "'Steps' requires a bot file: "),
         ([bot(NORTH), Bot.from_json([{"id": PROMO}], "x.json")], "x.json has no 'bot_"),
         ([bot(NORTH), bot(NORTH)], "north.json and north.json have the same 'bot_id'."),
         (

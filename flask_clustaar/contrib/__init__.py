@@ -1,1 +1,1 @@
-"""Integrations with tools for metrics and traces; each needs an extra."""
+"""Integrations with tools for metrics and traces; each requires an extra."""

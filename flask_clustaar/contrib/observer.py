@@ -1,4 +1,4 @@
-"""What metrics count, from the signals of the webhooks that are observed."""
+"""Base class of metrics: receives the signals of webhooks."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
     from ..models import Notification
     from ..routing import Handler
 
-#: The label for a topic that no handler is for, and for a channel that is not known.
+#: The label for topics without a handler, and for unknown channels.
 OTHER = "other"
 
-#: The label for a failure that no single handler is responsible for.
+#: The label for failures without a single responsible handler.
 SEVERAL = "several"
 
 
 class Observer:
-    """Receives the signals of some webhooks.
+    """Receives the signals of webhooks, and calls a method for each.
 
-    Labels are names that the program has: of webhooks, handlers, codes, exceptions, and
-    of topics that have a handler. So clients cannot create series.
+    Labels are only names from the program: webhooks, handlers, codes, exceptions, and
+    topics with a handler. So clients cannot create series.
 
-    :param webhook: the first webhook; :meth:`init_app` adds others.
+    :param webhook: the first webhook; :meth:`init_app` adds more.
     """
 
     def __init__(self, webhook: ClustaarWebhook | None = None) -> None:
         self._topics: WeakKeyDictionary[ClustaarWebhook, frozenset[str | None]] = (
             WeakKeyDictionary()
         )
-        # The signals refer to this object weakly: see init_app.
+        # Signals hold this object weakly: see init_app.
         signals.notification_received.connect(self._notification_received)
         signals.handler_failed.connect(self._handler_failed)
         signals.handler_late.connect(self._handler_late)
@@ -44,18 +44,18 @@ class Observer:
 
     def init_app(self, webhook: ClustaarWebhook) -> None:
         """Observe a webhook, in all its applications."""
-        # The webhook keeps its observers alive.
+        # A reference from the webhook keeps this object alive.
         observers = vars(webhook).setdefault("_observers", [])
         if self not in observers:
             observers.append(self)
 
-    # -- what happened: for subclasses -------------------------------------------------
+    # -- for subclasses ----------------------------------------------------------------
 
     def notified(self, webhook: str, topic: str, notification: Notification) -> None:
         """Count a notification that arrived."""
 
     def handled(self, webhook: str, handler: str, seconds: float) -> None:
-        """Count a handler that was called, and for how long it ran."""
+        """Count a call of a handler, and record its duration."""
 
     def failed(self, webhook: str, handler: str, exception: str) -> None:
         """Count a failure."""
@@ -67,10 +67,10 @@ class Observer:
         """Count a reply."""
 
     def repeated(self, webhook: str) -> None:
-        """Count a recorded reply that was sent again."""
+        """Count a repeated reply."""
 
     def rejected(self, webhook: str, code: str) -> None:
-        """Count a request that was rejected."""
+        """Count a rejected request."""
 
     # -- the signals -------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ class Observer:
         return self in vars(webhook).get("_observers", ())
 
     def _listen_further(self) -> None:
-        """Connect the signals that cost something in each request."""
+        """Connect the signals that are sent for every request."""
         signals.handler_called.connect(self._handler_called)
         signals.reply_sent.connect(self._reply_sent)
 
@@ -93,7 +93,7 @@ class Observer:
             return
         topics = self._topics.get(webhook)
         if topics is None:
-            # The first notification closes the registration of handlers.
+            # After the first notification, no handlers can be registered.
             topics = frozenset(handler.topic for handler in webhook.handlers)
             self._topics[webhook] = topics
         topic = notification.topic if notification.topic in topics else OTHER

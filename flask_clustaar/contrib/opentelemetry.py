@@ -1,4 +1,4 @@
-"""Traces and metrics with OpenTelemetry's API. It needs the extra ``opentelemetry``."""
+"""Traces and metrics with OpenTelemetry. Requires the extra ``opentelemetry``."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 SCOPE = "flask_clustaar"
 
-#: What is around a handler while nothing is recorded.
+#: The context manager around handlers while nothing is recorded.
 NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class OpenTelemetry(Observer):
-    """Makes a span for each handler, and counts what happens to notifications::
+    """Records a span for each handler, and metrics about notifications::
 
         OpenTelemetry(webhook)
 
-    The span of a handler is a child of the request's span, and what the handler does is
-    below it. Without an SDK nothing is recorded.
+    The span of a handler is a child of the request's span, and the parent of spans that
+    the handler creates. Without an SDK, nothing is recorded.
 
-    :param webhook: the first webhook; :meth:`init_app` adds others.
-    :param tracer_provider: where spans go. Default: the global one.
-    :param meter_provider: where metrics go. Default: the global one.
-    :param record_exceptions: whether the span of a handler that fails has the
-        exception's message and traceback, in which there may be personal data.
+    :param webhook: the first webhook; :meth:`init_app` adds more.
+    :param tracer_provider: the provider for spans. Default: the global one.
+    :param meter_provider: the provider for metrics. Default: the global one.
+    :param record_exceptions: whether to add the message and traceback of an exception
+        to the handler's span. They may contain personal data.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class OpenTelemetry(Observer):
         self._rejections = meter.create_counter(
             "clustaar.rejections",
             "{request}",
-            "Requests that were rejected, also because no handler matched.",
+            "Rejected requests, including those that no handler matched.",
         )
         self._durations = meter.create_histogram(
             "clustaar.handler.duration",
             "s",
-            "Time that handlers took, including what is around them.",
+            "Duration of handlers, including their 'around' functions.",
         )
         self._failures = meter.create_counter(
             "clustaar.handler.failures",
@@ -86,7 +86,7 @@ class OpenTelemetry(Observer):
         self._repeats = meter.create_counter(
             "clustaar.repeats",
             "{delivery}",
-            "Deliveries that came again and got the recorded reply.",
+            "Repeated deliveries that got the recorded reply.",
         )
         super().__init__(webhook)
 
@@ -111,7 +111,7 @@ class OpenTelemetry(Observer):
 
     @contextmanager
     def _inside(self, span: Span) -> Iterator[None]:
-        """Make a span the current one, and end it with what became of the handler."""
+        """Make a span the current one, and end it with the outcome of the handler."""
         with trace.use_span(
             span,
             end_on_exit=True,
@@ -127,7 +127,7 @@ class OpenTelemetry(Observer):
                 raise
 
     def _listen_further(self) -> None:
-        """Wait until there is an SDK, so that a request costs little without one."""
+        """Connect further signals once there is an SDK, to save time without one."""
 
     def notified(self, webhook: str, topic: str, notification: Notification) -> None:
         if not self._listens_further and self._records_metrics():
@@ -159,13 +159,13 @@ class OpenTelemetry(Observer):
         self._rejections.add(1, {"webhook": webhook, "code": code})
 
     def _records_metrics(self) -> bool:
-        """Tell if there is an SDK, which may be configured late, in a worker."""
+        """Return whether there is an SDK; it may be configured late, in a worker."""
         provider = self._meter_provider or metrics.get_meter_provider()
         return not type(provider).__module__.startswith(metrics.__name__)
 
 
 def _attributes(webhook: str, notification: Notification) -> dict[str, Any]:
-    """Return what the spans of a notification have; no text of a user."""
+    """Return the attributes of a notification's span, without texts of the user."""
     values = {
         "clustaar.webhook": webhook,
         "clustaar.topic": notification.topic,

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus. It needs the extra ``prometheus``."""
+"""Metrics for Prometheus. Requires the extra ``prometheus``."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from ..extension import ClustaarWebhook
     from ..models import Notification
 
-#: Upper bounds of the buckets for the time that a handler takes, in seconds.
+#: Upper bounds of the buckets for the duration of handlers, in seconds.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class PrometheusMetrics(Observer):
-    """Counts what happens to the notifications of webhooks::
+    """Records metrics about the notifications of webhooks::
 
         metrics = PrometheusMetrics(webhook)
         app.add_url_rule("/metrics", view_func=metrics.view)
 
-    :param webhook: the first webhook; :meth:`init_app` adds others.
-    :param registry: where the series are. Default: the registry of the process.
+    :param webhook: the first webhook; :meth:`init_app` adds more.
+    :param registry: the registry of the series. Default: the global one.
     :param buckets: upper bounds of the histogram of durations, in seconds.
     """
 
@@ -52,13 +52,13 @@ class PrometheusMetrics(Observer):
         )
         self._rejections = Counter(
             "clustaar_rejections",
-            "Requests that were rejected, also because no handler matched.",
+            "Rejected requests, including those that no handler matched.",
             ["webhook", "code"],
             registry=registry,
         )
         self._durations = Histogram(
             "clustaar_handler_duration_seconds",
-            "Time that handlers took, including what is around them.",
+            "Duration of handlers, including their 'around' functions.",
             ["webhook", "handler"],
             registry=registry,
             buckets=buckets,
@@ -83,7 +83,7 @@ class PrometheusMetrics(Observer):
         )
         self._repeats = Counter(
             "clustaar_repeats",
-            "Deliveries that came again and got the recorded reply.",
+            "Repeated deliveries that got the recorded reply.",
             ["webhook"],
             registry=registry,
         )
@@ -92,7 +92,7 @@ class PrometheusMetrics(Observer):
     def view(self) -> tuple[bytes, int, dict[str, str]]:
         """Return the metrics, as a Flask view.
 
-        With ``PROMETHEUS_MULTIPROC_DIR`` these are the metrics of all processes.
+        With ``PROMETHEUS_MULTIPROC_DIR``, it returns the metrics of all processes.
         """
         registry = self._registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

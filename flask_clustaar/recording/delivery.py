@@ -1,33 +1,33 @@
-"""A request and its reply: a row in the inspector, and a line of a recording."""
+"""The data of a request and its reply, for the inspector and recordings."""
 
 from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-#: The value of ``v``: it is raised when the keys change their meaning.
+#: The value of ``v``. It increases when the meaning of a key changes.
 VERSION = 1
 
 
 class HandlerRun(TypedDict):
-    """A handler, and whether it got the notification."""
+    """A handler, and whether it ran."""
 
     #: The name with its module, such as ``bot.greet``.
     name: str
     #: The place in the source, such as ``bot.py:12``.
     where: str
-    #: The line that registers it.
+    #: Its decorator, as source code.
     decorator: str
     matched: bool
-    #: Why it matched or not. It may show values.
+    #: Why it matched or did not; may contain values.
     sentence: str
-    #: How long it ran, in milliseconds; None if it did not.
+    #: Its duration, in milliseconds; None if it did not run.
     ms: float | None
-    #: What it returned, shortened; None if it did not run to its end.
+    #: The return value, shortened; None if it did not return.
     returned: str | None
 
 
 class Timings(TypedDict):
-    """How long each part took, in milliseconds; None for what did not happen."""
+    """The duration of each part, in milliseconds; None if it did not happen."""
 
     authentication: float | None
     load: float | None
@@ -37,46 +37,46 @@ class Timings(TypedDict):
 
 
 class Delivery(TypedDict):
-    """One request to a webhook, what became of it, and why."""
+    """A request to a webhook, and how it was answered."""
 
     #: The version of this format: :data:`VERSION`.
     v: int
-    #: Only in its store; 0 elsewhere.
+    #: The id in the inspector's store; 0 elsewhere.
     id: int
     #: The time of arrival, in seconds since the epoch.
     at: float
     #: The name of the webhook.
     webhook: str
-    #: Where it came from: ``wire``, ``chat``, ``replay of 7`` or ``recording``.
+    #: The origin: ``wire``, ``chat``, ``replay of 7`` or ``recording``.
     source: str
-    #: The delivery's identity in hex; None without a private key.
+    #: The delivery's identity, in hexadecimal; None without a private key.
     key: str | None
-    #: Secrets are replaced by ``***``.
+    #: The headers, with ``***`` for secrets.
     headers: dict[str, list[str]]
     #: The body as text; None if it is not UTF-8, or too long.
     request: str | None
-    #: How many bytes the body has.
+    #: The size of the body, in bytes.
     size: int
     sha256: str
     #: The HTTP status of the answer.
     status: int
-    #: The body of the answer as text.
+    #: The body of the answer, as text.
     reply: str | None
     #: The reply that was not sent because it is invalid.
     unsent: str | None
-    #: Whether the replay store answered, so that no handler ran.
+    #: Whether the reply is from the replay store, and no handler ran.
     repeated: bool
     #: The ``code`` of the problem; None for a reply.
     code: str | None
-    #: What is wrong with the reply: dotted paths and sentences.
+    #: The mistakes in the reply: dotted paths and sentences.
     violations: list[tuple[str, str]]
     #: The traceback of a failure.
     error: str | None
-    #: The authentication checks: name, outcome and sentence. They may show values.
+    #: The authentication checks: name, outcome and sentence, which may contain values.
     checks: list[tuple[str, Literal["pass", "FAIL", "skip"], str]]
     handlers: list[HandlerRun]
     #: The name of the handler that was late; None if none was.
     late: str | None
     timings: Timings
-    #: The name under which somebody keeps it.
+    #: The name with which it is pinned; None if it is not pinned.
     pinned: str | None

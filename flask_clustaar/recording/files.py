@@ -1,4 +1,4 @@
-"""The files of a recording: one a day, which all processes of a machine append to."""
+"""The files of recordings: one per day, to which all processes append."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _KEY_BYTES: Final = 32
 
 
 class Day:
-    """The file of one day, open for appending, and the key of its pseudonyms.
+    """The open file of one day, and its key for pseudonyms.
 
-    All processes share the key, so that a user has one pseudonym a day. It is in a file
-    beside the recording, which is removed when the next day begins.
+    All processes share the key, so that a user has the same pseudonym all day. The key
+    is in a file next to the recording, which is deleted when the next day begins.
 
-    :param directory: where the files are.
-    :param number: the day, counted from the epoch.
+    :param directory: the directory of the files.
+    :param number: the number of days since the epoch.
     """
 
     def __init__(self, directory: Path, number: int) -> None:
@@ -32,17 +32,17 @@ class Day:
         self.key: bytes = _shared_key(directory / f"{date}.key")
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        # A thread may still write when another one begins the next day.
+        # A thread may still write when another thread starts the next day.
         if "_file" in self.__dict__:
             close(self._file)
 
     @property
     def is_removed(self) -> bool:
-        """Whether somebody removed the file."""
+        """Whether the file was deleted."""
         return os.fstat(self._file).st_nlink == 0
 
     def append(self, line: bytes) -> None:
-        """Append a line, which ends with a line break, whole or not at all.
+        """Append a line, which must end with a line break, completely or not at all.
 
         :raises OSError: if it cannot be written.
         """
@@ -52,7 +52,7 @@ class Day:
             raise OSError(f"{written} of {len(line)} bytes written: the disk is full")
 
     def _take_back(self, written: int) -> None:
-        """Remove the beginning of a line; end it if another process wrote behind it."""
+        """Remove a partial line, or end it if another process has written after it."""
         end = os.lseek(self._file, 0, os.SEEK_CUR)
         if os.fstat(self._file).st_size == end:
             os.ftruncate(self._file, end - written)
@@ -64,7 +64,7 @@ class Files:
     """The recordings in a directory.
 
     :param directory: an existing directory.
-    :param days: how many days to keep, the present one included.
+    :param days: how many days to keep, including today.
     :param clock: returns the time in seconds since the epoch.
     """
 
@@ -77,9 +77,9 @@ class Files:
         self._today: Day | None = None
 
     def today(self) -> Day:
-        """Return the file of this day (UTC). Its first use removes those that are old.
+        """Return the file of this day (UTC). The first call of a day deletes old files.
 
-        :raises OSError: if it cannot be opened.
+        :raises OSError: if the file cannot be opened.
         """
         number = int(self._clock() // 86_400)
         today = self._today
@@ -105,9 +105,9 @@ def _open(path: Path) -> int:
 
 
 def _shared_key(path: Path) -> bytes:
-    """Return the key in a file, which the first process to ask for it creates.
+    """Return the key in a file; create the file if it does not exist.
 
-    Each process that finds the file empty appends a key; all use the first one.
+    Every process that finds the file empty appends a key; all processes use the first.
     """
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:

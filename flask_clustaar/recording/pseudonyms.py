@@ -1,4 +1,4 @@
-"""Pseudonyms, and how they replace values in texts."""
+"""Generate pseudonyms, and replace values in texts by them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from typing import Any, Final, NamedTuple
 
 
 class Pseudonyms:
-    """Pseudonyms of values under one key: the same value gets the same one.
+    """Generates pseudonyms with a key: the same value always gets the same one.
 
-    Without the key nobody can tell what a pseudonym stands for, or join those of two
-    keys.
+    Without the key, nobody can recover a value, or link pseudonyms of two keys.
     """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def word(self, value: str, label: str) -> str:
-        """Return a word that begins with *label*, in the case of *value*."""
+        """Return a word that begins with *label*, with the case of *value*."""
         pseudonym = label + self._letters(value.lower(), 5)
         if value.islower():
             return pseudonym.lower()
         return pseudonym.upper() if value.isupper() and len(value) > 1 else pseudonym
 
     def email(self, value: str) -> str:
-        """Return an e-mail address to which nothing can be delivered."""
+        """Return an e-mail address that does not exist."""
         return f"{self._letters(value.lower(), 10)}@example.invalid"
 
     def host(self, value: str) -> str:
@@ -35,10 +34,10 @@ class Pseudonyms:
         return f"{self._letters(value.lower(), 10)}.invalid"
 
     def shaped(self, value: str) -> str:
-        """Return other letters and digits in their places; the rest stays.
+        """Replace letters and digits by others; keep all other characters.
 
-        A number of 9 digits or more, such as one of a telephone, begins with 000, so
-        that nobody can be called.
+        A number with 9 or more digits, such as a telephone number, begins with 000, so
+        that it cannot be called.
         """
         if _OBJECT_ID.fullmatch(value):
             return self._bytes(value, 12).hex()
@@ -85,13 +84,13 @@ class Table:
     ) -> None:
         self.pseudonyms = pseudonyms
         self.entries: dict[str, Entry] = {} if entries is None else entries
-        #: What may occur in the texts that follow; None for anything.
+        #: The entries that may occur in the current document; None for all.
         self._present: list[Entry] | None = None
 
     def add(self, value: str, pseudonym: str, *, anywhere: bool = False) -> str:
         """Add a value, and return its pseudonym. A value keeps its first pseudonym.
 
-        :param anywhere: whether to replace it inside of words, as well.
+        :param anywhere: whether to replace it also inside words.
         """
         known = self.entries.get(value)
         if known is not None:
@@ -105,11 +104,12 @@ class Table:
         return pseudonym
 
     def look_for(self, document: str | None) -> bool:
-        """Return whether there may be something to replace in a JSON document.
+        """Return whether a JSON document may contain values to replace.
 
-        Until the next call only that is looked for in texts: those of the document.
+        Until the next call, :meth:`text` looks only for these values.
 
-        :param document: in lower case, without unnecessary escapes; None for any.
+        :param document: the document in lower case, without unnecessary escapes; None
+            for any.
         """
         if document is None:
             self._present = None
@@ -119,12 +119,12 @@ class Table:
         return bool(self._present) or _may_be_personal(document)
 
     def exactly(self, value: str) -> str:
-        """Return the pseudonym of a value; the value itself if it has no pseudonym."""
+        """Return the pseudonym of a value, or the value if it has none."""
         entry = self.entries.get(value)
         return value if entry is None else entry.pseudonym
 
     def text(self, text: str) -> str:
-        """Replace what occurs in a text: what is longest first, then what is exact."""
+        """Replace the values that occur in a text: longest first, exact ones first."""
         low = lower(text)
         found = []
         entries = self.entries.values() if self._present is None else self._present
@@ -153,10 +153,10 @@ class Table:
 
 
 class Entry(NamedTuple):
-    """The pseudonym of a value that is written in one form."""
+    """The pseudonym of one spelling of a value."""
 
     value: str
-    #: The form in lower case, as text and in JSON.
+    #: The spelling in lower case, as text and in JSON.
     low: str
     in_json: str
     pseudonym: str
@@ -174,12 +174,12 @@ def is_email(value: str) -> bool:
 
 
 def hide_patterns(text: str, known: str) -> str:
-    """Replace e-mail addresses and long numbers by their kinds.
+    """Replace e-mail addresses and long numbers by placeholders.
 
-    Their pseudonym in a recording does not depend on the user alone, so a text of
-    a recording and a new one are compared without them.
+    Their pseudonyms depend not only on the user. So recorded and new texts are compared
+    without them.
 
-    :param known: what occurs in here is kept.
+    :param known: values that occur in this text are kept.
     """
     if not _may_be_personal(text):
         return text
@@ -207,21 +207,21 @@ _PATTERNS: Final = re.compile(
     r"|(?<![^\W_])(?:"
     # An account number (IBAN).
     r"[A-Za-z]{2}\d\d(?: ?[A-Za-z0-9]{4}){2,7}(?: ?[A-Za-z0-9]{1,3})?|"
-    # A telephone number with the code of its country, or one of a country.
+    # A telephone number, with or without a country code.
     r"(?:\+|00)\d{1,3}(?:[ .\-/()]{1,3}\d{1,4}){2,7}"
     r"|0\d{1,4}(?P<a>[ .\-/])\d{2,4}(?:(?P=a)\d{2,4}){1,4}"
     r"|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}"
-    # A number of a card, and any other long number.
+    # A card number, or any other long number.
     r"|\d{4}(?P<b>[ -])\d{4}(?P=b)\d{4}(?:(?P=b)\d{1,7})?"
     r"|\+?\d{9,}"
     r")(?![^\W_])"
 )
-#: Whatever one of the patterns matches has an '@' or this, in JSON as well.
+#: Every match of the patterns contains an '@' or this, also in JSON.
 _NUMBER: Final = re.compile(r"\d(?:[ .()/+-]{0,3}\d){8}")
 
 
 def _is_long_number(text: str) -> bool:
-    """Return whether a text has 9 digits, and is not the id of an object."""
+    """Return whether a text has at least 9 digits, and is not an object id."""
     digits = sum(map(str.isdecimal, text))
     return digits >= 9 and not (digits == 24 and _OBJECT_ID.fullmatch(text))
 
@@ -231,12 +231,12 @@ def _may_be_personal(text: str) -> bool:
 
 
 def _is_unspaced(value: str) -> bool:
-    """Return whether a value may be in a script that puts no space between words."""
+    """Return whether a value may be in a script without spaces between words."""
     return not value.isascii() and max(value) >= "\u0900"
 
 
 def _variants(value: str) -> set[str]:
-    """Return how else a value may be written in a reply."""
+    """Return other spellings of a value that a reply may contain."""
     forms = {unicodedata.normalize(form, value) for form in ("NFC", "NFD", "NFKC")}
     return (forms | {value.upper()}) - {value}
 
@@ -247,7 +247,7 @@ def _is_whole(text: str, start: int, end: int) -> bool:
 
 
 def _in_case_of(occurrence: str, value: str, pseudonym: str) -> str:
-    """Return a pseudonym in the case in which its value occurs."""
+    """Return a pseudonym with the case of the value's occurrence."""
     if occurrence == value:
         return pseudonym
     if occurrence.isupper():
@@ -258,7 +258,7 @@ def _in_case_of(occurrence: str, value: str, pseudonym: str) -> str:
 
 
 def _spliced(text: str, found: list[tuple[Any, int, int, str]]) -> str:
-    """Return a text with replacements, of which the first in rank win."""
+    """Apply replacements to a text; of overlapping ones, the first in rank wins."""
     taken: list[tuple[int, int, str]] = []
     for _, start, end, new in sorted(found):
         if all(end <= other[0] or other[1] <= start for other in taken):

@@ -1,4 +1,4 @@
-"""Record each request to a webhook and its reply as a line of a file."""
+"""Record every request to a webhook and its reply as a line in a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .redaction import Redactor
 
 logger: logging.Logger = logging.getLogger("flask_clustaar")
 
-#: After a failure is logged, for how many seconds others are not.
+#: The minimum time between two logged failures, in seconds.
 QUIET: Final = 60.0
 
 Redact = Callable[[Redactor, bytes, bytes], tuple[bytes, bytes] | None]
@@ -35,7 +35,7 @@ class Late(Protocol):
 
 
 class Received(Protocol):
-    """What the recorder reads of a request."""
+    """The attributes of a request that the recorder uses."""
 
     environ: dict[str, Any]
     body: bytes
@@ -46,7 +46,7 @@ class Received(Protocol):
 
 
 class Answered(Protocol):
-    """What the recorder reads of a response."""
+    """The attributes of a response that the recorder uses."""
 
     status_code: int
 
@@ -59,14 +59,14 @@ class Answered(Protocol):
 class Recorder:
     """Records the requests to one webhook of one application.
 
-    A request is recorded when its response is complete, and never fails because of
-    that: a recording that cannot be written is logged, once a minute.
+    A request is recorded when its response is complete. If the recording fails, the
+    request still succeeds, and the failure is logged once a minute.
 
-    :param webhook: the webhook, whose signals tell what happens.
+    :param webhook: the webhook, the argument of the signals.
     :param name: the name of the webhook.
-    :param app: the sender of the signals.
-    :param settings: what to record.
-    :param directory: where to record it.
+    :param app: the application, the sender of the signals.
+    :param settings: the settings of the webhook.
+    :param directory: the directory of the files.
     """
 
     def __init__(
@@ -87,9 +87,9 @@ class Recorder:
         signals.request_rejected.connect(self._on_rejected, app, weak=False)
 
     def start(self, request: Received) -> Callable[[Any], Any]:
-        """Begin with a request; return what is to be called with its response.
+        """Start recording a request; return a function to call with the response.
 
-        The response is returned unchanged.
+        The function returns the response unchanged.
         """
         run = _Run()
         _current.set(run)
@@ -103,7 +103,7 @@ class Recorder:
 
         return finish
 
-    # -- what the signals tell ---------------------------------------------------------
+    # -- signals -----------------------------------------------------------------------
 
     def _on_received(self, app: Any, *, webhook: Any, **_: Any) -> None:
         if webhook is self._webhook():
@@ -166,7 +166,7 @@ class Recorder:
         response: Answered,
         day: Day,
     ) -> bool:
-        """Add what was received and answered; return False if it is not to be kept."""
+        """Add the bodies to the row; return False to drop the request."""
         most = self._settings.record_bytes
         row["headers"] = self._headers(request.environ)
         row["handlers"] = run.handlers
@@ -205,7 +205,7 @@ class Recorder:
         return redactor
 
     def _is_shared(self, body: bytes) -> bool:
-        """Return whether this user's conversations are recorded."""
+        """Return whether this user is in the share of recorded users."""
         share = self._settings.record_share
         if share >= 1:
             return True
@@ -219,10 +219,10 @@ class Recorder:
         if now < self._quiet_until:
             return
         self._quiet_until = now + QUIET
-        # Only an OSError says nothing of what was to be recorded.
+        # The messages of other exceptions may contain personal data.
         reason = f": {error}" if isinstance(error, OSError) else ""
         logger.error(
-            "The webhook '%s' cannot record: %s%s. Requests are answered, and not "
+            "The webhook '%s' cannot record: %s%s. Requests are answered, but not "
             "recorded. This is logged once a minute.",
             self._name,
             type(error).__name__,
@@ -231,7 +231,7 @@ class Recorder:
 
 
 class _Run:
-    """What happens to one request."""
+    """The data of one request."""
 
     def __init__(self) -> None:
         self.at = time.time()
@@ -243,7 +243,7 @@ class _Run:
         self.error: str | None = None
 
     def timings(self, total: float) -> dict[str, float | None]:
-        """Return how long each part took, in milliseconds."""
+        """Return the duration of each part, in milliseconds."""
         timings: dict[str, float | None] = {"total": _ms(total)}
         if self.handlers_from is not None:
             timings["load"] = _ms(self.handlers_from - self.began)
@@ -288,7 +288,7 @@ def _user_id(body: bytes) -> Any:
 
 
 def _announced(environ: dict[str, Any]) -> int:
-    """Return how long a body is that was not read."""
+    """Return the announced length of a body that was not read."""
     length = environ.get("CONTENT_LENGTH", "")
     return int(length) if length.isascii() and length.isdecimal() else 0
 

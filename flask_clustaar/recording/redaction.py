@@ -1,10 +1,10 @@
-"""Replace what a request and its reply say about the user.
+"""Replace personal data in a request and its reply.
 
-The notification itself says what the user's names, numbers and addresses are. They
-become pseudonyms, and the same table of pseudonyms is laid over the request and over
-the reply: so a redacted request, replayed, gives the redacted reply.
+The notification contains the names, numbers and addresses of the user. Pseudonyms
+replace them, with the same table for the request and the reply. So replaying a
+redacted request gives the redacted reply.
 
-The result is pseudonymised, not anonymous: a text can name other people.
+The result is pseudonymised, but not anonymous: texts can name other people.
 """
 
 from __future__ import annotations
@@ -22,27 +22,26 @@ from .pseudonyms import Entry, Pseudonyms, Table, is_email, lower
 
 
 class Redactor:
-    """Redacts requests and their replies; both are JSON documents.
+    """Redacts requests and their replies, which are JSON documents.
 
-    :param key: makes the pseudonyms. Those of two keys cannot be joined.
+    :param key: the key of the pseudonyms. Pseudonyms of two keys cannot be linked.
     """
 
     def __init__(self, key: bytes) -> None:
         self.pseudonyms: Pseudonyms = Pseudonyms(key)
-        #: Users who were redacted: each sends several requests.
+        #: The latest redacted users, because each user sends several requests.
         self._users: dict[bytes, tuple[Raw, dict[str, Entry]]] = {}
 
     def pseudonymise(self, request: bytes, reply: bytes) -> tuple[bytes, bytes]:
-        """Replace what the request says of its user by pseudonyms.
+        """Replace personal data by pseudonyms.
 
-        A part that has nothing to replace stays as it is, byte for byte, and is not
-        parsed.
+        Parts without personal data are not parsed, and their bytes are unchanged.
         """
         redacted, table = self._request(request, reply, _Walk)
         return redacted, _part(reply, table, _Walk(table).reply)
 
     def without_texts(self, request: bytes, reply: bytes) -> tuple[bytes, bytes]:
-        """Do as :meth:`pseudonymise`, and replace letters of free texts by ``x``."""
+        """Like :meth:`pseudonymise`; also replace letters in free texts by ``x``."""
         redacted, table = self._request(request, reply, _WithoutTexts, whole=True)
         table.look_for(None)
         return redacted, _encode(_WithoutTexts(table).reply(_decode(reply)))
@@ -55,10 +54,9 @@ class Redactor:
         *,
         whole: bool = False,
     ) -> tuple[bytes, Table]:
-        """Redact a request; return the table of what it and the reply say of the user.
+        """Redact a request; return it with the table of its pseudonyms.
 
-        :param whole: whether to walk through all parts, not only those that have
-            something to replace.
+        :param whole: whether to process all parts, not only those with personal data.
         """
         try:
             parts = _parts(request)
@@ -91,7 +89,7 @@ class Redactor:
         return _encode(parts), table
 
     def _known(self, user: bytes) -> tuple[Raw, Table]:
-        """Return an interlocutor with pseudonyms, and a table of them."""
+        """Return a redacted interlocutor, and the table of its pseudonyms."""
         known = self._users.get(user)
         if known is None:
             table = Table(self.pseudonyms)
@@ -103,12 +101,12 @@ class Redactor:
 
 
 def blank(text: str) -> str:
-    """Return a text with an ``x`` for each letter and digit."""
+    """Replace each letter and digit of a text by ``x``."""
     return _ALPHANUMERIC.sub("x", text)
 
 
 def blank_reply(reply: Any) -> Any:
-    """Return a reply as :meth:`Redactor.without_texts` leaves its texts."""
+    """Redact the texts of a reply as :meth:`Redactor.without_texts` does."""
     return _WithoutTexts(Table(Pseudonyms(b""))).reply(reply)
 
 
@@ -118,14 +116,14 @@ def blank_reply(reply: Any) -> Any:
 def _part(
     part: bytes, table: Table, walk: Callable[[Any], Any], *, whole: bool = False
 ) -> bytes:
-    """Redact a part of a document, if there is anything to replace in it."""
+    """Redact a part of a document, if it has anything to replace."""
     is_plain = not whole and b"\\u" not in part and b"\\/" not in part
     document = lower(part.decode("utf-8", "replace")) if is_plain else None
     return _encode(walk(_decode(part))) if table.look_for(document) else part
 
 
 def _user(user: Any, table: Table) -> Any:
-    """Replace what an interlocutor is, and add it to the table."""
+    """Redact an interlocutor, and add its values to the table."""
     if not isinstance(user, dict):
         return user if user is None else _attribute(user, table)
     return {
@@ -138,7 +136,7 @@ def _member(value: Any, name: str) -> Any:
 
 
 def _attribute(value: Any, table: Table) -> Any:
-    """Replace a value of an attribute, and add it to the table."""
+    """Redact the value of an attribute, and add it to the table."""
     if isinstance(value, str):
         return _text_attribute(value, table)
     if isinstance(value, dict):
@@ -157,7 +155,7 @@ def _text_attribute(value: str, table: Table) -> str:
         return value
     pseudonyms = table.pseudonyms
     new = pseudonyms.email(value) if is_email(value) else pseudonyms.shaped(value)
-    # In a text '25' and 'f' are seldom about the user.
+    # In texts, short values such as '25' and 'f' are rarely about the user.
     if len(value) < (4 if value.isdecimal() else 3):
         return table.exactly(value) if value in table.entries else new
     return table.add(value, new, anywhere=len(value) >= 8 and not value.isalpha())
@@ -172,7 +170,7 @@ def _last_name(value: Any, table: Table) -> Any:
 
 
 def _name(value: Any, table: Table, label: str) -> Any:
-    """Replace each word of a name, since a bot may say one of them."""
+    """Redact each word of a name, because the bot may use only one of them."""
     if not isinstance(value, str):
         return _attribute(value, table)
 
@@ -206,7 +204,7 @@ def _kept(value: Any, table: Table) -> Any:
     return value
 
 
-#: How the attributes of an interlocutor are replaced; the others as custom attributes.
+#: Functions that redact attributes of an interlocutor; others as custom attributes.
 _USER: Final[Mapping[str, Callable[[Any, Table], Any]]] = {
     "firstName": _first_name,
     "lastName": _last_name,
@@ -220,7 +218,7 @@ _USER: Final[Mapping[str, Callable[[Any, Table], Any]]] = {
 
 
 def _add_urls(part: bytes, table: Table) -> None:
-    """Add the URLs of an input to the table, for the reply may repeat them."""
+    """Add the URLs of an input to the table, because the reply may contain them."""
     if b"url" not in part:
         return
     input = _decode(part)
@@ -233,7 +231,7 @@ def _add_urls(part: bytes, table: Table) -> None:
 
 
 def _url(url: str, pseudonyms: Pseudonyms) -> str:
-    """Replace the host, the query and the fragment of a URL; keep its path."""
+    """Redact the host, query and fragment of a URL; keep its path."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -256,15 +254,15 @@ class _Walk:
         self.table = table
 
     def text(self, text: str) -> str:
-        """Redact a text that somebody wrote."""
+        """Redact a text for people."""
         return self.table.text(text)
 
     def technical(self, text: str) -> str:
-        """Redact a URL, or the name of something."""
+        """Redact a URL or a name."""
         return self.table.text(text)
 
     def reply(self, reply: Any) -> Any:
-        """Redact a reply; its interlocutor and its session are the user's."""
+        """Redact a reply, its interlocutor and its session."""
         if not isinstance(reply, dict):
             return self.structure(reply)
         walks = {"session": self.session, "interlocutor": self.interlocutor}
@@ -274,11 +272,11 @@ class _Walk:
         }
 
     def interlocutor(self, user: Any) -> Any:
-        """Redact the user of a reply."""
+        """Redact the interlocutor of a reply."""
         return _user(user, self.table)
 
     def session(self, session: Any) -> Any:
-        """Redact a session, whose values are the program's."""
+        """Redact the values of a session, which the program defines."""
         if isinstance(session, dict):
             return {
                 self.table.exactly(name): self.session(value)
@@ -294,7 +292,7 @@ class _Walk:
         return session
 
     def structure(self, value: Any, name: str = "") -> Any:
-        """Redact actions and inputs, but for what the platform gives a meaning."""
+        """Redact actions and inputs, except values that the platform defines."""
         if isinstance(value, str):
             return self.technical(value) if name in _TECHNICAL else self.text(value)
         if isinstance(value, list):
@@ -321,20 +319,20 @@ class _WithoutTexts(_Walk):
         return blank(text)
 
 
-#: Keys whose values are the platform's words.
+#: Keys whose values the platform defines.
 _STRUCTURAL: Final = frozenset({"type", "kind", "service", "id", "code"})
-#: Keys whose values are the program's.
+#: Keys whose values the program defines.
 _FREE: Final = frozenset({"sessionValues", "payload", "values"})
-#: Keys whose values are not texts that people read.
+#: Keys whose values are not texts for people.
 _TECHNICAL: Final = frozenset(
     {"url", "imageURL", "imageUrl", "event", "key", "name", "recipient", "fromEmail"}
 )
 
 
-#: How many users' pseudonyms are kept in memory.
+#: The maximum number of users whose pseudonyms are cached.
 _MOST_USERS: Final = 1000
 _ALPHANUMERIC: Final = re.compile(r"[^\W_]")
-#: Words of a name: what is between white space and punctuation.
+#: Matches the words of a name, between white space and punctuation.
 _NAME: Final = re.compile(r"[^\s!-/:-@\[-`{-~\xa0-\xbf\u2000-\u206f\u3000-\u303f]+")
 _NOT_PERSONAL: Final = frozenset({"true", "false", "yes", "no", "null", "none"})
 
@@ -344,7 +342,7 @@ _PARTS: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
 def _parts(part: bytes | Raw | None) -> dict[str, Raw]:
-    """Return the parts of a JSON object; none if it is something else."""
+    """Return the parts of a JSON object; of another value, an empty dict."""
     try:
         return {} if part is None else _PARTS.decode(part)
     except msgspec.ValidationError:
@@ -352,7 +350,7 @@ def _parts(part: bytes | Raw | None) -> dict[str, Raw]:
 
 
 def _strict(document: bytes) -> bytes:
-    """Return a JSON document without lone surrogates, which Python reads."""
+    """Return a JSON document without lone surrogates, which Python would accept."""
     text = json.dumps(json.loads(document), ensure_ascii=False)
     return text.encode("utf-8", "replace")
 

@@ -25,14 +25,14 @@ __all__ = [
 def open_store(
     value: str | ReplayStore | None, capacity: int = 50_000
 ) -> ReplayStore | None:
-    """Return the store that ``CLUSTAAR_REPLAY_STORE`` names.
+    """Create the store that ``CLUSTAAR_REPLAY_STORE`` names.
 
-    Nothing is opened or connected to before the first delivery.
+    The store opens its file or connection at the first delivery.
 
     :param value: ``memory``, ``off`` or None, a URL, or a store.
-    :param capacity: the maximum number of deliveries in a store in memory.
-    :raises ConfigurationError: if the text names no store. The message does not show
-        it, since it may contain a password.
+    :param capacity: the maximum number of deliveries in the memory store.
+    :raises ConfigurationError: if the value does not name a store. The message does not
+        contain the value, because it may contain a password.
     """
     if value is None or value == "off":
         return None
@@ -46,16 +46,16 @@ def open_store(
     if scheme in ("redis", "rediss", "unix"):
         return RedisReplayStore(value)
     raise ConfigurationError(
-        "Unknown replay store. Write 'memory', 'off', or a URL that begins with "
+        "Unknown replay store. Use 'memory', 'off', or a URL that begins with "
         "'sqlite:///', 'redis://', 'rediss://' or 'unix://'."
     )
 
 
 def check_store(store: ReplayStore, *, timeout: float | None = None) -> None:
-    """Record a delivery that nobody sends, and release it, to see if the store works.
+    """Check that a store works: claim and release an invented delivery.
 
-    :param timeout: how many seconds the store may take. Default: no limit.
-    :raises ReplayStoreError: if it does not work, or takes longer.
+    :param timeout: how long to wait, in seconds. Default: no limit.
+    :raises ReplayStoreError: if the store fails, or takes longer.
     """
     outcome: list[Exception | None] = []
 
@@ -71,7 +71,9 @@ def check_store(store: ReplayStore, *, timeout: float | None = None) -> None:
     thread.start()
     thread.join(timeout)
     if not outcome:
-        raise ReplayStoreError(f"The replay store takes more than {timeout:g} seconds.")
+        raise ReplayStoreError(
+            f"The replay store does not answer within {timeout:g} s."
+        )
     if outcome[0] is not None:
         raise outcome[0]
 
@@ -80,12 +82,12 @@ def _sqlite_path(rest: str) -> str:
     path = rest.removeprefix("/")
     if path == ":memory:":
         raise ConfigurationError(
-            "A replay store in SQLite's ':memory:' would be a separate one for each "
-            "process. Write 'memory' for that, or the path of a file."
+            "SQLite's ':memory:' would be a separate replay store in each process. "
+            "Use 'memory', or the path of a file."
         )
     if path == rest or not path:
         raise ConfigurationError(
-            "The URL of the replay store has no path. Write 'sqlite:///replay.db', or "
+            "The URL of the replay store has no path. Use 'sqlite:///replay.db', or "
             "'sqlite:////var/lib/bot/replay.db' with four slashes for an absolute path."
         )
     return path

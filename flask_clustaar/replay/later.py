@@ -1,4 +1,4 @@
-"""Do later what a database could not do when it was asked."""
+"""Retry database calls in the background."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-#: How many seconds pass between two attempts.
+#: The pause between two attempts, in seconds.
 PAUSE: Final = 0.5
-#: How many calls wait at most, so that a database that is away costs little memory.
+#: The maximum number of waiting calls, which limits memory during an outage.
 MOST: Final = 10_000
 
 
 class Later:
-    """Repeat calls in a thread until they succeed; there is a thread only meanwhile."""
+    """Retries calls in a thread until they succeed; then the thread ends."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,12 +23,12 @@ class Later:
         self._thread: threading.Thread | None = None
 
     def add(self, call: Callable[[], object], *, seconds: float) -> None:
-        """Repeat a call until it raises nothing, or so many seconds have passed."""
+        """Retry a call until it succeeds, or until *seconds* have passed."""
         with self._lock:
             if len(self._calls) == MOST:
                 return
             self._calls.append((time.monotonic() + seconds, call))
-            # After a fork the thread is not alive.
+            # After a fork, the thread does not exist.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, daemon=True)
                 self._thread.start()

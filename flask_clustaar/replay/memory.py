@@ -1,4 +1,4 @@
-"""Record deliveries in this process."""
+"""The replay store in memory, for one process."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .store import Claim
 
 
 class _Record(NamedTuple):
-    #: When the record ends by the monotonic clock.
+    #: The end of the record on the monotonic clock.
     ends: float
-    #: When it ends by the system's clock, which judges if a delivery is fresh.
+    #: The end on the system clock, which decides whether a delivery is fresh.
     ends_by_system: float
     token: str
     reply: bytes | None
 
 
 class MemoryReplayStore:
-    """Record deliveries in this process.
+    """Records deliveries in this process.
 
-    A record that is still needed is never dropped: a store full of them refuses the
-    next delivery with a :exc:`.ReplayStoreError`.
+    Records that are still needed are never dropped. If the store is full of them, the
+    next claim raises a :exc:`.ReplayStoreError`.
 
     :param capacity: the maximum number of deliveries.
     """
@@ -35,7 +35,7 @@ class MemoryReplayStore:
         self._lock = threading.Lock()
         self._tokens = map(str, itertools.count(1))
         self._records: dict[str, _Record] = {}
-        # A heap of when to look at which record. It may have ended later or earlier.
+        # A heap of times at which to check records. Their actual end may be different.
         self._due: list[tuple[float, str]] = []
 
     def __str__(self) -> str:
@@ -74,14 +74,14 @@ class MemoryReplayStore:
         if len(self._records) >= self._capacity and delivery not in self._records:
             raise ReplayStoreError(
                 f"The replay store is full: it holds {self._capacity} deliveries that "
-                "are all still needed. Raise 'CLUSTAAR_REPLAY_CAPACITY', or set "
+                "are still needed. Increase 'CLUSTAAR_REPLAY_CAPACITY', or set "
                 "'CLUSTAAR_REPLAY_STORE' to a database."
             )
         ends, ends_by_system = now + seconds, time.time() + seconds
         self._records[delivery] = _Record(ends, ends_by_system, token, reply)
         heapq.heappush(self._due, (ends, delivery))
-        # A delivery is due twice, for its lease and for its lifetime. Anything more
-        # was released.
+        # A delivery has two entries, for its lease and its lifetime. More entries are
+        # from released claims.
         if len(self._due) > 3 * self._capacity:
             self._due[:] = [(r.ends, name) for name, r in self._records.items()]
             heapq.heapify(self._due)
@@ -96,14 +96,14 @@ class MemoryReplayStore:
             left = _time_left(record)
             if left <= 0:
                 del records[name]
-            else:  # The system's clock was set back.
+            else:  # The system clock was set back.
                 heapq.heappush(due, (now + left, name))
 
 
 def _time_left(record: _Record) -> float:
-    """Return for how many seconds the record is still needed, by either clock.
+    """Return how long a record is still needed, in seconds: the longer of two clocks.
 
-    A system's clock that is set back makes old deliveries fresh again. One that is set
-    forward must not end the lease of a delivery that is being handled.
+    If the system clock is set back, old deliveries become fresh again. If it is set
+    forward, the lease of a running delivery must not end.
     """
     return max(record.ends - time.monotonic(), record.ends_by_system - time.time())

@@ -1,4 +1,4 @@
-"""Record deliveries in Redis, for several machines."""
+"""The replay store in Redis, for several machines."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ T = TypeVar("T")
 
 
 class RedisReplayStore:
-    """Record deliveries in Redis, for several machines.
+    """Records deliveries in Redis, for several machines.
 
-    It connects when first needed, and reconnects by itself. A command may take two
-    seconds, unless the URL says ``?socket_timeout=`` and ``&socket_connect_timeout=``.
-    A command that fails is sent once more on a new connection; each has the same
-    effect twice as once. What fails then is repeated in the background for a minute,
-    so that no delivery stays claimed by a request that was answered with an error.
+    It connects at the first delivery, and reconnects automatically. The timeout of a
+    command is two seconds; ``?socket_timeout=`` and ``&socket_connect_timeout=`` in the
+    URL change it. A failed command is retried once on a new connection; all commands
+    are idempotent. If the retry fails, completing and releasing a claim continue in the
+    background for a minute, so that a failed request does not block its delivery.
 
-    A record says that a delivery is running, done or free. A released delivery is
-    recorded as free, so that a claim that reaches Redis after its release, since the
-    network held it up, finds a record and does nothing.
+    A record says that a delivery is running, done or free. Released deliveries are
+    recorded as free. So a claim that the network delays until after its release finds a
+    record, and has no effect.
 
-    :param url: a URL as redis-py reads it: ``redis://``, ``rediss://``, ``unix://``.
-    :raises ConfigurationError: if redis-py is not installed or refuses the URL.
+    :param url: a URL for redis-py: ``redis://``, ``rediss://`` or ``unix://``.
+    :raises ConfigurationError: if redis-py is not installed or rejects the URL.
     """
 
     _RUNNING: Final = b"running:"
@@ -56,7 +56,7 @@ class RedisReplayStore:
         def attempt() -> Claim:
             if self._client.set(key, running, nx=True, px=milliseconds):
                 return mine
-            # None if the record ended in between; the next request can claim it.
+            # None if the record has just expired. The next request can claim it.
             value = self._client.get(key) or self._RUNNING
             if value == running:  # The answer to the first attempt was lost.
                 return mine
@@ -70,7 +70,7 @@ class RedisReplayStore:
         try:
             return self._twice(attempt)
         except ReplayStoreError:
-            # Redis may have recorded a claim that nobody knows of, or may yet do so.
+            # Redis may have recorded the claim, or may still do so.
             release = self._ending(mine, self._FREE + token.encode(), _KEEP_FREE)
             self._later.add(lambda: self._twice(release), seconds=lease)
             raise
@@ -94,7 +94,7 @@ class RedisReplayStore:
     def _ending(
         self, claim: Claim, record: bytes, seconds: float
     ) -> Callable[[], object]:
-        """Return what replaces the record of a claim."""
+        """Return a call that replaces the record of a claim."""
         key, running = self._key(claim.delivery), self._RUNNING + claim.token.encode()
         arguments = running, record, _milliseconds(seconds), self._FREE
         return lambda: self._run(_END, key, *arguments)
@@ -104,23 +104,23 @@ class RedisReplayStore:
         return f"clustaar:delivery:{delivery}"
 
     def _run(self, script: str, key: str, *arguments: bytes | int) -> object:
-        # Not by the script's digest: that would need a second answer if Redis has
-        # forgotten it.
+        # Not by the script's digest, which requires a second call if Redis has
+        # dropped the script.
         return self._client.eval(script, 1, key, *arguments)
 
     def _twice(self, attempt: Callable[[], T]) -> T:
-        """Return what an attempt gives, or the second one if the first fails.
+        """Call a function, and retry once if it fails.
 
-        A sender waits, so there is no third attempt and no pause.
+        There is no pause and no third attempt, because the platform waits.
         """
         try:
             return attempt()
         except Exception:
-            # What broke one connection may have broken those that wait for their use.
+            # The idle connections of the pool are probably also broken.
             self._client.connection_pool.disconnect(inuse_connections=False)
         try:
             return attempt()
-        except Exception as error:  # Including what an odd option of the URL causes.
+        except Exception as error:  # Options in the URL can cause any exception.
             raise ReplayStoreError(
                 f"The replay store in {self} failed: {type(error).__name__}."
             ) from error
@@ -134,13 +134,13 @@ def _client(url: str) -> Any:
         from redis.retry import Retry
     except ImportError as error:
         raise ConfigurationError(
-            "The replay store needs the package 'redis'. "
+            "The replay store requires the package 'redis'. "
             'Install it with: pip install "Flask-Clustaar[redis]"'
         ) from error
     options: dict[str, Any] = {"socket_timeout": 2, "socket_connect_timeout": 2}
     try:
-        # This connection is never used: what is wrong in the URL would otherwise show
-        # at the first delivery, and a database that is not a number never.
+        # This connection is never opened. Creating it reports errors in the URL now,
+        # and not at the first delivery.
         redis.ConnectionPool.from_url(url).make_connection()
         parts = urlsplit(url)
         database = parts.path.strip("/")
@@ -148,11 +148,11 @@ def _client(url: str) -> Any:
             options |= _KEEP_ALIVE
             int(database or 0)
         client = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options)
-    except Exception:  # Its message may contain a part of the password.
+    except Exception:  # Its message may contain parts of the password.
         raise ConfigurationError(
-            "The URL of the replay store is not one that redis-py can read. Write "
-            "it as 'redis://user:password@host:6379/0', with special characters "
-            "of the password percent-encoded."
+            "The URL of the replay store is invalid. Write it as "
+            "'redis://user:password@host:6379/0', and percent-encode special "
+            "characters of the password."
         ) from None
     return client
 
@@ -161,14 +161,14 @@ def _milliseconds(seconds: float) -> int:
     return max(1, round(seconds * 1000))
 
 
-#: For how many seconds to try to record how a delivery ended.
+#: How long to retry completing or releasing a claim, in seconds.
 _FINISH_WITHIN: Final = 60
-#: For how many seconds a delivery is recorded as free. A claim that was held up longer
-#: claims a delivery that is no longer fresh.
+#: The lifetime of a free record, in seconds. After that time, a delayed claim is for a
+#: delivery that is no longer fresh.
 _KEEP_FREE: Final = 60
 
-#: Balancers and NAT forget an idle connection after some minutes, without a word. The
-#: system asks each minute, and closes a connection that gives no answer three times.
+#: Load balancers and NAT silently drop idle connections after some minutes. TCP
+#: keep-alive probes each minute, and closes a connection after three missing answers.
 _KEEP_ALIVE: Final = {
     "socket_keepalive": True,
     "socket_keepalive_options": {
@@ -182,10 +182,10 @@ _KEEP_ALIVE: Final = {
     },
 }
 
-# Each of these can be run twice, with the same result as once.
+# All scripts are idempotent.
 # KEYS: the delivery; ARGV: the record of the claim, the one that replaces it, its
-# lifetime, how free records begin. A free one is replaced as well, so that a claim
-# that saw it, and is late, finds another one.
+# lifetime, the prefix of free records. A free record is also replaced, so that a
+# delayed claim that saw it finds another one.
 _END: Final = """
 local held = redis.call('GET', KEYS[1])
 if not held or held == ARGV[1] or held:sub(1, #ARGV[4]) == ARGV[4] then

@@ -1,4 +1,4 @@
-"""Record deliveries in a file, for several processes on one machine."""
+"""The replay store in a SQLite file, for several processes on one machine."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from .store import Claim
 
 logger: logging.Logger = logging.getLogger("flask_clustaar")
 
-#: How many seconds a delivery waits at most while others use the database.
+#: How long a delivery waits for a locked database, in seconds.
 BUSY_TIMEOUT: Final = 5.0
-#: The same after one has waited too long, until the database can be used again.
-#: Otherwise each thread of a server waits, and the next requests wait for a thread.
+#: The same, in seconds, after a timeout until the database can be used again. With the
+#: longer timeout, all threads of a server would wait, and block further requests.
 LOCKED_TIMEOUT: Final = 0.1
-#: For how many seconds to try to record how a delivery ended.
+#: How long to retry completing or releasing a claim, in seconds.
 FINISH_WITHIN: Final = 60
 
 
 class SQLiteReplayStore:
-    """Record deliveries in a file, for several processes on one machine.
+    """Records deliveries in a SQLite file, for several processes on one machine.
 
-    The file is created when it is first needed, readable by its owner only. Put it on
+    The file is created at the first delivery, and only its owner can read it. Put it on
     a local disk, and do not use the application's own database.
 
-    :param path: the file. A relative path is resolved now, and not again.
+    :param path: the file. A relative path is resolved once, now.
     :raises ConfigurationError: if it is a directory, or its directory does not exist.
     """
 
-    # Locks of files do not survive a fork, so a child with an inherited connection
-    # could damage the file. A fork waits until no store has a connection.
+    # File locks do not survive a fork, so a child process with an inherited connection
+    # could damage the file. A fork waits until no store has an open connection.
     _stores: ClassVar[WeakSet[SQLiteReplayStore]] = WeakSet()
     _stores_lock: ClassVar = threading.Lock()
     _locked_for_fork: ClassVar[list[SQLiteReplayStore]] = []
@@ -48,7 +48,7 @@ class SQLiteReplayStore:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._connection: sqlite3.Connection | None = None
         self._path = os.path.abspath(path)
-        # SQLite writes one transaction after the other anyway.
+        # SQLite serialises write transactions anyway.
         self._lock = threading.Lock()
         self._file: tuple[int, int] | None = None
         self._claims = 0
@@ -61,8 +61,8 @@ class SQLiteReplayStore:
             )
         if os.path.isdir(self._path):
             raise ConfigurationError(
-                f"The replay store '{self._path}' is a directory. Name a file in it, "
-                "which will be created."
+                f"The replay store '{self._path}' is a directory. Use the path of a "
+                "file; it will be created."
             )
         with self._stores_lock:
             self._stores.add(self)
@@ -129,7 +129,7 @@ class SQLiteReplayStore:
 
     @contextmanager
     def _transaction(self, timeout: float) -> Iterator[sqlite3.Connection]:
-        """Give a connection in a transaction, or fail after *timeout* seconds."""
+        """Yield a connection in a transaction; raise after *timeout* seconds."""
         deadline = time.monotonic() + timeout
         if not self._lock.acquire(timeout=timeout):
             self._is_locked = True
@@ -145,7 +145,7 @@ class SQLiteReplayStore:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
         except (sqlite3.Error, OSError) as error:
-            self._close()  # The next transaction starts afresh.
+            self._close()  # The next transaction opens a new connection.
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             self._is_locked = code == sqlite3.SQLITE_BUSY
             if code == sqlite3.SQLITE_CORRUPT:
@@ -161,29 +161,30 @@ class SQLiteReplayStore:
         )
 
     def _set_aside(self) -> None:
-        """Rename the file, which a power failure has damaged, so that a new one comes.
+        """Rename a damaged file, so that a new one is created.
 
-        Do nothing if another worker has done it.
+        Does nothing if another worker has already renamed it.
         """
         if self._file != _identity(self._path):
             return
         with suppress(OSError):
             os.replace(self._path, f"{self._path}.damaged")
             logger.error(
-                "The file of the replay store '%s' is damaged. It is now '%s.damaged', "
-                "and a new one is used. Deliveries that it had recorded can run again.",
+                "The file of the replay store '%s' is damaged. It was renamed to "
+                "'%s.damaged', and replaced by a new file. Deliveries recorded in the "
+                "old file can run again.",
                 self._path,
                 self._path,
             )
 
     def _current_connection(self, deadline: float) -> sqlite3.Connection:
-        """Return a connection to the file that is at the path now."""
+        """Return a connection to the file that is currently at the path."""
         if self._connection is not None:
             if self._file == _identity(self._path):
                 return self._connection
             logger.error(
-                "The file of the replay store '%s' was deleted or replaced, so a new "
-                "one is used. Deliveries that the old one had recorded can run again.",
+                "The file of the replay store '%s' was deleted or replaced, and a new "
+                "file is used. Deliveries recorded in the old file can run again.",
                 self._path,
             )
             self._close()
@@ -228,7 +229,7 @@ class SQLiteReplayStore:
         cls._stores_lock.release()
 
 
-# Where there is no fork, there is no hook for it.
+# Platforms without fork have no such hook.
 getattr(os, "register_at_fork", dict)(
     before=SQLiteReplayStore._before_fork,
     after_in_parent=SQLiteReplayStore._after_fork,
@@ -236,11 +237,11 @@ getattr(os, "register_at_fork", dict)(
 )
 
 _SET_UP: Final = (
-    # One file and nothing beside it that workers would share: it can be deleted, and
-    # the next delivery makes a new one.
+    # In this mode there is only one file. It can be deleted at any time, and the next
+    # delivery creates a new one.
     "PRAGMA journal_mode = TRUNCATE",
-    # A record survives the process, but not always a power failure. The machine needs
-    # longer to start than a delivery is fresh.
+    # Records survive the process, but not always a power failure. By the time the
+    # machine has started again, the deliveries are no longer fresh.
     "PRAGMA synchronous = OFF",
     "CREATE TABLE IF NOT EXISTS clustaar_deliveries (delivery TEXT PRIMARY KEY,"
     " token TEXT NOT NULL, ends REAL NOT NULL, reply BLOB) WITHOUT ROWID",
@@ -249,9 +250,9 @@ _SET_UP: Final = (
 
 
 def _execute(connection: sqlite3.Connection, statement: str, deadline: float) -> None:
-    """Execute a statement, again while another process has the file locked.
+    """Execute a statement; retry while another process locks the file.
 
-    SQLite could wait by itself, but that would stop every greenlet of a gevent worker.
+    SQLite's own waiting would block all greenlets of a gevent worker.
     """
     pauses = chain((0.001, 0.002, 0.005, 0.01), repeat(0.025))
     while True:
@@ -276,7 +277,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _explain_access(path: str) -> str:
-    """Return a sentence that says who may write the file, if this process may not."""
+    """Return a sentence about permissions, if this process cannot write the file."""
     by_effective_user = os.access in os.supports_effective_ids
     for place in (path, os.path.dirname(path)):
         if not by_effective_user or not os.path.exists(place):
@@ -284,7 +285,7 @@ def _explain_access(path: str) -> str:
         if not os.access(place, os.W_OK, effective_ids=True):
             owner, user = _user_name(os.stat(place).st_uid), _user_name(os.geteuid())
             return (
-                f" The user '{user}' may not write '{place}', which belongs to "
+                f" The user '{user}' cannot write '{place}', which belongs to "
                 f"'{owner}'. Run the server and commands such as "
                 "'flask clustaar send' as the same user."
             )
@@ -292,7 +293,7 @@ def _explain_access(path: str) -> str:
 
 
 def _user_name(uid: int) -> str:
-    import pwd  # Only where files have an owner.
+    import pwd  # Only on systems where files have owners.
 
     try:
         return pwd.getpwuid(uid).pw_name

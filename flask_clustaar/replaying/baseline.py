@@ -1,4 +1,4 @@
-"""Answers of another version of the program, from a worktree of its repository."""
+"""Get the answers of another git revision of the program, from a worktree."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .sender import Replayed
 
 
 class BaselineError(Exception):
-    """The other version cannot answer; the message says why."""
+    """The other revision cannot run; the message says why."""
 
 
 @contextmanager
 def worktree(ref: str, directory: Path) -> Iterator[tuple[Path, Path]]:
-    """Check a version out beside the repository, and remove it afterwards.
+    """Check out a revision in a temporary worktree.
 
-    :param ref: what git calls a version: a branch, a tag, a commit.
+    :param ref: the revision: a branch, a tag or a commit.
     :param directory: a directory in the repository.
-    :return: the root of the repository, and the root of the other version.
-    :raises BaselineError: if git cannot do it.
+    :return: the root of the repository, and the root of the worktree.
+    :raises BaselineError: if git fails.
     """
     root = Path(_git(directory, "rev-parse", "--show-toplevel"))
     commit = _git(
@@ -47,13 +47,13 @@ def worktree(ref: str, directory: Path) -> Iterator[tuple[Path, Path]]:
 def answer(
     root: Path, other: Path, app: str | None, arguments: list[str], answers: Path
 ) -> None:
-    """Let the other version replay, and write its answers to a file.
+    """Run the replay in the other revision; it writes its answers to a file.
 
-    It runs in the same directory of its worktree, with the same environment.
+    It runs in the same directory of the worktree, with the same environment.
 
-    :param app: what ``flask --app`` was given.
-    :param arguments: those of ``flask clustaar replay``.
-    :raises BaselineError: if it fails.
+    :param app: the value of ``flask --app``.
+    :param arguments: the arguments for ``flask clustaar replay``.
+    :raises BaselineError: if the command fails.
     """
     directory = other / Path.cwd().resolve().relative_to(root)
     command = [sys.executable, "-m", "flask", *(["--app", app] if app else [])]
@@ -72,7 +72,7 @@ def answer(
 
 
 def check_inside(app: Flask, other: Path) -> None:
-    """Check that an application is the one of the other version.
+    """Check that an application was imported from the other revision.
 
     :raises BaselineError: if it was imported from elsewhere.
     """
@@ -86,7 +86,7 @@ def check_inside(app: Flask, other: Path) -> None:
 
 
 def write_answer(file: BinaryIO, recorded: Recorded, replayed: Replayed) -> None:
-    """Append an answer to the file of the other version."""
+    """Append an answer to the file of answers."""
     row = {
         "line": recorded.line,
         "status": replayed.status,
@@ -98,9 +98,9 @@ def write_answer(file: BinaryIO, recorded: Recorded, replayed: Replayed) -> None
 
 
 def read_answer(file: BinaryIO, line: int) -> Replayed:
-    """Return the next answer of the other version.
+    """Return the next answer of the other revision.
 
-    :raises BaselineError: if it is not the one to a line.
+    :raises BaselineError: if it is missing, or for another line.
     """
     row: dict[str, Any] = json.loads(file.readline() or b"{}")
     if row.get("line") != line:
@@ -111,7 +111,7 @@ def read_answer(file: BinaryIO, line: int) -> Replayed:
 
 
 def _environment(root: Path, other: Path) -> dict[str, str]:
-    """Return the environment, with paths into the repository changed."""
+    """Return the environment, with paths in the repository mapped to the worktree."""
     environment = dict(os.environ)
     entries = []
     for entry in environment.get("PYTHONPATH", "").split(os.pathsep):

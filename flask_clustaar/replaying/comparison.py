@@ -1,4 +1,4 @@
-"""Compare a recorded reply with that of the current code."""
+"""Compare a recorded reply with the reply of the current code."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Kind = Literal["changed", "added", "removed", "status"]
 
 
 class Difference(NamedTuple):
-    """One thing that differs, and where."""
+    """A difference between two replies."""
 
-    #: Dotted, with ``*`` for indices and ids; empty for the whole answer.
+    #: The dotted path, with ``*`` for indices and ids; empty for the whole answer.
     path: str
     kind: Kind
     #: The recorded value, and the new one.
@@ -28,10 +28,10 @@ class Difference(NamedTuple):
 
 
 def compare(recorded: Recorded, replayed: Replayed) -> list[Difference]:
-    """Return how an answer differs from the recorded one.
+    """Return the differences between an answer and the recorded one.
 
-    Without a recorded reply only the status counts; without a status, nothing. Of two
-    problems only status and code are compared: their texts are for people.
+    Without a recorded reply, only the status is compared; without a status, nothing. Of
+    problems, only status and code are compared, because their texts may change.
     """
     if recorded.status is None:
         return []
@@ -46,20 +46,20 @@ def compare(recorded: Recorded, replayed: Replayed) -> list[Difference]:
     old, new = _json(recorded.reply), _json(replayed.reply)
     if recorded.redact == "texts":
         new = blank_reply(new)
-    if _sorted(old) == _sorted(new):  # Nearly always: what follows takes longer.
+    if _sorted(old) == _sorted(new):  # The usual case; the rest is slower.
         return []
     return list(_Comparison(_normal(recorded)).differences(old, new, ()))
 
 
 def outcome(status: int, code: str | None) -> str:
-    """Return what was answered, such as ``500 handler_failed``."""
+    """Return status and code, such as ``500 handler_failed``."""
     return f"{status} {code}" if code else str(status)
 
 
 def _normal(recorded: Recorded) -> Callable[[str], str]:
-    """Return what leaves out of a text what depends on how it is redacted."""
+    """Return a function that removes from a text what depends on the redaction."""
     if recorded.redact == "texts":
-        # A pseudonym is longer or shorter than a name.
+        # A pseudonym can be longer or shorter than a name.
         return lambda text: _BLANK.sub("x", text)
     if recorded.redact == "pseudonyms":
         known = recorded.request.decode()
@@ -73,14 +73,14 @@ _BLANK: Final = re.compile("x+")
 class _Comparison:
     """Compares JSON values.
 
-    :param normal: is applied to both texts before they are compared.
+    :param normal: applied to texts before they are compared.
     """
 
     def __init__(self, normal: Callable[[str], str]) -> None:
         self._normal = normal
 
     def differences(self, old: Any, new: Any, path: tuple[str, ...]) -> Any:
-        """Yield the differences of two JSON values."""
+        """Yield the differences between two JSON values."""
         if isinstance(old, dict) and isinstance(new, dict):
             if old.get("type") != new.get("type"):
                 yield _difference(path, "changed", old, new)
@@ -99,7 +99,7 @@ class _Comparison:
             yield _difference(path, "changed", old, new)
 
     def _of_lists(self, old: list[Any], new: list[Any], path: tuple[str, ...]) -> Any:
-        """Yield the differences of two lists, but for what they begin or end with."""
+        """Yield the differences between two lists, without their common ends."""
         shorter = min(len(old), len(new))
         start = end = 0
         while start < shorter and self._equal(old[start], new[start]):
@@ -129,7 +129,7 @@ def _sorted(value: Any) -> bytes:
     return msgspec.json.encode(value, order="sorted")
 
 
-#: A key that is not the program's, but made of data.
+#: A key that is data, and not a name.
 _ID: Final = re.compile(r"[0-9a-f]{24}|\d+|.*@.*")
 
 
@@ -140,7 +140,7 @@ def _difference(
 
 
 def _json(reply: bytes | None) -> Any:
-    """Return a reply as a JSON value; the text, if it is not JSON."""
+    """Return a reply as a JSON value, or as text if it is not JSON."""
     try:
         return msgspec.json.decode(reply or b"null")
     except (msgspec.DecodeError, UnicodeDecodeError):

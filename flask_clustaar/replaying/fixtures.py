@@ -1,4 +1,4 @@
-"""Tests from recordings: a request and its reply in a file, for pytest."""
+"""Tests from recordings: files with a request and its reply, for pytest."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .sender import Replayed, Sender
 
 
 class Replay:
-    """A recorded request, and what the current code answers to it.
+    """The answer of the current code to a recorded request.
 
-    Its text tells what differs, so that a failed assertion shows it.
+    Its ``repr()`` lists the differences, so that failed assertions show them.
     """
 
     def __init__(
@@ -29,14 +29,14 @@ class Replay:
         self._name = name
         #: The HTTP status.
         self.status: int = replayed.status
-        #: The reply as a JSON value.
+        #: The reply, as a JSON value.
         self.reply: Any = _json(replayed.reply)
-        #: How it differs from the recorded reply.
+        #: The differences from the recorded reply.
         self.differences: list[Difference] = differences
 
     @property
     def same_reply(self) -> bool:
-        """Whether the reply is as recorded."""
+        """Whether the reply is the same as recorded."""
         return not self.differences
 
     def __repr__(self) -> str:
@@ -47,7 +47,7 @@ class Replay:
         return f"<Replay of {self._name}: {'; '.join([*told[:_TOLD], *more])}>"
 
 
-#: How many differences are told.
+#: The maximum number of differences in the ``repr()``.
 _TOLD = 5
 
 
@@ -55,7 +55,7 @@ class Recording:
     """A request and its reply in a file.
 
     :param path: the file, written by ``flask clustaar replay --as-test``.
-    :param update: whether to write the new reply to the file if it differs.
+    :param update: whether to update the file if the reply differs.
     """
 
     def __init__(self, path: Path, *, update: bool = False) -> None:
@@ -65,18 +65,18 @@ class Recording:
 
     @property
     def request(self) -> Any:
-        """The request's body as a JSON value."""
+        """The body of the request, as a JSON value."""
         return self._row["request"]
 
     @property
     def reply(self) -> Any:
-        """The recorded reply as a JSON value."""
+        """The recorded reply, as a JSON value."""
         return self._row["reply"]
 
     def replayed_by(self, client: ClustaarClient) -> Replay:
         """Send the request to the application of a client, signed now.
 
-        The conversation of the client does not matter.
+        The state of the client's conversation has no effect.
         """
         sender = Sender(client.app, client.webhook)
         with sender.sending():
@@ -103,7 +103,7 @@ class Recording:
             "status": replayed.status,
             "code": replayed.code,
             "reply": _json(replayed.reply),
-            # The reply is the bot's own again.
+            # Now the file contains the actual reply, without redaction.
             "redact": "none",
         }
         _dump(self._path, self._row)
@@ -112,13 +112,14 @@ class Recording:
 def write_test(
     recorded: Recorded, directory: Path, name: str, *, several: bool
 ) -> list[Path]:
-    """Write a recorded request, and a test that replays it.
+    """Write a file with a recorded request, and a test that replays it.
 
-    :param directory: where the test goes; the request goes to ``recordings`` below.
-    :param name: the name of both, such as ``2026-11-25-714``.
+    :param directory: the directory of the test. The request is written to its
+        subdirectory ``recordings``.
+    :param name: the name of both files, such as ``2026-11-25-714``.
     :param several: whether the application has several webhooks.
-    :return: the files.
-    :raises FileExistsError: if there are such files already.
+    :return: the paths of the files.
+    :raises FileExistsError: if such a file exists.
     """
     identifier = re.sub(r"\W", "_", name)
     client = "clustaar_client"
@@ -143,7 +144,7 @@ def write_test(
     test.write_text(
         f'"""The reply to a recorded request does not change."""\n\n\n'
         f"def test_recording_{identifier}({argument}, recording):\n"
-        f'    """The reply is as recorded."""\n'
+        f' """The reply is the same as recorded."""\n'
         f'    assert recording("{fixture.name}").replayed_by({client}).same_reply\n',
         encoding="utf-8",
     )
@@ -156,7 +157,7 @@ def _dump(path: Path, row: dict[str, Any]) -> None:
 
 
 def _json(body: bytes) -> Any:
-    """Return a body as a JSON value; its text, if it is not JSON."""
+    """Return a body as a JSON value, or as text if it is not JSON."""
     try:
         return msgspec.json.decode(body)
     except msgspec.DecodeError:

@@ -14,13 +14,13 @@ import msgspec
 from ..recording.delivery import VERSION
 from ..verification import ReceivedRequest
 
-#: The bytes of a document that is read as a whole.
+#: The maximum size of a document that is read as a whole, in bytes.
 _MOST: Final = 100_000_000
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A request, and what was answered to it."""
+    """A recorded request, and its answer."""
 
     #: The number of its line, from 1.
     line: int
@@ -29,7 +29,7 @@ class Recorded:
     status: int | None = None
     #: The reply as JSON; None if none was recorded.
     reply: bytes | None = None
-    #: The code of the problem.
+    #: The code of the problem; None for a reply.
     code: str | None = None
     #: The class of the exception.
     error: str | None = None
@@ -39,13 +39,13 @@ class Recorded:
     app: str | None = None
     webhook: str | None = None
     at: float | None = None
-    #: How it is redacted.
+    #: The redaction of the recording.
     redact: str = "none"
     #: The line as a JSON value; None if it is not a line of a recording.
     row: dict[str, Any] | None = None
 
     def step(self) -> tuple[str | None, str | None]:
-        """Return the id and the name of the step; None for what is not there."""
+        """Return the id and the name of the step; None for missing values."""
         try:
             step = msgspec.json.decode(self.request)["data"]["step"]
             return step.get("id"), step.get("name")
@@ -59,9 +59,9 @@ class Skipped:
 
     line: int
     reason: str
-    #: What it says, if it is a line of a recording.
+    #: The line as a JSON value, if it is a line of a recording.
     row: dict[str, Any] | None = None
-    #: Whether something is wrong with it.
+    #: Whether the line is damaged.
     damaged: bool = True
 
 
@@ -70,7 +70,7 @@ Line = Recorded | Skipped
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a file, or a compressed one."""
+    """Open a file, which may be compressed."""
     with path.open("rb") as file:
         if path.suffix != ".gz":
             yield file
@@ -82,7 +82,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 def read(file: BinaryIO) -> Iterator[tuple[Line, int]]:
     """Yield each line of a recording, and its size in bytes.
 
-    A document of another kind that can be replayed has as many lines as requests.
+    Other documents that can be replayed yield one line for each request.
     """
     first = file.readline()
     if not _is_row(first):
@@ -114,8 +114,8 @@ def _read_row(number: int, line: bytes) -> Line:
     if row["v"] != VERSION:
         return Skipped(
             number,
-            f"it has version {row['v']}, and this version of Flask-Clustaar reads "
-            f"{VERSION}",
+            f"it has version {row['v']}, but this version of Flask-Clustaar reads "
+            f"only {VERSION}",
         )
     if not isinstance(row.get("request"), str):
         return Skipped(number, "its request is not recorded", row, damaged=False)
@@ -159,7 +159,7 @@ def _read_other(content: bytes) -> list[Line] | None:
 
 
 def _webhook_calls(document: Any) -> Iterator[dict[str, Any]]:
-    """Yield the calls of a webhook in debug output of the platform."""
+    """Yield the webhook calls in debug output of the platform (PROTOCOL 8)."""
     if isinstance(document, list):
         for each in document:
             yield from _webhook_calls(each)

@@ -1,4 +1,4 @@
-"""Show a summary: as text, as JSON, and as JUnit XML."""
+"""Format a summary as text, JSON or JUnit XML."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..wire import JSON
 from .comparison import Difference
 from .summary import Group, Summary, ordered
 
-#: How many characters of a value are shown.
+#: The maximum length of a shown value.
 _SHOWN = 60
-#: How many paths of a group are shown.
+#: The maximum number of shown paths per group.
 _PATHS = 3
 
 
 def as_text(summary: Summary, groups: list[Group], seconds: float) -> list[str]:
-    """Return a line for each group, below one for all requests."""
+    """Return lines: one for all requests, and one for each group."""
     different = sum(group.count for group in groups)
     same = summary.replayed - different - summary.without_reply
     lines = [
@@ -47,7 +47,7 @@ def as_text(summary: Summary, groups: list[Group], seconds: float) -> list[str]:
 
 
 def as_json(summary: Summary, groups: list[Group], seconds: float) -> JSON:
-    """Return all that is known, for programs."""
+    """Return the whole summary as JSON."""
     different = sum(group.count for group in groups)
     return {
         "replayed": summary.replayed,
@@ -93,12 +93,12 @@ def as_junit(summary: Summary, groups: list[Group], seconds: float) -> bytes:
 
 
 def handlers_of(group: Group) -> str:
-    """Return the handlers that answered when it was recorded."""
+    """Return the names of the handlers that answered at the time of the recording."""
     return _names(group.handlers) or "(no handler)"
 
 
 def what_of(group: Group) -> str:
-    """Return what differs."""
+    """Describe what differs."""
     example = group.example
     if group.kind == "status":
         difference = example.difference
@@ -114,7 +114,7 @@ def what_of(group: Group) -> str:
 
 
 def example_of(group: Group, *, several: bool) -> str:
-    """Return the line of an example, and what differs there.
+    """Describe an example: its line, and what differs.
 
     :param several: whether to name the file.
     """
@@ -126,7 +126,7 @@ def example_of(group: Group, *, several: bool) -> str:
 
 
 def difference_of(difference: Difference) -> str:
-    """Return where and how an answer differs."""
+    """Describe a difference: its path, kind and values."""
     place = printable(difference.path) or "answer"
     return f"{place} {difference.kind}: {_values(difference)}"
 

@@ -1,4 +1,4 @@
-"""Choose which lines of recordings are replayed, and by which webhook."""
+"""Select the lines of recordings to replay, and the webhook for each line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .reader import Line, Recorded, Skipped, opened, read
 from .sender import Sender
 from .summary import Summary
 
-#: What lines can be chosen by.
+#: The keys of ``--only``, with a function that compares.
 KEYS: Final[Mapping[str, Callable[[Recorded, str], bool]]] = {
     "step": lambda recorded, wanted: wanted in recorded.step(),
     "handler": lambda recorded, wanted: any(
@@ -27,28 +27,28 @@ KEYS: Final[Mapping[str, Callable[[Recorded, str], bool]]] = {
 
 @dataclass
 class Selection:
-    """Which lines are replayed, and by which webhook."""
+    """Selects the lines to replay, and the webhook for each line."""
 
-    #: The name of the application, whose lines are replayed.
+    #: The name of the application; its lines are replayed.
     app: str
-    #: What sends to each webhook, by its name.
+    #: The sender for each webhook, by name.
     senders: Mapping[str, Sender]
-    #: What sends all lines, whatever webhook they are of.
+    #: The sender for all lines, independent of their webhook.
     sender: Sender | None = None
-    #: What lines must have, by :data:`KEYS`.
+    #: The required values of lines, by :data:`KEYS`.
     only: Mapping[str, str] = field(default_factory=dict)
-    #: The number of the only line.
+    #: The number of the only line to replay.
     line: int | None = None
-    #: How many lines are of other applications and webhooks.
+    #: The number of lines of other applications and webhooks, by reason.
     others: Counter[str] = field(default_factory=Counter)
 
     def lines(
         self, files: Sequence[Path], summary: Summary, progress: Callable[[int], object]
     ) -> Iterator[tuple[Recorded, Sender]]:
-        """Yield the lines, each with what sends it.
+        """Yield the lines, each with its sender.
 
         :param summary: counts the lines that are skipped.
-        :param progress: is called with the number of bytes that were read.
+        :param progress: called with the number of bytes that were read.
         """
         for path in files:
             summary.file = path.name
@@ -77,7 +77,7 @@ class Selection:
         return line, sender
 
     def _sender(self, line: Recorded) -> Sender | None:
-        """Return what sends a line; None if it is of another webhook."""
+        """Return the sender for a line; None if it is of another webhook."""
         if self.sender is None and line.webhook is not None:
             return self.senders.get(line.webhook)
         return self.sender or next(iter(self.senders.values()))

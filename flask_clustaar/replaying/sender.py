@@ -1,4 +1,4 @@
-"""Send recorded requests through a whole application in this process."""
+"""Send recorded requests to an application in this process."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from ..testing import ClustaarClient
 
 @dataclass(frozen=True)
 class Replayed:
-    """What the current code answers to a request."""
+    """The answer of the current code to a request."""
 
     status: int
-    #: The body.
+    #: The body of the answer.
     reply: bytes
     #: The names of the handlers that ran.
     handlers: tuple[str, ...] = ()
-    #: What a handler raised, such as ``KeyError: 'basket'``.
+    #: The exception of a handler, such as ``KeyError: 'basket'``.
     error: str | None = None
 
     @property
@@ -46,8 +46,8 @@ class Replayed:
 class Sender:
     """Signs requests as the platform does, and sends them to a webhook.
 
-    Handlers run for real. Deliveries are not recorded, neither by the replay store nor
-    by ``CLUSTAAR_RECORD``.
+    Handlers run with all side effects. Neither the replay store nor ``CLUSTAAR_RECORD``
+    records these requests.
     """
 
     def __init__(self, app: Flask, webhook: ClustaarWebhook) -> None:
@@ -61,14 +61,14 @@ class Sender:
 
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """Watch what the handlers do, and keep the log silent."""
+        """Observe the handlers, and silence the log."""
         installation = self._webhook.installation(self._app)
         store, recorder = installation.store, installation._recorder
         propagate = self._app.config["PROPAGATE_EXCEPTIONS"]
         logger = logging.getLogger("flask_clustaar")
         logger.addFilter(_nothing)
         installation.store = installation._recorder = None
-        # Exceptions are answered, as where a bot runs for good.
+        # Answer exceptions with 500, as in production.
         self._app.config["PROPAGATE_EXCEPTIONS"] = False
         try:
             with (

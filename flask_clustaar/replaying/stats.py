@@ -1,4 +1,4 @@
-"""Count what is in a recording: notifications, handlers, codes, latencies."""
+"""Compute statistics of a recording: counts and latencies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Latencies:
         return self._counts.total()
 
     def percentile(self, percent: float) -> float:
-        """Return the duration that so many of them do not exceed."""
+        """Return a percentile of the durations, in milliseconds."""
         wanted, seen = percent / 100 * len(self), 0
         for ms in sorted(self._counts):
             seen += self._counts[ms]
@@ -33,7 +33,7 @@ class Latencies:
         return 0.0
 
     def as_json(self) -> dict[str, float]:
-        """Return how many there are, and how long they are."""
+        """Return the count and the percentiles."""
         return {
             "count": len(self),
             "p50_ms": self.percentile(50),
@@ -45,20 +45,20 @@ class Latencies:
 
 @dataclass
 class Stats:
-    """The numbers of a recording. Their size does not depend on its length."""
+    """The statistics of a recording; memory does not grow with its length."""
 
-    #: How many lines it has, and how many cannot be read.
+    #: The number of lines, and of unreadable lines.
     lines: int = 0
     damaged: int = 0
-    #: Authenticated requests, and those that the replay store answered.
+    #: The number of authenticated requests, and of those with a repeated reply.
     notifications: int = 0
     repeated: int = 0
-    #: How many requests had which status and code.
+    #: The number of requests, by status and code.
     outcomes: Counter[str] = field(default_factory=Counter)
-    #: How long each handler ran, and how long each step took.
+    #: The durations of each handler, and of each step.
     handlers: dict[str, Latencies] = field(default_factory=dict)
     steps: dict[str, Latencies] = field(default_factory=dict)
-    #: How long each part took: load, handlers, reply, total.
+    #: The durations of each part: load, handlers, reply, total.
     parts: dict[str, Latencies] = field(default_factory=dict)
 
     def add(self, line: Line) -> None:
@@ -90,7 +90,7 @@ class Stats:
             _add(self.steps, label, row["timings"]["total"])
 
     def as_json(self) -> dict[str, Any]:
-        """Return the numbers for programs."""
+        """Return the statistics as JSON."""
         tables = {"handlers": self.handlers, "steps": self.steps, "parts": self.parts}
         return {
             "lines": self.lines,
@@ -105,7 +105,7 @@ class Stats:
 
 
 def ordered(table: dict[str, Latencies]) -> list[tuple[str, Latencies]]:
-    """Return the rows of a table, the most frequent ones first."""
+    """Return the rows of a table, most frequent first."""
     return sorted(table.items(), key=lambda row: (-len(row[1]), row[0]))
 
 

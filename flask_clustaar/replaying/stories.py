@@ -16,15 +16,15 @@ from ..platform.offers import Clickable
 from ..wire import copy_json
 from .reader import Line, Recorded
 
-#: After so many seconds without a request another conversation begins.
+#: A conversation ends after this pause, in seconds.
 PAUSE: Final = 1800
 
 
 def conversation_of(wanted: Recorded, lines: Iterable[Line]) -> list[Recorded]:
-    """Return the requests of a user, one after the other.
+    """Return the requests of the conversation that contains a request.
 
-    :param wanted: one of them.
-    :param lines: those of its recording.
+    :param wanted: the request.
+    :param lines: the lines of its recording.
     """
     user, found = _user(wanted), list[Recorded]()
     for line in lines:
@@ -41,9 +41,9 @@ def conversation_of(wanted: Recorded, lines: Iterable[Line]) -> list[Recorded]:
 def write_story(conversation: list[Recorded], path: Path) -> list[str]:
     """Write a conversation as a story.
 
-    :return: the ids of the steps that a bot file has to describe, since they had
+    :return: the ids of the steps that a bot file has to describe, because they have
         actions or user data.
-    :raises FileExistsError: if there is such a file already.
+    :raises FileExistsError: if the file exists.
     """
     if path.exists():
         raise FileExistsError(f"'{path}' already exists")
@@ -77,7 +77,7 @@ def _play(played: Conversation, sent: Notification, response: Response) -> None:
 
 
 def _leads_to(offer: Clickable, sent: Notification, played: Conversation) -> bool:
-    """Return whether a click on something makes the platform send a request."""
+    """Return whether a click makes the platform send this request."""
     action = offer.action
     if not isinstance(action, GoToAction) or not isinstance(action.target, StepTarget):
         return False
@@ -91,9 +91,9 @@ def _leads_to(offer: Clickable, sent: Notification, played: Conversation) -> boo
 
 
 def _without_name(request: bytes) -> bytes:
-    """Return a request without the name of its step: a story then has the id.
+    """Return a request without the name of its step, so that the story uses the id.
 
-    What a name stands for is only known to a bot file.
+    Only a bot file knows the step of a name.
     """
     document = msgspec.json.decode(request)
     step = document.get("data", {}).get("step")
@@ -103,7 +103,7 @@ def _without_name(request: bytes) -> bytes:
 
 
 def _user(recorded: Recorded) -> Any:
-    """Return what tells conversations apart."""
+    """Return the key of the user's conversation."""
     try:
         data = msgspec.json.decode(recorded.request)["data"]
         return recorded.webhook, data["interlocutor"]["id"]

@@ -1,4 +1,4 @@
-"""Group differences: what has one cause is one line, with a count and an example."""
+"""Group differences by cause, each group with a count and an example."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .sender import Replayed
 
 
 class Example(NamedTuple):
-    """Where a difference was seen first."""
+    """The first occurrence of a difference."""
 
     file: str
     line: int
     difference: Difference
-    #: What a handler raised, if that is the difference.
+    #: The exception of a handler, if that is the difference.
     error: str | None
 
 
@@ -26,12 +26,12 @@ class Example(NamedTuple):
 class Group:
     """Answers that differ in the same way."""
 
-    #: The handlers that answered when it was recorded, and those that answer now.
+    #: The handlers that answered at the time of the recording, and those of now.
     handlers: tuple[str, ...]
     handlers_now: tuple[str, ...]
-    #: How many answers.
+    #: The number of answers.
     count: int
-    #: How many answers differ at a path, in which way.
+    #: The number of answers by path and kind of difference.
     paths: Counter[tuple[str, str]]
     example: Example
 
@@ -44,7 +44,7 @@ class Group:
         return "handlers" if others else "reply"
 
 
-#: What tells groups apart, whatever the paths.
+#: The key of a group, without paths.
 _Key = tuple[tuple[str, ...], tuple[str, ...], str]
 _Paths = frozenset[tuple[str, str]]
 
@@ -58,16 +58,16 @@ class _Class:
 
 
 class Summary:
-    """What became of all requests. It grows with the kinds of differences only."""
+    """The result of a replay; memory grows only with the kinds of differences."""
 
     def __init__(self) -> None:
         #: The file that is replayed.
         self.file = ""
-        #: How many requests were replayed.
+        #: The number of replayed requests.
         self.replayed: int = 0
-        #: How many had no reply to compare with.
+        #: The number of requests without a recorded reply.
         self.without_reply: int = 0
-        #: How many lines were not replayed, by the reason.
+        #: The number of lines that were not replayed, by reason.
         self.skipped: Counter[str] = Counter()
         #: The first lines that are damaged, with their files.
         self.damaged: list[tuple[str, Skipped]] = []
@@ -114,10 +114,10 @@ class Summary:
             found.examples.setdefault((each.path, each.kind), example)
 
     def groups(self) -> list[Group]:
-        """Return the groups, the largest first; without noise.
+        """Return the groups, largest first, without noise.
 
-        Answers of the same handlers are one group if they differ at a path in common:
-        a change in the code shows at more places in some answers than in others.
+        Answers of the same handlers are in one group if they share a path that
+        differs, because a change in the code affects some answers in more places.
         """
         groups = []
         for (before, after, _), classes in self._classes.items():
@@ -130,7 +130,7 @@ class Summary:
 
 
 def as_recorded(recorded: Recorded, replayed: Replayed) -> Recorded:
-    """Return a request with another answer as the recorded one."""
+    """Return a request with another recorded answer."""
     return Recorded(
         recorded.line,
         recorded.request,
@@ -145,7 +145,7 @@ def as_recorded(recorded: Recorded, replayed: Replayed) -> Recorded:
 def _merged(
     classes: dict[_Paths, _Class], noise: set[tuple[str, str]], *, at_once: bool
 ) -> list[tuple[int, Counter[tuple[str, str]], dict[tuple[str, str], Example]]]:
-    """Merge classes that have a path in common, or all of them."""
+    """Merge classes that share a path, or all classes."""
     found: list[tuple[int, Counter[tuple[str, str]], dict[Any, Example]]] = []
     for all_paths, each in classes.items():
         paths = all_paths - noise
@@ -167,7 +167,7 @@ def _merged(
 
 
 def _are_others(before: tuple[str, ...], after: tuple[str, ...]) -> bool:
-    """Return whether other functions answered; a module may have a new name."""
+    """Return whether other functions answered; renamed modules do not count."""
     names = [[name.rpartition(".")[2] for name in each] for each in (before, after)]
     return names[0] != names[1]
 
@@ -180,7 +180,7 @@ def _example(
 
 
 def ordered(paths: Counter[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return paths, the most frequent ones first."""
+    """Return paths, most frequent first."""
     return sorted(paths, key=lambda path: (-paths[path], path))
 
 
