@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Callable, Mapping
 from html import unescape
 from typing import Final
-from unicodedata import is_normalized, normalize
+from unicodedata import combining, is_normalized, normalize
 
 
 def cleaner(
@@ -57,6 +58,34 @@ def cleaner(
         return cleaned
 
     return clean
+
+
+def is_clean(document: bytes) -> bool:
+    """Tell if no text of a JSON document needs to be sanitised or normalised.
+
+    It says so at a glance, or says no: without ``<`` there is no markup, and without
+    rare characters everything is in the form NFKC.
+    """
+    rest = document.translate(None, _PLAIN)
+    return not rest or _settled().issuperset(rest.decode())
+
+
+#: ASCII without ``<``.
+_PLAIN: Final = bytes(range(128)).replace(b"<", b"")
+
+
+@functools.cache
+def _settled() -> frozenset[str]:
+    """Return common characters that are in the form NFKC, whatever stands beside them.
+
+    Those are letters of Latin, Greek and Cyrillic, punctuation, currencies and emoji.
+    """
+    ranges = [(0xA1, 0x530), (0x2010, 0x20C0), (0x2600, 0x27C0), (0x1F300, 0x1FB00)]
+    found = {chr(code) for first, end in ranges for code in range(first, end)}
+    found |= {"\u200d", "\ufe0f"}  # They join emoji.
+    return frozenset(
+        each for each in found if is_normalized("NFKC", each) and not combining(each)
+    )
 
 
 def sanitise(text: str) -> str:

@@ -19,6 +19,7 @@ import msgspec
 from ..wire import (
     JSON,
     RECEIVED,
+    STRIPPED,
     Model,
     Unknown,
     compiles,
@@ -30,7 +31,7 @@ from .limits import KeysMatch, Limit, OneOf
 from .received import Received
 from .violations import DEEPEST_VALUE, json_violations, tree_of
 
-#: Takes a value that msgspec accepted; returns it cleaned, or raises Unsure.
+#: Takes a value that msgspec accepted; returns it, maybe cleaned, or raises Unsure.
 Finish = Callable[[Any], Any]
 
 
@@ -97,10 +98,12 @@ class Kind(ma.fields.Field[Any]):
         return cls.wire_type if received else _limited(cls.wire_type, shape)
 
     @classmethod
-    def finish(cls, shape: Shape) -> Finish | None:
+    def finish(cls, shape: Shape, *, clean: bool) -> Finish | None:
         """Return what does the rest on the fast path, after msgspec accepted a value.
 
-        It cleans the value, and checks what msgspec cannot. None: nothing is left.
+        It checks what msgspec cannot. None: nothing is left.
+
+        :param clean: True to clean texts as well; False for those that need none.
         """
         questions = _questions(shape)
         return _asking(questions) if questions else None
@@ -152,14 +155,17 @@ class String(Kind, name="string"):
         return value if text is None else self._clean(text)
 
     @classmethod
-    def finish(cls, shape: Shape) -> Finish | None:
-        clean, ask = shape.clean, super().finish(shape)
-        if clean is None:
+    def finish(cls, shape: Shape, *, clean: bool) -> Finish | None:
+        ask = super().finish(shape, clean=clean)
+        clean_text = shape.clean
+        if clean_text is None or not (clean or STRIPPED in shape.marks):
             return ask
+        if not clean:
+            clean_text = str.strip
         ask_all = _asking(list(shape.limits))
 
         def finish(value: str) -> str:
-            cleaned = clean(value)
+            cleaned = clean_text(value)
             if cleaned is not value:
                 ask_all(cleaned)
             elif ask is not None:
@@ -223,8 +229,8 @@ class Number(Kind, name="number"):
         return _limited(int, shape) | _limited(float, shape)
 
     @classmethod
-    def finish(cls, shape: Shape) -> Finish | None:
-        ask = super().finish(shape)
+    def finish(cls, shape: Shape, *, clean: bool) -> Finish | None:
+        ask = super().finish(shape, clean=clean)
 
         def finish(value: float) -> float:
             if not math.isfinite(value):
@@ -274,7 +280,7 @@ class Anything(Kind, name="any"):
         return value
 
     @classmethod
-    def finish(cls, shape: Shape) -> Finish | None:
+    def finish(cls, shape: Shape, *, clean: bool) -> Finish | None:
         return plain_json
 
 
@@ -302,8 +308,8 @@ class JSONObject(Kind, name="json"):
         return json_violations(value)
 
     @classmethod
-    def finish(cls, shape: Shape) -> Finish | None:
-        ask = super().finish(shape)
+    def finish(cls, shape: Shape, *, clean: bool) -> Finish | None:
+        ask = super().finish(shape, clean=clean)
         return plain_json if ask is None else lambda value: ask(plain_json(value))
 
 
@@ -374,10 +380,10 @@ class ListOf(Kind, name="list"):
         return items if received else _limited(items, shape)
 
     @classmethod
-    def finish(cls, shape: Shape) -> Finish | None:
+    def finish(cls, shape: Shape, *, clean: bool) -> Finish | None:
         item = _item(shape)
-        finish_item = KINDS[item.kind].finish(item)
-        ask = super().finish(shape)
+        finish_item = KINDS[item.kind].finish(item, clean=clean)
+        ask = super().finish(shape, clean=clean)
 
         def finish(values: list[Any]) -> list[Any]:
             if finish_item is not None:

@@ -26,10 +26,14 @@ class Structs:
 
     :param source: ``received`` for what arrives; ``models`` and ``dicts`` for what is
         sent, which msgspec converts from models, or from dicts in the wire's shape.
+    :param clean: True for structs that clean the texts that are sent.
     """
 
-    def __init__(self, source: Literal["received", "models", "dicts"]) -> None:
+    def __init__(
+        self, source: Literal["received", "models", "dicts"], *, clean: bool = False
+    ) -> None:
         self._source = source
+        self._clean = clean
         self._received = source == "received"
         self._structs: dict[type[Model], Any] = {}
         self._decoders: dict[type[Model], Any] = {}
@@ -97,7 +101,7 @@ class Structs:
     def _define(
         self, name: str, rows: Sequence[Attribute], model: type[Model] | None = None
     ) -> type[msgspec.Struct]:
-        finish = None if self._received else _finisher(rows, model)
+        finish = None if self._received else _finisher(rows, model, self._clean)
         fields = [self._field(row) for row in rows]
         if self._source == "models" and model is not None:
             fields.append((_mark(model, rows), msgspec.UnsetType))
@@ -165,20 +169,23 @@ _SETS: Final = (set, frozenset)
 
 
 def _finisher(
-    rows: Sequence[Attribute], model: type[Model] | None
+    rows: Sequence[Attribute], model: type[Model] | None, clean: bool
 ) -> Callable[[Any], None] | None:
     """Return the ``__post_init__`` of a struct that is sent; None if it needs none.
 
-    It cleans the attributes, checks what msgspec cannot, and completes the object.
+    It checks what msgspec cannot, completes the object, and may clean its texts.
     """
-    finishes = [(row.name, KINDS[row.shape.kind].finish(row.shape)) for row in rows]
-    steps = [(name, finish) for name, finish in finishes if finish is not None]
+    steps = [
+        (row.name, finish)
+        for row in rows
+        if (finish := KINDS[row.shape.kind].finish(row.shape, clean=clean))
+    ]
     blanks = [row.name for row in rows if row.none == "blank"]
     rule, complete = (model._rule, model._complete) if model else (None, None)
     if not (steps or blanks or rule or complete):
         return None
 
-    def finish(struct: Any) -> None:
+    def post_init(struct: Any) -> None:
         for name, finish_value in steps:
             value = getattr(struct, name)
             if value is not None:
@@ -193,7 +200,7 @@ def _finisher(
         if rule and any(rule.check(msgspec.to_builtins(struct))):
             raise Unsure
 
-    return finish
+    return post_init
 
 
 def _complete(

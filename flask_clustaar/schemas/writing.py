@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from ..cleaning import is_clean
 from ..wire import JSON, RECEIVED, Model, Unknown, names_of, same
 from .attributes import Shape, attributes_of
 from .kinds import Unsure, plain_json
@@ -37,23 +38,26 @@ _encode: Final = msgspec.json.Encoder().encode
 
 _FROM_MODELS: Final = Structs("models")
 _FROM_DICTS: Final = Structs("dicts")
+_CLEANED_MODELS: Final = Structs("models", clean=True)
+_CLEANED_DICTS: Final = Structs("dicts", clean=True)
 
 
 # -- what a program built ------------------------------------------------------------
 
 
-def write(value: Any, shape: Shape) -> Any:
-    """Return a value that a program built as the structs that msgspec encodes.
-
-    The structs check and clean it.
+def write(value: Any, shape: Shape) -> msgspec.Raw:
+    """Return a value that a program built as JSON, cleaned and validated.
 
     :raises UNCLEAR: when it is not obviously valid.
     """
     if value.__class__ is dict:
-        box = _FROM_DICTS.box(shape)
-        return msgspec.convert({"value": plain_json(value)}, box).value
-    box = _FROM_MODELS.box(shape)
-    return msgspec.convert({"value": value}, box, from_attributes=True).value
+        plain_json(value)
+        data = _encode(_converted(value, shape, _FROM_DICTS))
+    else:
+        data = _encode(_converted(value, shape, _FROM_MODELS))
+    if not is_clean(data):
+        data = _encode(_cleaned(value, shape))
+    return msgspec.Raw(data)
 
 
 def plain(model: Model) -> JSON:
@@ -61,8 +65,19 @@ def plain(model: Model) -> JSON:
 
     :raises UNCLEAR: when it arrived, or is not obviously valid.
     """
-    struct = write(model, Shape("model", model=type(model)))
+    struct = _cleaned(model, Shape("model", model=type(model)))
     return cast(JSON, msgspec.to_builtins(struct))
+
+
+def _cleaned(value: Any, shape: Shape) -> Any:
+    is_dict = value.__class__ is dict
+    return _converted(value, shape, _CLEANED_DICTS if is_dict else _CLEANED_MODELS)
+
+
+def _converted(value: Any, shape: Shape, structs: Structs) -> Any:
+    """Return the structs of a value; what msgspec cannot check, they do."""
+    box = structs.box(shape)
+    return msgspec.convert({"value": value}, box, from_attributes=True).value
 
 
 # -- what arrived and is sent back ---------------------------------------------------
