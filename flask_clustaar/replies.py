@@ -260,15 +260,22 @@ def _merged_actions(
 
 def _step_actions(notification: Notification) -> Received | None:
     """Return what the step's actions were loaded from; None if they are not a list."""
-    part = part_of(notification.step, "actions")
+    return _part(notification.step, "actions", "[")
+
+
+def _part(envelope: Model, name: str, opening: str) -> Received | None:
+    """Return what an attribute of a received envelope was loaded from, unparsed.
+
+    :param opening: the bracket that it has to begin with. Otherwise None is returned.
+    """
+    part = part_of(envelope, name)
     if part is None:
         return None
-    is_list = (
-        isinstance(part.json, list)
-        if part.raw is None
-        else bytes(memoryview(part.raw)[:1]) == b"["
-    )
-    return part if is_list else None
+    if part.raw is not None:
+        fits = memoryview(part.raw)[0] == ord(opening)
+    else:
+        fits = isinstance(part.json, {"[": list, "{": dict}[opening])
+    return part if fits else None
 
 
 def _with_unchanged(actions: list[Any], notification: Notification) -> list[Any]:
@@ -318,6 +325,10 @@ def _merged_session(
 
 def _session(notification: Notification) -> Any:
     """Return the received session, with the changes that handlers made."""
+    event = notification.event
+    if "session" not in event.__dict__:  # No handler looked at it.
+        if (part := _part(event, "session", "{")) is not None:
+            return part
     session = notification.session
     return session if RECEIVED in session.__dict__ or session.values else None
 
@@ -402,14 +413,13 @@ def dumps(
         could not come back.
     """
     try:
-        text = schema_for(StepReachedResponse).dumps(reply)
+        body = schema_for(StepReachedResponse).encode(reply)
     except Invalid as error:
         owners = _owners(answers, error.violations)
         raise _invalid(owners, error.violations) from None
     except (TypeError, ValueError, RecursionError) as error:
         about = Violation("", f"Cannot be written as JSON: {type(error).__name__}.")
         raise _invalid([answer.handler for answer in answers], [about]) from error
-    body = text.encode()
     if translators and notification is not None:
         body = _translated(body, notification, answers)
     if limit is not None and _GROWTH * (len(received) + len(body)) > limit:

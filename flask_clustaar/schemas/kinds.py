@@ -455,6 +455,8 @@ class One(Kind, name="model"):
         return f" Write {article} {listed}." if len(names) < 8 else ""
 
     def _serialize(self, value: Any, attr: Any, obj: Any, **_: Any) -> Any:
+        if isinstance(value, Received):
+            return value.json
         if isinstance(value, Unknown):
             return value.data
         if isinstance(value, Model):

@@ -143,11 +143,14 @@ def part_of(envelope: Model, name: str) -> Received | None:
     model, received = type(envelope), envelope.__dict__.get(RECEIVED)
     if received is None:
         return None
-    row = next(row for row in attributes_of(model) if row.name == name)
-    value = _value(model, row, received)
+    value = _value(model, _row(model, name), received)
     if isinstance(value, msgspec.Raw):
         return Received(value, depth=received.depth + 1)
     return None if value is None else Received(json=value)
+
+
+def _row(model: type[Model], name: str) -> Attribute:
+    return attributes_of(model)[names_of(model).index(name)]
 
 
 def _value(model: type[Model], row: Attribute, received: Received) -> Any:
@@ -168,8 +171,7 @@ def loader_of(model: type[Model], name: str) -> Callable[[Received], Any]:
     """Return what loads one attribute of an envelope."""
     found = _loaders.get((model, name))
     if found is None:
-        row = next(row for row in attributes_of(model) if row.name == name)
-        found = _loaders[model, name] = _make_loader(model, row)
+        found = _loaders[model, name] = _make_loader(model, _row(model, name))
     return found
 
 
@@ -204,15 +206,16 @@ def _part_loader(model: type[Model], row: Attribute) -> Callable[[Received], Any
 def _envelope_loader(model: type[Model], row: Attribute) -> Callable[[Received], Any]:
     shape, default = row.shape, row.default
     inner = shape.model if shape.model and shape.model._envelope else None
-    exact = KINDS[shape.kind].exact if inner is None else None
+    exact, name = KINDS[shape.kind].exact if inner is None else None, row.name
     field = field_of(shape, received=True)
 
     def load(received: Received) -> Any:
-        value = _value(model, row, received)
-        if value is None:
-            return default() if default else None
-        if value.__class__ is exact and exact is str:
+        view = received.view
+        value = getattr(view, name) if view else _value(model, row, received)
+        if value.__class__ is str and exact is str:
             return value
+        if value is None or (value.__class__ is msgspec.Raw and value == NULL):
+            return default() if default else None
         depth = received.depth + 1
         try:
             if inner is not None:
@@ -230,14 +233,14 @@ def _envelope_loader(model: type[Model], row: Attribute) -> Callable[[Received],
 
 def _load_envelope(model: type[Model], value: Any, holder: Received, key: str) -> Model:
     depth = holder.depth + 1
-    if isinstance(value, msgspec.Struct):
-        return lazy(
-            model, Received(view=value, holder=holder, keys=(key,), depth=depth)
-        )
-    if value.__class__ is msgspec.Raw and memoryview(value)[0] == ord("{"):
-        return lazy(model, Received(value, depth=depth))
-    if value.__class__ is dict:
+    if value.__class__ is msgspec.Raw:
+        if memoryview(value)[0] == ord("{"):
+            return lazy(model, Received(value, depth=depth))
+    elif value.__class__ is dict:
         return lazy(model, Received(json=value, depth=depth))
+    elif isinstance(value, msgspec.Struct):
+        part = Received(view=value, holder=holder, keys=(key,), depth=depth)
+        return lazy(model, part)
     raise ValidationError("Not a valid object.")
 
 

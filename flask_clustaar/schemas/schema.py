@@ -120,13 +120,17 @@ class ModelSchema(ma.Schema):
         """
         if args or kwargs or many or self._has_options:
             return str(super().dumps(obj, *args, many=many, **kwargs))
+        return self.encode(obj).decode()
+
+    def encode(self, obj: Any) -> bytes:
+        """Do what :meth:`dumps` does, and return bytes: they are what is sent."""
         try:
-            return writing.dumps(obj, _slow).decode()
+            return writing.dumps(obj, _slow)
         except writing.UNCLEAR:
             wire, violations = validate_model(obj)
         if violations:
             raise Invalid(violations)
-        return dump_json(wire).decode()
+        return dump_json(wire)
 
     @ma.post_load
     def _make(self, data: JSON, **_: Any) -> Model:
