@@ -431,8 +431,11 @@ class Exchange:
     def _reply(self, body: bytes) -> Response:
         """Answer with a reply."""
         if signals.reply_sent.receivers:  # Parsing it for nobody would take long.
-            reply, notification = json.loads(body), self.notification
-            self._tell(signals.reply_sent, notification=notification, reply=reply)
+            self._tell(
+                signals.reply_sent,
+                notification=self.notification,
+                reply=_parsed(body),
+            )
         return Response(body, content_type="application/json")
 
     def _repeat(self, body: bytes) -> Response:
@@ -615,6 +618,14 @@ class Exchange:
         if signal.receivers:
             webhook = self.installation.webhook
             signal.send(self.installation.app, webhook=webhook, **arguments)
+
+
+def _parsed(body: bytes) -> Any:
+    """Return a reply as a dict. What went back unchanged may have any number."""
+    try:
+        return json.loads(body)
+    except ValueError:  # An integer that Python does not read.
+        return json.loads(body, parse_int=float)
 
 
 def _check_no_loop(awaitable: Any) -> None:

@@ -261,3 +261,19 @@ def test_a_repeated_reply_is_marked() -> None:
     again = client.resend()
     assert again.response.headers["Idempotent-Replayed"] == "true"
     assert again.texts == ["Hello"]
+
+
+def test_a_reply_with_any_number_is_told(told: Told) -> None:
+    """A number that Python does not read goes back unchanged, whoever listens."""
+    app = Flask(__name__)
+    webhook = ClustaarWebhook(app, auth_username="a", auth_password="b")
+    webhook.on("x", lambda notification: None)
+    digits = b"9" * 5000
+    answer = app.test_client().post(
+        "/clustaar",
+        data=b'{"topic": "x", "data": {"step": {"actions": [' + digits + b"]}}}",
+        content_type="application/json",
+        auth=("a", "b"),
+    )
+    assert digits in answer.data
+    assert told.arguments("reply_sent")["reply"]["actions"] == [float("inf")]
