@@ -109,7 +109,7 @@ nitpick_ignore_regex = [
         r"(Flask|WSGIEnvironment|deque|Style|Path|JSON|Kind|Turn|flask_clustaar\.state\.T)",
     ),
     ("py:.*", r"(.*\.Annotated|Key|CustomerSatisfactionChoice)"),
-    ("py:.*", r"flask_clustaar\.replaying\..*"),
+    ("py:.*", r"flask_clustaar\.(replaying|schemas\.schema)\..*"),
     # Type variables, and what only the package itself uses of its routing.
     (
         "py:.*",

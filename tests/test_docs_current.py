@@ -64,6 +64,17 @@ def literals(text: str) -> set[str]:
     return set(re.findall(r"``([^`]+)``", text))
 
 
+def test_public_names() -> None:
+    """The page of the package has each name that it exports."""
+    page = PAGES["reference/api/webhook"]
+    missing = [
+        name
+        for name in flask_clustaar.__all__
+        if not re.search(rf"(:: |\.|``){name}(`|\n)", page)
+    ]
+    assert missing == []
+
+
 def test_settings() -> None:
     """The page has each setting once, in its section."""
     assert sorted(row.key for row in SETTINGS) == sorted(named("setting"))
