@@ -448,8 +448,12 @@ def commands(directory: Path) -> Iterator[tuple[list[str], str]]:
     yield ["inspect", recording, "--no-reload"], ""
 
 
-def test_nothing_that_is_printed_is_hostile(tmp_path: Path) -> None:
+def test_nothing_that_is_printed_is_hostile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No command prints a control character, a terminal escape or a bidi control."""
+    # 'inspect' switches debug mode on, for its process.
+    monkeypatch.setattr(os, "environ", os.environ.copy())
     for arguments, input in commands(tmp_path):
         result = run(hostile_bot(), *arguments, input=input)
         shown = result.stdout_bytes.decode() + result.stderr_bytes.decode()
