@@ -130,6 +130,19 @@ def test_what_came_in_two_ways_can_be_sent_again() -> None:
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize("values", ["x" * 5000, ["x" * 5000], 5])
+def test_a_session_of_another_kind_goes_back_unchanged(values: Any) -> None:
+    """What arrived is not measured by names that it does not have."""
+    app = Flask("bot")
+    webhook = ClustaarWebhook(
+        app, auth_username="a", auth_password="b", max_content_length=LIMIT
+    )
+    webhook.on("x", lambda n: None)
+    document = {"topic": "x", "data": {"session": {"values": values}}}
+    answer = app.test_client().post("/clustaar", json=document, auth=("a", "b"))
+    assert answer.get_json()["session"] == {"values": values}
+
+
 def test_what_cannot_be_measured_is_left_to_the_next_notification() -> None:
     """Such as a number out of range, where no handler looks."""
     app = Flask("bot")
