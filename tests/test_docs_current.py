@@ -182,7 +182,7 @@ def test_notification() -> None:
     properties = {
         name
         for name, value in vars(Notification).items()
-        if isinstance(value, property)
+        if isinstance(value, property) and not name.startswith("_")
     }
     attributes = {attribute.name for attribute in attributes_of(Notification)}
 
