@@ -465,7 +465,7 @@ def _check_return(
     for name, key in (("session", "values"), ("interlocutor", "customAttributes")):
         if isinstance(after := reply.get(name), dict):
             size += size_of(after) - size_of(before.get(name))
-            inside = after.get(key)
+            inside: Any = after.get(key)
             for inner in inside if isinstance(inside, dict) else ():
                 values[f"{name}.{key}.{inner}"] = size_of(inside[inner])
     if not values:
