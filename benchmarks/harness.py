@@ -77,7 +77,7 @@ def race(
     gc.collect()
     gc.freeze()
     try:
-        counts = {name: _calibrate(contenders[name], block) for name in contenders}
+        counts = {name: calibrate(contenders[name], block) for name in contenders}
         gc.freeze()
         for _ in range(rounds):
             shuffle(order)
@@ -101,7 +101,7 @@ def measure(contender: Contender, count: int) -> float:
     return spent / count / 1000
 
 
-def _calibrate(contender: Contender, block: float) -> int:
+def calibrate(contender: Contender, block: float) -> int:
     """Warm a contender up; return how many deliveries take it *block* seconds."""
     measure(contender, 1)  # The first one of all can take a hundred times as long.
     for count in (1, 3, 10, 30):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from . import imports, instructions, memory, scaling, sockets
+from . import additions, imports, instructions, memory, scaling, sockets
 from .everybody import SUBJECTS, measured, missing
 from .harness import BLOCK, race
 from .payloads import PAYLOADS
@@ -119,6 +119,11 @@ def _sockets(effort: Effort, tick: Tick) -> JSON:
     return {name: latency._asdict() for name, latency in found.items()}
 
 
+def _additions(effort: Effort, tick: Tick) -> JSON:
+    found = additions.race(rounds=effort.rounds, block=effort.block, tick=tick)
+    return {name: each._asdict() for name, each in found.items()}
+
+
 def _imports(effort: Effort, tick: Tick) -> JSON:
     found = imports.measure(effort.imports, rounds=effort.import_rounds, tick=tick)
     return {name: each._asdict() for name, each in found.items()}
@@ -152,6 +157,9 @@ PARTS: Mapping[str, Part] = {
         _sockets,
         lambda effort: effort.socket_rounds,
         lambda: None if sockets.is_available() else "gunicorn is not installed",
+    ),
+    "additions": Part(
+        "Recording and metrics", _additions, lambda effort: effort.rounds
     ),
     "imports": Part("Imports", _imports, lambda effort: effort.import_rounds),
     "memory": Part("Memory", _memory, lambda effort: memory.SAMPLES),

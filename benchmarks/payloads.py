@@ -139,7 +139,31 @@ _CUSTOMER: JSON = _STRANGER | {
     "isLogged": True,
     "usedToTest": False,
 }
+#: The only action of a short step.
+PAUSE: JSON = {"type": "pause_bot_action"}
+
 _SESSION: JSON = {"size": "M", "basket": "2"}
+
+_NAMES = ("Zoé", "Émile", "Ana", "Jean-Paul", "Fatima", "Liam", "Noor", "Chloé")
+
+
+def of_user(number: int, actions: list[JSON] = ACTIONS) -> Payload:
+    """Return a notification from one of many users.
+
+    :param actions: those of the step.
+    """
+    first_name = _NAMES[number % len(_NAMES)]
+    user = _CUSTOMER | {
+        "id": f"507f1f77bcf86cd7{number:08x}",
+        "externalID": f"x-{number}",
+        "userID": f"c-{20_000 + number}",
+        "firstName": first_name,
+        "lastName": f"Martin{number}",
+        "email": f"user.{number}@example.com",
+        "phoneNumber": f"+336{number:08d}",
+    }
+    session = _SESSION | {"visit": _NUMBER}
+    return Payload("typical", _notification(actions, user, session))
 
 
 def of_size(size: int) -> Payload:
@@ -161,7 +185,7 @@ def of_size(size: int) -> Payload:
 PAYLOADS: Mapping[str, Payload] = {
     "small": Payload(
         "small",
-        _notification([{"type": "pause_bot_action"}], _STRANGER, {}),
+        _notification([PAUSE], _STRANGER, {}),
     ),
     "typical": Payload("typical", _notification(ACTIONS, _CUSTOMER, _SESSION)),
     "large": of_size(100_000)._replace(name="large"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .additions import ADDITIONS
 from .everybody import SUBJECTS
 from .ours import OURS
 from .plots import plot
@@ -68,6 +69,8 @@ def _sections(found: JSON) -> Iterator[Section]:
         yield _scale(name, scale)
     if "socket" in found:
         yield _socket(found["socket"])
+    if "additions" in found:
+        yield _additions(found["additions"])
     if "imports" in found:
         yield _imports(found["imports"])
     if "memory" in found:
@@ -158,6 +161,27 @@ def _socket(servers: JSON) -> Section:
         for name, each in servers.items()
     ]
     return Section("Over a socket", text, header, rows)
+
+
+def _additions(found: JSON) -> Section:
+    text = (
+        "What is off by default adds to a typical notification: microseconds of CPU "
+        "time, and in parentheses what it is in eight of ten rounds. The last columns "
+        "are the limit, and what a notification costs in all."
+    )
+    rows = [
+        [
+            name,
+            each.does,
+            f"{cost['added']:,.0f} ({cost['low']:,.0f}–{cost['high']:,.0f})",
+            "" if each.limit is None else f"{each.limit:g}",
+            f"{cost['lowest']:,.0f}",
+        ]
+        for name, each in ADDITIONS.items()
+        if (cost := found.get(name)) is not None
+    ]
+    header = ["", "What it is", "adds", "limit", "in all"]
+    return Section("Recording, metrics and traces", text, header, rows)
 
 
 def _imports(modules: JSON) -> Section:

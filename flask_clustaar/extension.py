@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, Unpack, cast
 from weakref import WeakKeyDictionary
@@ -204,7 +205,7 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
             csrf.exempt(webhook.blueprint)
         values["exchange"] = exchange = Exchange(installation, request.environ)
         if installation._recorder is not None:
-            after_this_request(installation._recorder.start(exchange))
+            after_this_request(partial(installation._recorder.finish, exchange))
         current.stream = exchange.read()
 
     def authenticate() -> Response | None:

@@ -74,7 +74,16 @@ class Exchange:
         self.answered: list[Handler] = []
         #: The problem of the handler that was late, if one was.
         self.late: HandlerLate | None = None
-        self._start = time.perf_counter()
+        #: Those that ended, and for how many seconds they ran.
+        self.runs: list[tuple[Handler, float]] = []
+        #: By 'perf_counter', when the request arrived, when the notification was
+        #: loaded, and when the last handler ended.
+        self.began: float = time.perf_counter()
+        self.loaded: float | None = None
+        self.handled: float | None = None
+        #: The code of the problem and the exception, if something went wrong.
+        self.code: str | None = None
+        self.raised: BaseException | None = None
         self._unread: RequestRejected | None = None
         self._claim: Claim | None = None
         # Whoever takes it second lets the delivery run again: the request, or the
@@ -115,6 +124,7 @@ class Exchange:
             if recorded is not None:
                 return self._repeat(recorded)
             notification = self._load()
+            self.loaded = time.perf_counter()
             if signals.notification_received.receivers:
                 self._tell(signals.notification_received, notification=notification)
             notification, answers = self._send(notification)
@@ -289,12 +299,15 @@ class Exchange:
         except BaseException as error:
             raise HandlerFailed.by(handler, error) from error
         finally:
+            self.handled = time.perf_counter()
+            duration = self.handled - start
+            self.runs.append((handler, duration))
             if signals.handler_called.receivers:
                 self._tell(
                     signals.handler_called,
                     notification=notification,
                     handler=handler,
-                    duration=time.perf_counter() - start,
+                    duration=duration,
                 )
 
     def _answer(
@@ -348,7 +361,7 @@ class Exchange:
         """
         app, threads = self.installation.app, self.installation._threads
         seconds = cast(float, shortest(self.settings.deadline, handler.deadline))
-        until = self._start + seconds
+        until = self.began + seconds
         context = contextvars.copy_context()
 
         def run() -> Answer | None:
@@ -469,17 +482,17 @@ class Exchange:
 
     def _reject(self, error: RequestRejected | NoHandler) -> Response:
         """Answer a request that no handler gets with a problem."""
-        code, status = error.error_code, error.status
+        self.code = code = error.error_code
         if isinstance(error, NoHandler):
             lines = [f"{error.description}", *error.explanation]
             message = "\n  ".join(lines)
         else:
             message = f"Rejected a request: {code}{_skew(error)}"
-        self._log(logging.WARNING, "%s", message, code=code, status=status)
+        self._log(logging.WARNING, "%s", message, code=code, status=error.status)
         self._tell(
             signals.request_rejected,
             code=code,
-            status=status,
+            status=error.status,
             notification=self.notification,
         )
         return self._problem(error)
@@ -491,12 +504,13 @@ class Exchange:
         the step unchanged, as the settings say.
         """
         problem = self._problem_of(error)
+        self.code, self.raised = problem.error_code, _raised(problem)
         self._tell(
             signals.handler_failed,
             notification=self.notification,
             handler=problem.handler,
-            exception=_raised(problem),
-            code=problem.error_code,
+            exception=self.raised,
+            code=self.code,
         )
         try:
             if (response := self._handle_error(problem)) is not None:
@@ -595,7 +609,7 @@ class Exchange:
                 "%s to %s in %.1f ms. Handlers: %s.",
                 what,
                 logs.place(self.notification),
-                (time.perf_counter() - self._start) * 1000,
+                (time.perf_counter() - self.began) * 1000,
                 ", ".join(handler.name for handler in self.called) or "none",
                 status=200,
                 repeated=repeated,
@@ -609,7 +623,7 @@ class Exchange:
             webhook=self.installation.name,
             handler=", ".join(handler.name for handler in self.called) or None,
             delivery=self.delivery,
-            duration=time.perf_counter() - self._start,
+            duration=time.perf_counter() - self.began,
             **facts,
         )
         logs.logger.log(level, message, *args, exc_info=exc_info, extra=extra)

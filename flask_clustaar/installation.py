@@ -48,7 +48,7 @@ class Installation:
             # Imported only when recording is on.
             from .recording.recorder import Recorder
 
-            self._recorder = Recorder(webhook, name, app, settings, settings.record)
+            self._recorder = Recorder(name, app.name, settings, settings.record)
         #: The configuration that was read; None after the first request.
         self._config: JSON | None = _clustaar_items(app)
 

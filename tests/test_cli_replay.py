@@ -17,8 +17,8 @@ import pytest
 from cli_bots import KEY, ok, run, sentence
 from click.testing import Result
 from flask import Flask
+from serving import notification, signed_headers
 from serving import request as http_request
-from serving import signed_headers
 
 from flask_clustaar import ClustaarWebhook, events
 from flask_clustaar.filters import StepID
@@ -231,8 +231,8 @@ def test_changes_apart_are_groups_apart(directory: Path) -> None:
     app = bot(record=directory, record_redact="none")
     file = recorded(directory, app, GREET, GREET)
     first, second = [json.loads(line) for line in file.read_text().splitlines()]
-    first["reply"] = first["reply"].replace('"session"', '"one":1,"session"')
-    second["reply"] = second["reply"].replace('"session"', '"two":2,"session"')
+    first["reply"]["one"] = 1
+    second["reply"]["two"] = 2
     file.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n")
 
     assert ["one", "two"] == [
@@ -285,16 +285,16 @@ def test_longer_and_shorter_replies(directory: Path) -> None:
     app = bot(record=directory, record_redact="none")
     file = recorded(directory, app, GREET)
     row = json.loads(file.read_text())
-    reply = json.loads(row["reply"])
+    reply = row["reply"]
 
     reply["actions"] = [{"type": "pause_bot_action"}, *reply["actions"]]
-    file.write_text(json.dumps(row | {"reply": json.dumps(reply)}))
+    file.write_text(json.dumps(row | {"reply": reply}))
     removed = replay(bot(), file, status=1)
     reply["actions"] = []
-    file.write_text(json.dumps(row | {"reply": json.dumps(reply)}))
+    file.write_text(json.dumps(row | {"reply": reply}))
     added = replay(bot(), file, status=1)
     reply["actions"] = [{"type": "pause_bot_action"}]
-    file.write_text(json.dumps(row | {"reply": json.dumps(reply)}))
+    file.write_text(json.dumps(row | {"reply": reply}))
     changed = replay(bot(), file, status=1)
 
     assert 'actions.* removed  e.g. line 1: {"type": "pause_bot_action"}\n' in removed
@@ -314,7 +314,7 @@ def test_values_are_compared_as_json(
     client.at(GREET).say("hello")
     (file,) = directory.glob("*.jsonl")
     row = json.loads(file.read_text())
-    row["reply"] = re.sub(r'"n": ?1', f'"n":{before}', row["reply"])
+    row["reply"]["session"]["values"]["n"] = json.loads(before)
     file.write_text(json.dumps(row))
 
     replay(bot(), file, status=int(differs))
@@ -325,7 +325,7 @@ def test_many_paths_are_shortened(directory: Path) -> None:
     app = bot(record=directory, record_redact="none")
     file = recorded(directory, app, GREET)
     row = json.loads(file.read_text())
-    row["reply"] = '{"a":1,"b":2,"507f191e810c19729de860ea":3}'
+    row["reply"] = {"a": 1, "b": 2, "507f191e810c19729de860ea": 3}
     file.write_text(json.dumps(row))
 
     output = replay(bot(), file, status=1)
@@ -384,7 +384,7 @@ def test_only(directory: Path, only: str, count: int) -> None:
         directory, bot(record=directory), GREET, GREET, ORDER, FAIL, "5" * 24
     )
     for line in file.read_text().splitlines():
-        assert '\\"name\\":\\"A step\\"' in line
+        assert '"name": "A step"' in line
 
     output = replay(bot(), file, "--only", only)
 
@@ -439,6 +439,16 @@ def test_lines_that_are_skipped(directory: Path) -> None:
     assert "it is not a line of a recording." in warnings[1]
     assert f"Skipped line 6 of '{name}': it is damaged." in warnings[2]
     assert f"Skipped line 7 of '{name}': it is damaged." in warnings[3]
+
+
+def test_lone_surrogates(directory: Path) -> None:
+    """What Python reads as JSON, and other parsers do not, is replayed."""
+    client = ClustaarClient(bot(record=directory, record_redact="none"))
+    body = json.dumps(notification()).replace('"hello"', '"\\ud800"')
+    assert client.send(body.encode()).status_code == 404
+    (file,) = directory.glob("*.jsonl")
+
+    assert "1 request in" in replay(bot(), file)
 
 
 def test_many_damaged_lines(directory: Path) -> None:

@@ -19,6 +19,7 @@ from flask import Blueprint, Flask
 from serving import exchange, gunicorn, notification, request, signed_headers
 
 from flask_clustaar import ClustaarWebhook, ConfigurationError, events
+from flask_clustaar.errors import ClustaarError
 from flask_clustaar.filters import StepID
 from flask_clustaar.recording import recorder
 from flask_clustaar.testing import ClustaarClient
@@ -103,7 +104,7 @@ def test_a_handler_that_is_late(directory: Path) -> None:
 
     (row,) = rows(directory)
     assert row["late"].endswith("greet")
-    assert "One moment." in row["reply"]
+    assert "One moment." in json.dumps(row["reply"])
     assert ["<lambda>"] == [each["name"].split(".")[-1] for each in row["handlers"]]
 
 
@@ -124,7 +125,7 @@ def test_request_and_reply(directory: Path) -> None:
     assert (1, "bot", "clustaar") == (row["v"], row["app"], row["webhook"])
     assert (200, None, False) == (row["status"], row["code"], row["repeated"])
     assert "pseudonyms" == row["redact"]
-    sent, reply = json.loads(row["request"]), json.loads(row["reply"])
+    sent, reply = row["request"], row["reply"]
     assert GREET == sent["data"]["step"]["id"]
     name = sent["data"]["interlocutor"]["firstName"]
     assert f"Hello {name}" == reply["actions"][0]["text"]
@@ -263,10 +264,7 @@ def test_share(directory: Path) -> None:
         client.at(GREET).say("hello")
         client.at(GREET).say("again")
 
-    users = [
-        json.loads(row["request"])["data"]["interlocutor"]["id"]
-        for row in rows(directory)
-    ]
+    users = [row["request"]["data"]["interlocutor"]["id"] for row in rows(directory)]
 
     assert 8 < len(set(users)) < 32
     assert 2 * len(set(users)) == len(users)
@@ -299,7 +297,36 @@ def test_none_records_all(directory: Path) -> None:
     sent = sent_to(app)
     talk(app, GREET)
 
-    assert sent[0].decode() == rows(directory)[0]["request"]
+    (file,) = directory.glob("*.jsonl")
+    assert b'"request":' + sent[0] + b"," in file.read_bytes()
+
+
+def test_bodies_with_line_breaks(directory: Path) -> None:
+    """A line stays one line, however the platform formats its JSON."""
+    app = bot(directory, record_redact="none")
+    client = ClustaarClient(app)
+    document = notification()
+    document["data"]["step"]["id"] = GREET
+    body = json.dumps(document, indent=2).replace("\n", "\r\n")
+    assert client.send(body.encode()).status_code == 200
+
+    (row,) = rows(directory)
+
+    assert json.loads(body) == row["request"]
+
+
+def test_replies_that_are_broken_json(directory: Path) -> None:
+    """What an application answers cannot break a line."""
+    app = bot(directory)
+
+    @app.errorhandler(ClustaarError)
+    def cut(error: Any) -> Any:
+        return flask.Response('{"code', status=500, content_type="application/json")
+
+    talk(app, FAIL)
+
+    (row,) = rows(directory)
+    assert ("handler_failed", None) == (row["code"], row["reply"])
 
 
 def test_texts(directory: Path) -> None:
@@ -308,8 +335,8 @@ def test_texts(directory: Path) -> None:
 
     (row,) = rows(directory)
 
-    assert "xxxxx" == json.loads(row["request"])["data"]["input"]["text"]
-    assert "xxxxx xxxx" == json.loads(row["reply"])["actions"][0]["text"]
+    assert "xxxxx" == row["request"]["data"]["input"]["text"]
+    assert "xxxxx xxxx" == row["reply"]["actions"][0]["text"]
 
 
 def test_function(directory: Path) -> None:
@@ -324,8 +351,8 @@ def test_function(directory: Path) -> None:
 
     (row,) = rows(directory)
 
-    assert {"step": GREET} == json.loads(row["request"])
-    assert {"actions": []} == json.loads(row["reply"])
+    assert {"step": GREET} == row["request"]
+    assert {"actions": []} == row["reply"]
     assert "function" == row["redact"]
 
 
@@ -464,9 +491,7 @@ def test_processes(tmp_path: Path, directory: Path) -> None:
             assert 200 == exchange(server, [sent]).status
 
     recorded = rows(directory)
-    users = {
-        json.loads(row["request"])["data"]["interlocutor"]["id"] for row in recorded
-    }
+    users = {row["request"]["data"]["interlocutor"]["id"] for row in recorded}
     assert 30 == len(recorded)
     assert 1 == len(users)
     assert "John" not in json.dumps(recorded)

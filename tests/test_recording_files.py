@@ -99,10 +99,12 @@ def test_old_files_are_removed(tmp_path: Path) -> None:
 
 def test_file_that_is_removed_begins_anew(tmp_path: Path) -> None:
     """Somebody may remove a recording while the application runs."""
-    files = Files(tmp_path, 7, Clock())
+    clock = Clock()
+    files = Files(tmp_path, 7, clock)
     files.today().append(b"1\n")
     (tmp_path / "2026-11-25.jsonl").unlink()
 
+    clock.now += 1
     files.today().append(b"2\n")
 
     assert b"2\n" == (tmp_path / "2026-11-25.jsonl").read_bytes()

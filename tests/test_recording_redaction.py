@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import string
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from serving import notification
 
-from flask_clustaar.recording.pseudonyms import Pseudonyms, hide_patterns
+from flask_clustaar.recording.patterns import hide_patterns
+from flask_clustaar.recording.pseudonyms import Pseudonyms
 from flask_clustaar.recording.redaction import Redactor, blank, blank_reply
 
 KEY = b"the key of a day"
@@ -245,6 +247,7 @@ def test_short_attributes_stay_in_texts() -> None:
 def test_patterns(personal: str) -> None:
     """Addresses and long numbers are replaced, whoever they belong to."""
     assert personal not in said(f"Write to {personal}.")
+    assert personal not in said(f"{{{{@user.FirstName}}}}, write to {personal}.")
 
 
 @pytest.mark.parametrize(
@@ -256,6 +259,7 @@ def test_patterns(personal: str) -> None:
         "step 507191810191729860123456",
         "01/02/2026",
         "@home",
+        "{{@user.FirstName}}, of {{@session.shop.city}}",
     ],
 )
 def test_what_is_no_pattern_stays(text: str) -> None:
@@ -444,6 +448,47 @@ def test_no_name_survives(first: str, text: str, before: str) -> None:
     assert not any(map(pattern.search, texts))
 
 
+SCRIPTS = "éÉïßŐñıİКорольΩδ王小明עאشك\u212aklmn' -_."
+
+
+@given(
+    name=st.text(SCRIPTS, min_size=1, max_size=8),
+    other=st.text(SCRIPTS, max_size=8),
+    write=st.sampled_from([str, str.upper, str.lower, str.title, str.swapcase]),
+    escaped=st.booleans(),
+)
+@example("İpek", "k", str, False)
+@example("\u212aim", "k", str.lower, False)
+@example("Иван", "", str.upper, True)
+@example("O'Neill / Söhne\t", "", str, False)
+def test_no_attribute_survives_in_any_script(
+    name: str, other: str, write: Callable[[str], str], escaped: bool
+) -> None:
+    """However a value and its document are written, the value is found."""
+    assume(len(name.strip()) > 2 and any(map(str.isalnum, name)))
+    user = {"customAttributes": {"nick": name, "other": other}}
+    request, reply = request_of(user, text=f"I am {name}."), reply_of(write(name))
+    shown, said = (
+        json.loads(document)
+        for document in Redactor(KEY).pseudonymise(
+            json.dumps(request, ensure_ascii=escaped).encode(),
+            json.dumps(reply, ensure_ascii=escaped).encode(),
+        )
+    )
+
+    new = user_of(shown)["customAttributes"]["nick"]
+    assert f"I am {new}." == shown["data"]["input"]["text"]
+    if write(name).lower() == name.lower():
+        assert new.lower() == said["actions"][0]["text"].lower()
+
+
+def test_first_bytes_of_digits() -> None:
+    """A long number is found in each script that has digits."""
+    for zero in filter(str.isdecimal, map(chr, range(0x110000))):
+        text = "".join(chr(ord(zero) + offset) for offset in (0, 0, 0)) * 4
+        assert said(text) != text
+
+
 @given(value=st.text(string.ascii_lowercase + "é ü-", min_size=30))
 def test_pseudonyms_of_two_days_cannot_be_joined(value: str) -> None:
     """A pseudonym depends on the value and on the key of the day, and on no more."""
@@ -504,14 +549,84 @@ def test_user_has_one_pseudonym_a_day() -> None:
 
 
 def test_many_users() -> None:
-    """Only so many users are kept in memory."""
+    """Only so many users and steps are kept in memory."""
     redactor = Redactor(KEY)
     for number in range(1001):
-        request = json.dumps(request_of({"id": f"{number}"})).encode()
-        redactor.pseudonymise(request, b"null")
+        request = request_of({"id": f"{number}"})
+        request["data"]["step"]["userData"] = f"{number}"
+        redactor.pseudonymise(json.dumps(request).encode(), b"null")
 
     kept = [held for held in vars(redactor).values() if isinstance(held, dict)]
-    assert 1 == sum(map(len, kept))
+    assert 4 > sum(map(len, kept))
+
+
+def test_step_that_is_sent_again() -> None:
+    """What a step says of a user is found each time, and what it says of none stays."""
+    redactor = Redactor(KEY)
+    request = request_of()
+    request["data"]["step"]["userData"] = "for john, from 11 22 33 44, 556677889900"
+    request["data"]["step"]["actions"] = reply_of("Dear John!")["actions"]
+    other = request_of({"firstName": "Will", "id": "1234"})
+    other["data"]["step"] = request["data"]["step"]
+    documents = [json.dumps(each).encode() for each in (request, other)]
+
+    shown = [
+        json.loads(redactor.pseudonymise(document, b"null")[0])["data"]
+        for document in documents * 3
+    ]
+
+    assert shown[:2] == shown[2:4] == shown[4:]
+    name = shown[0]["interlocutor"]["firstName"]
+    assert f"Dear {name}!" == shown[4]["step"]["actions"][0]["text"]
+    assert f"for {name.lower()}, from" == shown[4]["step"]["userData"][:20]
+    assert "for john, from" == shown[5]["step"]["userData"][:14]
+    assert "556677889900" not in shown[5]["step"]["userData"]
+
+
+compact = st.sampled_from([(",", ":"), (", ", ": ")])
+
+
+@given(
+    first=names, text=words, before=words, separators=compact, place=st.integers(0, 5)
+)
+@example("type", 'a "', "", (",", ":"), 3)
+@example("abc", ", 5", ": ", (",", ":"), 1)
+@example("abc", "\\", "\\", (",", ":"), 2)
+def test_all_ways_to_redact_give_the_same(
+    first: str, text: str, before: str, separators: Any, place: int
+) -> None:
+    """Whether a document is parsed or not, the same is replaced in it."""
+    said = f"{before} {first} {text}"
+    session = {"note": said, first: [said, 5], "id": first}
+    request = request_of({"firstName": first, "id": "1" * 24}, text=said)
+    actions: list[Any] = [
+        {"type": "send_text_action", "alternatives": [first, said], "text": said},
+        {"type": "go_to_action", "target": {"type": "step", "name": first}},
+        {"type": first, "title": first, "name": said, "id": first, "kind": said},
+        {"type": "x", "sessionValues": {"kind": first, "n": [first, {"id": said}]}},
+        {"payload": said, first: first, "values": [first]},
+        session,
+    ]
+    request["data"]["step"]["actions"] = actions[place:]
+    request["data"]["session"] = {"values": session if place else {}}
+    reply = {"actions": actions[:place], "session": {"values": session}}
+
+    # A parser is needed for what has an unknown key or another user.
+    parsed = request | {"unknown": None}
+    documents = [
+        Redactor(KEY).pseudonymise(
+            json.dumps(document, separators=separators, ensure_ascii=False).encode(),
+            json.dumps(answer, separators=separators, ensure_ascii=False).encode(),
+        )
+        for document, answer in [
+            (request, reply),
+            (parsed, reply | {"interlocutor": None}),
+        ]
+    ]
+
+    quick, slow = ([json.loads(each) for each in pair] for pair in documents)
+    assert quick[0] | {"unknown": None} == slow[0]
+    assert quick[1] | {"interlocutor": None} == slow[1]
 
 
 # -- comparing -----------------------------------------------------------------------

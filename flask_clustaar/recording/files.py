@@ -75,17 +75,24 @@ class Files:
         self._days = days
         self._clock = clock
         self._today: Day | None = None
+        #: The second in which the file was known to be the right one.
+        self._checked = 0
 
     def today(self) -> Day:
         """Return the file of this day (UTC). The first call of a day deletes old files.
 
+        A file that somebody removed is missed within a second.
+
         :raises OSError: if the file cannot be opened.
         """
-        number = int(self._clock() // 86_400)
+        second = int(self._clock())
         today = self._today
-        if today is None or number != today.number or today.is_removed:
-            today = self._today = Day(self._directory, number)
-            self._remove_old(number)
+        if today is None or second != self._checked:
+            number = second // 86_400
+            if today is None or number != today.number or today.is_removed:
+                today = self._today = Day(self._directory, number)
+                self._remove_old(number)
+            self._checked = second
         return today
 
     def _remove_old(self, number: int) -> None:

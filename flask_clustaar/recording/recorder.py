@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-import weakref
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
+from msgspec import Raw
 
-from .. import signals
-from ..errors import HandlerFailed, InvalidReply
 from ..settings import Redaction, Settings
 from .delivery import VERSION
 from .files import Day, Files
@@ -34,12 +32,18 @@ class Late(Protocol):
     handler: Any
 
 
-class Received(Protocol):
-    """The attributes of a request that the recorder uses."""
+class Exchange(Protocol):
+    """What the recorder reads of a request that is answered."""
 
     environ: dict[str, Any]
     body: bytes
     delivery: str | None
+    runs: list[tuple[Any, float]]
+    began: float
+    loaded: float | None
+    handled: float | None
+    code: str | None
+    raised: BaseException | None
 
     @property
     def late(self) -> Late | None: ...
@@ -49,11 +53,15 @@ class Answered(Protocol):
     """The attributes of a response that the recorder uses."""
 
     status_code: int
+    content_type: str | None
 
     @property
     def is_json(self) -> bool: ...
 
     def get_data(self) -> bytes: ...
+
+
+_R = TypeVar("_R", bound=Answered)
 
 
 class Recorder:
@@ -62,140 +70,95 @@ class Recorder:
     A request is recorded when its response is complete. If the recording fails, the
     request still succeeds, and the failure is logged once a minute.
 
-    :param webhook: the webhook, the argument of the signals.
-    :param name: the name of the webhook.
-    :param app: the application, the sender of the signals.
-    :param settings: the settings of the webhook.
-    :param directory: the directory of the files.
+    :param webhook: the name of the webhook.
+    :param app: the name of the application.
+    :param settings: what to record.
+    :param directory: where to record it.
     """
 
     def __init__(
-        self, webhook: Any, name: str, app: Any, settings: Settings, directory: Path
+        self, webhook: str, app: str, settings: Settings, directory: Path
     ) -> None:
-        self._webhook = weakref.ref(webhook)
-        self._name = name
-        self._app = app.name
+        self._webhook = webhook
+        self._app = app
         self._settings = settings
         self._files = Files(directory, settings.record_days)
         self._redactor: tuple[bytes, Redactor] = b"", Redactor(b"")
-        self._redact = _redaction(settings.record_redact)
+        redact = settings.record_redact
+        self._redact = _redaction(redact)
+        self._redact_name = redact if isinstance(redact, str) else "function"
         self._date_key = "HTTP_" + settings.date_header.upper().replace("-", "_")
         self._quiet_until = -QUIET
-        signals.notification_received.connect(self._on_received, app, weak=False)
-        signals.handler_called.connect(self._on_called, app, weak=False)
-        signals.handler_failed.connect(self._on_failed, app, weak=False)
-        signals.request_rejected.connect(self._on_rejected, app, weak=False)
 
-    def start(self, request: Received) -> Callable[[Any], Any]:
-        """Start recording a request; return a function to call with the response.
-
-        The function returns the response unchanged.
-        """
-        run = _Run()
-        _current.set(run)
-
-        def finish(response: Any) -> Any:
-            try:
-                self._record(run, request, response)
-            except Exception as error:
-                self._complain(error)
-            return response
-
-        return finish
-
-    # -- signals -----------------------------------------------------------------------
-
-    def _on_received(self, app: Any, *, webhook: Any, **_: Any) -> None:
-        if webhook is self._webhook():
-            _current.get().handlers_from = time.perf_counter()
-
-    def _on_called(
-        self, app: Any, *, webhook: Any, handler: Any, duration: float, **_: Any
-    ) -> None:
-        if webhook is self._webhook():
-            run = _current.get()
-            run.handlers_to = time.perf_counter()
-            run.handlers.append({"name": handler.name, "ms": _ms(duration)})
-
-    def _on_failed(
-        self, app: Any, *, webhook: Any, exception: BaseException, **_: Any
-    ) -> None:
-        if webhook is self._webhook():
-            run = _current.get()
-            run.error = type(exception).__name__
-            invalid = isinstance(exception, InvalidReply)
-            run.code = (InvalidReply if invalid else HandlerFailed).error_code
-
-    def _on_rejected(self, app: Any, *, webhook: Any, code: str, **_: Any) -> None:
-        if webhook is self._webhook():
-            _current.get().code = code
+    def finish(self, exchange: Exchange, response: _R) -> _R:
+        """Record a request and its response; return the response unchanged."""
+        try:
+            self._record(exchange, response)
+        except Exception as error:
+            self._complain(error)
+        return response
 
     # -- the line ----------------------------------------------------------------------
 
-    def _record(self, run: _Run, request: Received, response: Answered) -> None:
-        total = time.perf_counter() - run.began
-        day = self._files.today()
+    def _record(self, exchange: Exchange, response: Answered) -> None:
+        total = time.perf_counter() - exchange.began
+        status = response.status_code
+        is_repeated = exchange.loaded is None and status == 200
         row: dict[str, Any] = {
             "v": VERSION,
-            "at": round(run.at, 3),
+            "at": round(time.time() - total, 3),
             "app": self._app,
-            "webhook": self._name,
-            "status": response.status_code,
-            "code": run.code,
-            "size": len(request.body) or _announced(request.environ),
+            "webhook": self._webhook,
+            "status": status,
+            "code": exchange.code,
+            "size": len(exchange.body) or _announced(exchange.environ),
+            "timings": _timings(exchange, total),
         }
-        if run.handlers_from is None and response.status_code != 200:
-            row["timings"] = {"total": _ms(total)}
-        elif not self._is_shared(request.body):
-            return
-        else:
-            row["timings"] = run.timings(total)
-            row["key"] = request.delivery
-            row["repeated"] = run.handlers_from is None
-            if not row["repeated"] and not self._add_bodies(
-                row, run, request, response, day
-            ):
+        day = self._files.today()
+        if exchange.loaded is not None or is_repeated:
+            if not self._is_shared(exchange.body):
                 return
-        day.append(msgspec.json.encode(row) + b"\n")
+            row["key"] = exchange.delivery
+            row["repeated"] = is_repeated
+        if exchange.loaded is not None:
+            row["headers"] = self._headers(exchange.environ)
+            row["handlers"] = [
+                {"name": handler.name, "ms": _ms(seconds)}
+                for handler, seconds in exchange.runs
+            ]
+            late = exchange.late
+            row["late"] = None if late is None else late.handler.name
+            raised = exchange.raised
+            row["error"] = None if raised is None else type(raised).__name__
+            row["redact"] = self._redact_name
+            if not self._add_bodies(row, exchange.body, response, day):
+                return
+        day.append(_ENCODER.encode(row) + b"\n")
 
     def _add_bodies(
-        self,
-        row: dict[str, Any],
-        run: _Run,
-        request: Received,
-        response: Answered,
-        day: Day,
+        self, row: dict[str, Any], request: bytes, response: Answered, day: Day
     ) -> bool:
         """Add the bodies to the row; return False to drop the request."""
         most = self._settings.record_bytes
-        row["headers"] = self._headers(request.environ)
-        row["handlers"] = run.handlers
-        row["late"] = None if request.late is None else request.late.handler.name
-        row["error"] = run.error
-        row["redact"] = self._redaction_name()
         row["request"] = row["reply"] = None
-        if len(request.body) > most:
-            row["sha256"] = hashlib.sha256(request.body).hexdigest()
+        if len(request) > most:
+            row["sha256"] = hashlib.sha256(request).hexdigest()
             return True
-        reply = response.get_data() if response.is_json else b"null"
-        redacted = self._redact(self._redactor_of(day), request.body, reply)
+        reply = _json_of(response)
+        redacted = self._redact(self._redactor_of(day), request, reply)
         if redacted is None:
             return False
-        row["request"] = redacted[0].decode()
+        row["request"] = Raw(_on_one_line(redacted[0]))
         if len(reply) > most:
             row["reply_size"] = len(reply)
             row["reply_sha256"] = hashlib.sha256(reply).hexdigest()
-        elif response.is_json:
-            row["reply"] = redacted[1].decode()
+        else:
+            row["reply"] = Raw(_on_one_line(redacted[1]))
         return True
 
-    def _redaction_name(self) -> str:
-        redact = self._settings.record_redact
-        return redact if isinstance(redact, str) else "function"
-
     def _headers(self, environ: dict[str, Any]) -> dict[str, list[str]]:
-        headers = {"Date": self._date_key, "Content-Type": "CONTENT_TYPE"}
-        return {name: [environ[key]] for name, key in headers.items() if key in environ}
+        headers = ("Date", self._date_key), ("Content-Type", "CONTENT_TYPE")
+        return {name: [environ[key]] for name, key in headers if key in environ}
 
     def _redactor_of(self, day: Day) -> Redactor:
         key, redactor = self._redactor
@@ -224,36 +187,21 @@ class Recorder:
         logger.error(
             "The webhook '%s' cannot record: %s%s. Requests are answered, but not "
             "recorded. This is logged once a minute.",
-            self._name,
+            self._webhook,
             type(error).__name__,
             reason,
         )
 
 
-class _Run:
-    """The data of one request."""
-
-    def __init__(self) -> None:
-        self.at = time.time()
-        self.began = time.perf_counter()
-        self.handlers_from: float | None = None
-        self.handlers_to: float | None = None
-        self.handlers: list[dict[str, Any]] = []
-        self.code: str | None = None
-        self.error: str | None = None
-
-    def timings(self, total: float) -> dict[str, float | None]:
-        """Return the duration of each part, in milliseconds."""
-        timings: dict[str, float | None] = {"total": _ms(total)}
-        if self.handlers_from is not None:
-            timings["load"] = _ms(self.handlers_from - self.began)
-            if self.handlers_to is not None:
-                timings["handlers"] = _ms(self.handlers_to - self.handlers_from)
-                timings["reply"] = _ms(self.began + total - self.handlers_to)
-        return timings
-
-
-_current: ContextVar[_Run] = ContextVar("flask_clustaar.recording")
+def _timings(exchange: Exchange, total: float) -> dict[str, float]:
+    """Return how long each part took, in milliseconds."""
+    timings = {"total": _ms(total)}
+    if exchange.loaded is not None:
+        timings["load"] = _ms(exchange.loaded - exchange.began)
+        if exchange.handled is not None:
+            timings["handlers"] = _ms(exchange.handled - exchange.loaded)
+            timings["reply"] = _ms(exchange.began + total - exchange.handled)
+    return timings
 
 
 def _redaction(setting: Redaction) -> Redact:
@@ -267,7 +215,7 @@ def _redaction(setting: Redaction) -> Redact:
             pair = function(decode(request), decode(reply))
             if pair is None:
                 return None
-            return msgspec.json.encode(pair[0]), msgspec.json.encode(pair[1])
+            return _ENCODER.encode(pair[0]), _ENCODER.encode(pair[1])
 
         return redact
     return _REDACTIONS[setting]
@@ -278,6 +226,28 @@ _REDACTIONS: Final[dict[Literal["pseudonyms", "texts", "none"], Redact]] = {
     "texts": Redactor.without_texts,
     "none": lambda _, request, reply: (request, reply),
 }
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def _json_of(response: Answered) -> bytes:
+    """Return the body of a response; ``null`` if it is not JSON."""
+    body = response.get_data()
+    if response.status_code == 200 and response.content_type == "application/json":
+        return body  # It is from here.
+    with suppress(msgspec.MsgspecError):
+        if response.is_json:
+            return bytes(_ANY.decode(body))
+    return b"null"
+
+
+def _on_one_line(document: bytes) -> bytes:
+    """Return JSON without line breaks, which only are between its values."""
+    if b"\n" in document or b"\r" in document:
+        return document.replace(b"\n", b" ").replace(b"\r", b" ")
+    return document
+
+
+_ANY: Final = msgspec.json.Decoder(Raw)
 
 
 def _user_id(body: bytes) -> Any:

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Set
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct, field
 
-from .pseudonyms import Entry, Pseudonyms, Table, is_email, lower
+from .patterns import is_email
+from .pseudonyms import Pseudonyms
+from .table import Search, Table, words_of
 
 
 class Redactor:
@@ -30,74 +32,78 @@ class Redactor:
     def __init__(self, key: bytes) -> None:
         self.pseudonyms: Pseudonyms = Pseudonyms(key)
         #: The latest redacted users, because each user sends several requests.
-        self._users: dict[bytes, tuple[Raw, dict[str, Entry]]] = {}
+        self._users: dict[bytes, _KnownUser] = {}
+        #: The words of steps that were sent again; None for others.
+        self._steps: dict[bytes, bytes | None] = {}
 
     def pseudonymise(self, request: bytes, reply: bytes) -> tuple[bytes, bytes]:
         """Replace personal data by pseudonyms.
 
         Parts without personal data are not parsed, and their bytes are unchanged.
         """
-        redacted, table = self._request(request, reply, _Walk)
-        return redacted, _part(reply, table, _Walk(table).reply)
+        request, reply = _plain(request), _plain(reply)
+        document = _Request(request)
+        user, table = self._known(document.user)
+        has_user = b'"interlocutor"' in reply
+        if has_user or b"url" in document.input:
+            table = _with_more(table, document.input, reply)
+        # A text is not found by its words.
+        step = document.step if table.texts else self._words_of(document.step)
+        rest = b"%b %b " % (document.rest, step)
+        search = Search(table, rest + reply)
+        redacted = document.spliced(search, rest, user)
+        if redacted is None:
+            redacted = document.redacted(_Walk(search), user)
+        spliced = None
+        if not (has_user or search.finds_pattern_in(reply)):
+            spliced = search.spliced(reply)
+        if spliced is None:
+            spliced = bytes(_Walk(search).reply(Raw(reply)))
+        return redacted, spliced
 
     def without_texts(self, request: bytes, reply: bytes) -> tuple[bytes, bytes]:
         """Like :meth:`pseudonymise`; also replace letters in free texts by ``x``."""
-        redacted, table = self._request(request, reply, _WithoutTexts, whole=True)
-        table.look_for(None)
-        return redacted, _encode(_WithoutTexts(table).reply(_decode(reply)))
+        request, reply = _plain(request), _plain(reply)
+        document = _Request(request)
+        user, table = self._known(document.user)
+        walk = _WithoutTexts(Search(_with_more(table, document.input, reply)))
+        return document.redacted(walk, user), bytes(walk.reply(Raw(reply)))
 
-    def _request(
-        self,
-        request: bytes,
-        reply: bytes,
-        make_walk: Callable[[Table], _Walk],
-        *,
-        whole: bool = False,
-    ) -> tuple[bytes, Table]:
-        """Redact a request; return it with the table of its pseudonyms.
+    def _words_of(self, step: bytes) -> bytes:
+        """Return the words in a step; all users get the same ones.
 
-        :param whole: whether to process all parts, not only those with personal data.
+        They are found when a step is sent for the second time: if the platform filled
+        in something of the user, it never is.
         """
-        try:
-            parts = _parts(request)
-        except msgspec.DecodeError:
-            parts = _parts(_strict(request))
-        data = _parts(parts.get("data"))
-        user, table = self._known(bytes(data.get("interlocutor", b"null")))
-        if b'"interlocutor"' in reply:
-            _user(_member(_decode(reply), "interlocutor"), table)
-        walk = make_walk(table)
-        if "interlocutor" in data:
-            data["interlocutor"] = user
-        if "input" in data:
-            _add_urls(bytes(data["input"]), table)
-        step = _parts(data.get("step"))
+        words = self._steps.get(step)
+        if words is not None:
+            return words
+        if step in self._steps:
+            words = self._steps[step] = words_of(step)
+            return words
+        if len(self._steps) >= _MOST_STEPS:
+            self._steps.clear()
+        self._steps[step] = None
+        return step
 
-        def redact(members: dict[str, Raw], *kept: str) -> None:
-            for name in members.keys() - kept:
-                value = walk.session if name == "session" else walk.structure
-                part = _part(bytes(members[name]), table, value, whole=whole)
-                members[name] = Raw(part)
-
-        redact(step, "id", "type", "name")
-        redact(data, "type", "channel", "interlocutor", "step" if step else "")
-        redact(parts, "topic", "botID", "type", "timestamp", "data" if data else "")
-        if step:
-            data["step"] = Raw(_encode(step))
-        if data:
-            parts["data"] = Raw(_encode(data))
-        return _encode(parts), table
-
-    def _known(self, user: bytes) -> tuple[Raw, Table]:
+    def _known(self, user: bytes) -> _KnownUser:
         """Return a redacted interlocutor, and the table of its pseudonyms."""
         known = self._users.get(user)
         if known is None:
             table = Table(self.pseudonyms)
-            known = Raw(_encode(_user(_decode(user), table))), table.entries
+            known = _KnownUser(_encode(_user(_decode(user), table)), table)
             if len(self._users) >= _MOST_USERS:
                 self._users.clear()
             self._users[user] = known
-        return known[0], Table(self.pseudonyms, dict(known[1]))
+        return known
+
+
+class _KnownUser(NamedTuple):
+    """A user who was redacted."""
+
+    #: The interlocutor with pseudonyms.
+    redacted: bytes
+    table: Table
 
 
 def blank(text: str) -> str:
@@ -107,19 +113,105 @@ def blank(text: str) -> str:
 
 def blank_reply(reply: Any) -> Any:
     """Redact the texts of a reply as :meth:`Redactor.without_texts` does."""
-    return _WithoutTexts(Table(Pseudonyms(b""))).reply(reply)
+    walk = _WithoutTexts(Search(Table(Pseudonyms(b""))))
+    return _decode(walk.reply(_raw(reply)))
 
+
+_NULL: Final = Raw(b"null")
 
 # -- the request ---------------------------------------------------------------------
 
 
-def _part(
-    part: bytes, table: Table, walk: Callable[[Any], Any], *, whole: bool = False
-) -> bytes:
-    """Redact a part of a document, if it has anything to replace."""
-    is_plain = not whole and b"\\u" not in part and b"\\/" not in part
-    document = lower(part.decode("utf-8", "replace")) if is_plain else None
-    return _encode(walk(_decode(part))) if table.look_for(document) else part
+class _Data(Struct, forbid_unknown_fields=True):
+    """The data of a notification; only parts with these names are known."""
+
+    type: Raw = _NULL
+    channel: Raw = _NULL
+    input: Raw = _NULL
+    interlocutor: Raw = _NULL
+    session: Raw = _NULL
+    step: Raw = _NULL
+
+
+class _Envelope(Struct, forbid_unknown_fields=True):
+    """A notification without anything unknown in it."""
+
+    topic: Raw = _NULL
+    botID: Raw = _NULL
+    type: Raw = _NULL
+    timestamp: Raw = _NULL
+    data: _Data = field(default_factory=_Data)
+
+
+class _Request:
+    """A request, of which only that is parsed which has to be."""
+
+    def __init__(self, document: bytes) -> None:
+        self._document = document
+        try:
+            data = _ENVELOPE.decode(document).data
+        except msgspec.ValidationError:
+            data = None
+        #: Whether it has only what a notification has.
+        self.is_usual: bool = data is not None
+        if data is None:
+            parts = _members(_members(document).get("data"))
+            data = _Data(
+                input=parts.get("input", _NULL),
+                interlocutor=parts.get("interlocutor", _NULL),
+            )
+        self.input: bytes = bytes(data.input)
+        self.user: bytes = bytes(data.interlocutor)
+        self.step: bytes = bytes(data.step)
+        #: What else may be personal.
+        self.rest: bytes = b"%b %b" % (data.input, data.session)
+        if not (self.is_usual and self.user[:1] == b"{"):
+            self.is_usual, self.rest = False, document
+
+    def spliced(self, search: Search, rest: bytes, user: bytes) -> bytes | None:
+        """Return the request with another user, and the rest redacted.
+
+        :param rest: what was searched of it.
+        :return: None if it has to be parsed for that.
+        """
+        if not self.is_usual or search.finds_pattern_in(rest):
+            return None
+        before: bytes | None
+        after: bytes | None
+        before, _, after = self._document.partition(self.user)
+        if search.first < len(rest):
+            before, after = search.spliced(before), search.spliced(after)
+            if before is None or after is None:
+                return None
+        return b"".join((before, user, after))
+
+    def redacted(self, walk: _Walk, user: bytes) -> bytes:
+        """Return the request with another user, and the rest redacted."""
+        parts = _members(self._document)
+        data = _members(parts.get("data"))
+        step = _members(data.get("step"))
+        _redact(step, walk, {"id", "type", "name"})
+        if step:
+            data["step"] = _raw(step)
+        if "interlocutor" in data:
+            data["interlocutor"] = Raw(user)
+        kept = {"type", "channel", "interlocutor"}
+        _redact(data, walk, kept | {"step"} if step else kept)
+        if data:
+            parts["data"] = _raw(data)
+        _redact(parts, walk, _AROUND | {"data"} if data else _AROUND)
+        return _encode(parts)
+
+
+def _redact(members: dict[str, Raw], walk: _Walk, kept: Set[str]) -> None:
+    """Redact the members of an object, but for some."""
+    for name, value in members.items():
+        if name not in kept:
+            redact = walk.session if name == "session" else walk.structure
+            members[name] = redact(value)
+
+
+# -- the user ------------------------------------------------------------------------
 
 
 def _user(user: Any, table: Table) -> Any:
@@ -129,10 +221,6 @@ def _user(user: Any, table: Table) -> Any:
     return {
         name: _USER.get(name, _attribute)(value, table) for name, value in user.items()
     }
-
-
-def _member(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None
 
 
 def _attribute(value: Any, table: Table) -> Any:
@@ -217,17 +305,25 @@ _USER: Final[Mapping[str, Callable[[Any, Table], Any]]] = {
 }
 
 
-def _add_urls(part: bytes, table: Table) -> None:
-    """Add the URLs of an input to the table, because the reply may contain them."""
-    if b"url" not in part:
-        return
-    input = _decode(part)
+def _with_more(table: Table, input: bytes, reply: bytes) -> Table:
+    """Return a table with what the input and the reply say of the user as well."""
+    table = table.copy()
+    _user(_member(_decode(reply), "interlocutor"), table)
+    _add_urls(_decode(input), table)
+    return table
+
+
+def _add_urls(input: Any, table: Table) -> None:
     attachments = _member(input, "attachments")
     holders = [input, *(attachments if isinstance(attachments, list) else ())]
     for holder in holders:
         url = _member(holder, "url")
         if isinstance(url, str):
             table.add(url, _url(url, table.pseudonyms), anywhere=True)
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def _url(url: str, pseudonyms: Pseudonyms) -> str:
@@ -248,68 +344,79 @@ def _url(url: str, pseudonyms: Pseudonyms) -> str:
 
 
 class _Walk:
-    """Replaces texts in JSON values."""
+    """Replaces texts in JSON values. A value without any to replace is not parsed."""
 
-    def __init__(self, table: Table) -> None:
-        self.table = table
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._exactly = search.table.exactly
 
     def text(self, text: str) -> str:
         """Redact a text for people."""
-        return self.table.text(text)
+        return self._search.replace(text)
 
     def technical(self, text: str) -> str:
         """Redact a URL or a name."""
-        return self.table.text(text)
+        return self._search.replace(text)
 
-    def reply(self, reply: Any) -> Any:
+    def reply(self, reply: Raw) -> Raw:
         """Redact a reply, its interlocutor and its session."""
-        if not isinstance(reply, dict):
+        members = _members(reply)
+        if not members:
             return self.structure(reply)
         walks = {"session": self.session, "interlocutor": self.interlocutor}
-        return {
-            name: walks.get(name, self.structure)(value)
-            for name, value in reply.items()
-        }
+        for name, value in members.items():
+            members[name] = walks.get(name, self.structure)(value)
+        return _raw(members)
 
-    def interlocutor(self, user: Any) -> Any:
+    def interlocutor(self, user: Raw) -> Raw:
         """Redact the interlocutor of a reply."""
-        return _user(user, self.table)
+        return _raw(_user(_decode(user), self._search.table))
 
-    def session(self, session: Any) -> Any:
+    def session(self, session: Raw) -> Raw:
         """Redact the values of a session, which the program defines."""
-        if isinstance(session, dict):
-            return {
-                self.table.exactly(name): self.session(value)
-                for name, value in session.items()
-            }
-        if isinstance(session, list):
-            return [self.session(value) for value in session]
-        if isinstance(session, str):
-            return self.text(session)
-        if isinstance(session, int) and not isinstance(session, bool):
-            new = self.table.exactly(str(session))
-            return int(new) if new.isascii() and new.isdecimal() else session
-        return session
+        part = bytes(session)
+        if not self._search.finds_in(part):
+            return session
+        return _raw(self._session(_decode(part)))
 
-    def structure(self, value: Any, name: str = "") -> Any:
-        """Redact actions and inputs, except values that the platform defines."""
-        if isinstance(value, str):
-            return self.technical(value) if name in _TECHNICAL else self.text(value)
-        if isinstance(value, list):
-            return [self.structure(each, name) for each in value]
+    def _session(self, value: Any) -> Any:
         if isinstance(value, dict):
-            if value.get("type") in ("step", "story"):
-                return value
-            redacted = {}
-            for key, each in value.items():
-                if key in _STRUCTURAL and isinstance(each, str):
-                    redacted[key] = each
-                elif key in _FREE:
-                    redacted[key] = self.session(each)
-                else:
-                    redacted[key] = self.structure(each, key)
-            return redacted
+            return {
+                self._exactly(name): self._session(each) for name, each in value.items()
+            }
+        if isinstance(value, list):
+            return [self._session(each) for each in value]
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            new = self._exactly(str(value))
+            return int(new) if new.isascii() and new.isdecimal() else value
         return value
+
+    def structure(self, value: Raw, name: str = "") -> Raw:
+        """Redact actions and inputs, except values that the platform defines."""
+        part = bytes(value)
+        if not self._search.finds_in(part):
+            return value
+        match part[:1]:
+            case b'"':
+                redact = self.technical if name in _TECHNICAL else self.text
+                return _raw(redact(_decode(part)))
+            case b"[":
+                return _raw([self.structure(each, name) for each in _LIST.decode(part)])
+            case b"{":
+                return self._object(value, _OBJECT.decode(part))
+        return value
+
+    def _object(self, value: Raw, members: dict[str, Raw]) -> Raw:
+        if bytes(members.get("type", b"")) in _TARGETS:
+            return value
+        for name, each in members.items():
+            if name in _FREE:
+                members[name] = self.session(each)
+            elif name not in _STRUCTURAL or bytes(each)[:1] != b'"':
+                members[name] = self.structure(each, name)
+        return _raw(members)
 
 
 class _WithoutTexts(_Walk):
@@ -323,14 +430,19 @@ class _WithoutTexts(_Walk):
 _STRUCTURAL: Final = frozenset({"type", "kind", "service", "id", "code"})
 #: Keys whose values the program defines.
 _FREE: Final = frozenset({"sessionValues", "payload", "values"})
+#: The types of objects that name something of the platform.
+_TARGETS: Final = frozenset({b'"step"', b'"story"'})
+#: What is around the data of a notification, and not personal.
+_AROUND: Final = frozenset({"topic", "botID", "type", "timestamp"})
 #: Keys whose values are not texts for people.
 _TECHNICAL: Final = frozenset(
     {"url", "imageURL", "imageUrl", "event", "key", "name", "recipient", "fromEmail"}
 )
 
 
-#: The maximum number of users whose pseudonyms are cached.
+#: How many users' pseudonyms are kept in memory, and how many steps.
 _MOST_USERS: Final = 1000
+_MOST_STEPS: Final = 200
 _ALPHANUMERIC: Final = re.compile(r"[^\W_]")
 #: Matches the words of a name, between white space and punctuation.
 _NAME: Final = re.compile(r"[^\s!-/:-@\[-`{-~\xa0-\xbf\u2000-\u206f\u3000-\u303f]+")
@@ -338,21 +450,37 @@ _NOT_PERSONAL: Final = frozenset({"true", "false", "yes", "no", "null", "none"})
 
 # -- JSON ----------------------------------------------------------------------------
 
-_PARTS: Final = msgspec.json.Decoder(dict[str, Raw])
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_LIST: Final = msgspec.json.Decoder(list[Raw])
+_ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 
 
-def _parts(part: bytes | Raw | None) -> dict[str, Raw]:
-    """Return the parts of a JSON object; of another value, an empty dict."""
+def _members(part: bytes | Raw | None) -> dict[str, Raw]:
+    """Return the members of a JSON object; none if it is something else."""
     try:
-        return {} if part is None else _PARTS.decode(part)
+        return {} if part is None else _OBJECT.decode(part)
     except msgspec.ValidationError:
         return {}
 
 
-def _strict(document: bytes) -> bytes:
-    """Return a JSON document without lone surrogates, which Python would accept."""
-    text = json.dumps(json.loads(document), ensure_ascii=False)
-    return text.encode("utf-8", "replace")
+def _plain(document: bytes) -> bytes:
+    """Return a JSON document without unnecessary escapes, which would hide values.
+
+    Lone surrogates, which Python reads, are replaced.
+    """
+    if b"\\" not in document:  # Nearly always, and quicker to find.
+        return document
+    if b"\\u" not in document and b"\\/" not in document:
+        return document
+    try:
+        return _encode(_decode(document))
+    except msgspec.DecodeError:
+        text = json.dumps(json.loads(document), ensure_ascii=False)
+        return text.encode("utf-8", "replace")
+
+
+def _raw(value: Any) -> Raw:
+    return Raw(_encode(value))
 
 
 _decode: Final = msgspec.json.decode

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from ..recording.pseudonyms import hide_patterns
+from ..recording.patterns import hide_patterns
 from ..recording.redaction import blank_reply
 from .reader import Recorded
 from .sender import Replayed

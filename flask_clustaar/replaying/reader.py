@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
+from msgspec import Raw
 
 from ..recording.delivery import VERSION
 from ..verification import ReceivedRequest
@@ -41,7 +43,7 @@ class Recorded:
     at: float | None = None
     #: The redaction of the recording.
     redact: str = "none"
-    #: The line as a JSON value; None if it is not a line of a recording.
+    #: What else the line says; None if it is not a line of a recording.
     row: dict[str, Any] | None = None
 
     def step(self) -> tuple[str | None, str | None]:
@@ -101,15 +103,16 @@ def read(file: BinaryIO) -> Iterator[tuple[Line, int]]:
 
 
 def _is_row(line: bytes) -> bool:
-    row = _json(line)
-    return isinstance(row, dict) and "v" in row
+    return b'"v"' in line and "v" in (_members(line) or ())
 
 
 def _read_row(number: int, line: bytes) -> Line:
-    row = _json(line)
-    if row is None:
+    members = _members(line)
+    if members is None:
         return Skipped(number, "it is damaged")
-    if not isinstance(row, dict) or "v" not in row:
+    request, reply = members.pop("request", None), members.pop("reply", None)
+    row = {name: msgspec.json.decode(value) for name, value in members.items()}
+    if "v" not in row:
         return Skipped(number, "it is not a line of a recording")
     if row["v"] != VERSION:
         return Skipped(
@@ -117,21 +120,23 @@ def _read_row(number: int, line: bytes) -> Line:
             f"it has version {row['v']}, but this version of Flask-Clustaar reads "
             f"only {VERSION}",
         )
-    if not isinstance(row.get("request"), str):
+    if request is None or bytes(request) == b"null":
         return Skipped(number, "its request is not recorded", row, damaged=False)
     try:
-        return _recorded(number, row)
+        return _recorded(number, bytes(request), reply, row)
     except (LookupError, TypeError, AttributeError):
         return Skipped(number, "it is damaged")
 
 
-def _recorded(number: int, row: dict[str, Any]) -> Recorded:
-    reply = row.get("reply")
+def _recorded(
+    number: int, request: bytes, reply: Raw | None, row: dict[str, Any]
+) -> Recorded:
+    replied = b"null" if reply is None else bytes(reply)
     return Recorded(
         number,
-        row["request"].encode(),
+        request,
         status=row["status"],
-        reply=None if reply is None else reply.encode(),
+        reply=None if replied == b"null" else replied,
         code=row.get("code"),
         error=row.get("error"),
         handlers=tuple(run["name"] for run in row.get("handlers", ())),
@@ -181,6 +186,23 @@ def _read_call(number: int, call: dict[str, Any]) -> Line:
     return Recorded(
         number, request, status=response.get("status"), reply=reply, code=code
     )
+
+
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])
+
+
+def _members(line: bytes) -> dict[str, Raw] | None:
+    """Return the members of a line, if it is an object; None if it is not JSON."""
+    try:
+        return _MEMBERS.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        pass
+    try:  # Lone surrogates, which msgspec refuses, may be in an unredacted request.
+        row = json.loads(line)
+    except ValueError:
+        return None
+    row = row if isinstance(row, dict) else {}
+    return {name: Raw(json.dumps(value)) for name, value in row.items()}
 
 
 def _json(content: bytes) -> Any:

@@ -1,0 +1,211 @@
+"""What recording, metrics and traces add to a delivery.
+
+A function that is connected to a signal costs something in all applications of its
+process. So each contender has a process of its own, which waits for its turns.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import statistics
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from importlib.util import find_spec
+from multiprocessing.connection import Connection
+from typing import Any, Final, NamedTuple, cast
+
+from flask import Flask
+
+from flask_clustaar import ClustaarWebhook, Notification
+
+from .harness import calibrate, measure
+from .ours import build, offer
+from .payloads import ACTIONS, PAUSE, PAYLOADS, Template, of_user
+from .subjects import Contender
+
+#: How many users talk with the bot.
+USERS = 200
+
+NOTHING = "nothing"
+
+
+class Users(NamedTuple):
+    """Bodies from several users, who return."""
+
+    templates: list[Template]
+
+    def body(self, number: int) -> bytes:
+        """Return a body that was never sent before."""
+        return self.templates[number % len(self.templates)].body(number)
+
+
+class Added(NamedTuple):
+    """What something adds to a delivery, in microseconds of CPU time."""
+
+    #: What a delivery costs with it on a quiet machine: the lowest of all rounds.
+    lowest: float
+    #: What it adds: the median, over the rounds, of its share of what a delivery costs
+    #: without it in the same round, applied to the lowest of what that costs.
+    low: float
+    added: float
+    high: float
+
+
+class Addition(NamedTuple):
+    """Something that is off by default."""
+
+    #: For people: what it is.
+    does: str
+    #: Build a bot with it; the argument is an empty directory.
+    build: Callable[[str], Contender]
+    #: The package that it needs.
+    needs: str | None = None
+    #: The name of what it is added to.
+    reference: str = NOTHING
+    #: The limit that it is held to, in microseconds.
+    limit: float | None = None
+
+    def is_installed(self) -> bool:
+        """Tell if it can be measured here."""
+        return self.needs is None or find_spec(self.needs) is not None
+
+
+def race(*, rounds: int, block: float, tick: Callable[[], object]) -> dict[str, Added]:
+    """Let all additions that are installed answer deliveries, for some rounds.
+
+    :param tick: is called after each round.
+    """
+    names = [name for name, each in ADDITIONS.items() if each.is_installed()]
+    costs: dict[str, list[float]] = {name: [] for name in names}
+    order, shuffle = list(names), random.Random(rounds).shuffle
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
+        turns = {name: stack.enter_context(_Turns(name, directory)) for name in names}
+        for _ in range(rounds):
+            shuffle(order)
+            for name in order:
+                costs[name].append(turns[name].measure(block))
+            tick()
+    return {
+        name: _added(costs[name], costs[ADDITIONS[name].reference]) for name in names
+    }
+
+
+def _added(costs: list[float], others: list[float]) -> Added:
+    shares = [cost / other - 1 for cost, other in zip(costs, others, strict=True)]
+    low, *_, high = statistics.quantiles(shares, n=10, method="inclusive")
+    quiet = min(others)
+    limits = low * quiet, statistics.median(shares) * quiet, high * quiet
+    return Added(min(costs), *limits)
+
+
+class _Turns:
+    """The process of an addition, which measures when it is asked to."""
+
+    def __init__(self, name: str, directory: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, other = context.Pipe()
+        self._process = context.Process(target=_serve, args=(name, directory, other))
+
+    def __enter__(self) -> _Turns:
+        self._process.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._connection.send(None)
+        self._process.join()
+
+    def measure(self, block: float) -> float:
+        """Return what a delivery costs, in a block of some seconds."""
+        self._connection.send(block)
+        return cast(float, self._connection.recv())
+
+
+def _serve(name: str, directory: str, connection: Connection) -> None:
+    with tempfile.TemporaryDirectory(dir=directory) as own:
+        contender = ADDITIONS[name].build(own)
+        count = 0
+        while (block := connection.recv()) is not None:
+            count = count or calibrate(contender, block)
+            connection.send(measure(contender, count))
+
+
+# -- what is added -------------------------------------------------------------------
+
+
+def _greet(notification: Notification) -> str:
+    """Answer with the name of the user."""
+    return f"Bonjour {notification.interlocutor.first_name}, que puis-je pour vous ?"
+
+
+def _bot(users: int = USERS, *, is_short: bool = False, **settings: Any) -> Contender:
+    """Build a bot; *users* talk with it in turn.
+
+    :param is_short: whether the steps have one action, and the reply is a text.
+    """
+    actions = [PAUSE] if is_short else ACTIONS
+    templates = [of_user(number, actions).template() for number in range(users)]
+    handler = _greet if is_short else offer
+    contender = build(PAYLOADS["typical"], handler, **settings)
+    return contender._replace(template=cast(Template, Users(templates)))
+
+
+def _webhook(contender: Contender) -> ClustaarWebhook:
+    app = cast(Flask, contender.app)
+    return cast(ClustaarWebhook, app.extensions["clustaar"]["clustaar"])
+
+
+def _prometheus(_: str) -> Contender:
+    from flask_clustaar.contrib.prometheus import PrometheusMetrics
+
+    contender = _bot()
+    PrometheusMetrics(_webhook(contender))
+    return contender
+
+
+def _opentelemetry(_: str) -> Contender:
+    from flask_clustaar.contrib.opentelemetry import OpenTelemetry
+
+    contender = _bot()
+    OpenTelemetry(_webhook(contender))
+    return contender
+
+
+_SHORT: Final = "nothing, short messages"
+
+ADDITIONS: Mapping[str, Addition] = {
+    NOTHING: Addition("What is on by default", lambda _: _bot()),
+    "nothing again": Addition(
+        "The same: how exact these figures are", lambda _: _bot()
+    ),
+    "recording": Addition(
+        "CLUSTAAR_RECORD, with pseudonyms", lambda path: _bot(record=path)
+    ),
+    "recording, new users": Addition(
+        "The same, and no user returns", lambda path: _bot(20_000, record=path)
+    ),
+    "recording, none": Addition(
+        "CLUSTAAR_RECORD_REDACT=none",
+        lambda path: _bot(record=path, record_redact="none"),
+    ),
+    "Prometheus": Addition(
+        "PrometheusMetrics", _prometheus, needs="prometheus_client", limit=40
+    ),
+    "OpenTelemetry": Addition(
+        "OpenTelemetry, without an SDK",
+        _opentelemetry,
+        needs="opentelemetry",
+        limit=10,
+    ),
+    _SHORT: Addition(
+        "Steps of one action, a reply of one text", lambda _: _bot(is_short=True)
+    ),
+    "recording, short messages": Addition(
+        "CLUSTAAR_RECORD, with pseudonyms",
+        lambda path: _bot(is_short=True, record=path),
+        reference=_SHORT,
+        limit=60,
+    ),
+}

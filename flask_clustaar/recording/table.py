@@ -1,0 +1,318 @@
+"""A table of values and their pseudonyms, and how it is laid over texts."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from .patterns import find_patterns, may_have_pattern
+from .pseudonyms import Pseudonyms
+
+
+class Entry(NamedTuple):
+    """The pseudonym of one spelling of a value."""
+
+    value: str
+    #: The form in lower case.
+    low: str
+    pseudonym: str
+    #: Whether to replace it inside of words as well.
+    anywhere: bool
+    #: Its place in the table.
+    order: int
+
+
+class Table:
+    """The pseudonyms of a user."""
+
+    def __init__(self, pseudonyms: Pseudonyms) -> None:
+        self.pseudonyms = pseudonyms
+        #: By the forms of the values.
+        self.entries: dict[str, Entry] = {}
+        #: By what each JSON document with the form has, in lower case: bytes in ASCII
+        #: if possible, which are quick to find, or a text.
+        self.clues: dict[bytes, list[Entry]] = {}
+        self.texts: dict[str, list[Entry]] = {}
+
+    def copy(self) -> Table:
+        """Return a table to which others can be added."""
+        table = Table(self.pseudonyms)
+        table.entries = self.entries.copy()
+        table.clues = {clue: each.copy() for clue, each in self.clues.items()}
+        table.texts = {text: each.copy() for text, each in self.texts.items()}
+        return table
+
+    def add(self, value: str, pseudonym: str, *, anywhere: bool = False) -> str:
+        """Add a value, and return its pseudonym. A value keeps its first pseudonym.
+
+        :param anywhere: whether to replace it inside of words as well.
+        """
+        known = self.entries.get(value)
+        if known is not None:
+            return known.pseudonym
+        anywhere = anywhere or _is_unspaced(value)
+        lows = set()
+        for form in [value] if value.isascii() else [value, *_variants(value)]:
+            low = lower(form)
+            entry = Entry(value, low, pseudonym, anywhere, len(self.entries))
+            self.entries.setdefault(form, entry)
+            if low not in lows:
+                lows.add(low)
+                self._add_clue(entry)
+        return pseudonym
+
+    def _add_clue(self, entry: Entry) -> None:
+        clue = max(_PLAIN.findall(entry.low), key=len)
+        if len(clue) > 1:
+            self.clues.setdefault(clue.encode(), []).append(entry)
+        else:
+            text = lower(json.dumps(entry.low, ensure_ascii=False)[1:-1])
+            self.texts.setdefault(text, []).append(entry)
+
+    def exactly(self, value: str) -> str:
+        """Return the pseudonym of a value, or the value if it has none."""
+        entry = self.entries.get(value)
+        return value if entry is None else entry.pseudonym
+
+
+class Search:
+    """What of a table may occur in a document, and in its parts.
+
+    Most documents have nothing that is to be replaced, and the others have it in few
+    places. So a document is searched as bytes, which is quick, and only those of its
+    parts are parsed that may have something.
+
+    :param table: the table.
+    :param document: a JSON document in UTF-8, without unnecessary escapes. Default: any
+        document; then all parts are parsed.
+    """
+
+    def __init__(self, table: Table, document: bytes | None = None) -> None:
+        self.table: Table = table
+        self._parses_all = document is None
+        self.has_patterns: bool = document is None or may_have_pattern(document)
+        self._clues = table.clues
+        self._texts = table.texts
+        #: Where the first clue is; behind the end if there is none. A clue that is a
+        #: text may be anywhere.
+        self.first: int = sys.maxsize
+        if document is not None:
+            low = _lower(document)
+            self._clues = {}
+            for clue, entries in table.clues.items():
+                position = low.find(clue)
+                if position >= 0:
+                    self._clues[clue] = entries
+                    self.first = min(position, self.first)
+            if table.texts:
+                self.first = 0
+                text = lower(document.decode())
+                self._texts = {
+                    each: entries
+                    for each, entries in table.texts.items()
+                    if each in text
+                }
+
+    def finds_in(self, part: bytes) -> bool:
+        """Return whether there may be something to replace in a part of it."""
+        if self._parses_all:
+            return True
+        if self._clues:
+            low = _lower(part)
+            for clue in self._clues:
+                if clue in low:
+                    return True
+        if self._texts:
+            text = lower(part.decode())
+            if any(each in text for each in self._texts):
+                return True
+        return self.finds_pattern_in(part)
+
+    def finds_pattern_in(self, part: bytes) -> bool:
+        """Return whether an address or a long number may be in a part of it."""
+        return self.has_patterns and may_have_pattern(part)
+
+    def spliced(self, document: bytes) -> bytes | None:
+        """Replace what occurs in a part that may be cut off at both ends.
+
+        Only the strings are parsed in which something occurs. What is in a pattern is
+        not replaced.
+
+        :return: None where not each of them is the value of an ordinary key, or an item
+            of a list.
+        """
+        if self._texts:
+            return None
+        if not self._clues:
+            return document
+        low = _lower(document)
+        if len(low) != len(document):
+            return None
+        pieces, done = [], 0
+        known: dict[bytes, bytes] = {}  # Many texts are in a document twice.
+        for position in _positions(low, self._clues):
+            if position < done:
+                continue
+            start = document.rfind(b'"', done, position)
+            end = document.find(b'"', position)
+            if start < 3 or end < 0 or not _is_text(document, start, end):
+                return None
+            string = document[start : end + 1]
+            if string not in known:
+                known[string] = _encode(self.replace(_decode(string)))
+            pieces += [document[done:start], known[string]]
+            done = end + 1
+        return b"".join((*pieces, document[done:]))
+
+    def replace(self, text: str) -> str:
+        """Replace the values that occur in a text: longest first, exact ones first."""
+        low = lower(text)
+        found = []
+        for entries in (*self._clues.values(), *self._texts.values()):
+            for entry in entries:
+                start = low.find(entry.low)
+                while start >= 0:
+                    end = start + len(entry.low)
+                    if entry.anywhere or _is_whole(text, start, end):
+                        occurrence = text[start:end]
+                        rank = start - end, occurrence != entry.value, entry.order
+                        new = _in_case_of(occurrence, entry.value, entry.pseudonym)
+                        found.append((rank, start, end, new))
+                    start = low.find(entry.low, start + 1)
+        if self.has_patterns:
+            found += self._patterns(text)
+        return _spliced(text, found) if found else text
+
+    def _patterns(self, text: str) -> Iterator[_Found]:
+        last = len(self.table.entries)
+        pseudonyms = self.table.pseudonyms
+        for match in find_patterns(text):
+            start, end = match.span()
+            make = pseudonyms.email if "@" in match[0] else pseudonyms.shaped
+            yield (start - end, True, last), start, end, make(match[0])
+
+
+#: A rank, by which the first one wins; where something is found; what replaces it.
+_Found = tuple[tuple[int, bool, int], int, int, str]
+
+
+def lower(text: str) -> str:
+    """Return a text in lower case, of the same length."""
+    return text.lower() if text.isascii() else text.replace("İ", "i").lower()
+
+
+def _positions(document: bytes, clues: Iterable[bytes]) -> list[int]:
+    """Return where clues occur in a document, from its beginning on."""
+    positions = []
+    for clue in clues:
+        position = document.find(clue)
+        while position >= 0:
+            positions.append(position)
+            position = document.find(clue, position + 1)
+    return sorted(positions)
+
+
+def _is_text(document: bytes, start: int, end: int) -> bool:
+    """Return whether two quotation marks enclose a text.
+
+    :param start: the position of one. The next one is at *end*.
+    """
+    if document[start - 1] == _BACKSLASH or document[end - 1] == _BACKSLASH:
+        return False
+    # It is behind another string.
+    if document[start + 1] in b",:]} ":
+        return False
+    if document[end + 1 : end + 2] not in (b",", b"]", b"}"):
+        return False
+    before = start - 2 if document[start - 1] == _SPACE else start - 1
+    if document[before] in b",[":
+        return True
+    if document[before] != _COLON or document[before - 1] != _QUOTE:
+        return False
+    key = document[document.rfind(b'"', 0, before - 1) + 1 : before - 1]
+    return key not in _NOT_TEXT
+
+
+#: Keys whose values may be the platform's words, or names of its objects.
+_NOT_TEXT: Final = frozenset(
+    {b"id", b"type", b"kind", b"name", b"code", b"service", b"botID", b"topic"}
+)
+_SPACE, _BACKSLASH, _COLON, _QUOTE = b' \\:"'
+_decode: Final = msgspec.json.decode
+_encode: Final = msgspec.json.encode
+
+
+def words_of(part: bytes) -> bytes:
+    """Return the words in a part, each once, in which the same clues are found.
+
+    A part with a pattern is returned unchanged.
+    """
+    if may_have_pattern(part):
+        return part
+    return b",".join(sorted(set(_WORD.findall(_lower(part)))))
+
+
+def _lower(document: bytes) -> bytes:
+    """Return a document with the letters in lower case that are then ASCII."""
+    low = document.lower()
+    for byte, char, plain in _LOWER_IN_ASCII:
+        if byte in low and char in low:
+            low = low.replace(char, plain)
+    return low
+
+
+#: All characters besides A-Z that :func:`lower` makes ASCII, the Turkish I and the sign
+#: of the kelvin, each after one of its bytes, which is quicker to find.
+_LOWER_IN_ASCII: Final = (
+    (b"\xc4", "İ".encode(), b"i"),
+    (b"\x84", "\u212a".encode(), b"k"),
+)
+#: Characters of a clue: JSON does not escape them.
+_PLAIN: Final = re.compile(r"[a-z0-9_.@-]*")
+_WORD: Final = re.compile(_PLAIN.pattern.replace("*", "+").encode())
+
+
+def _is_unspaced(value: str) -> bool:
+    """Return whether a value may be in a script without spaces between words."""
+    return not value.isascii() and max(value) >= "\u0900"
+
+
+def _variants(value: str) -> set[str]:
+    """Return other spellings of a value that a reply may contain."""
+    forms = {unicodedata.normalize(form, value) for form in ("NFC", "NFD", "NFKC")}
+    return (forms | {value.upper(), value.lower()}) - {value}
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    before, after = text[start - 1 : start] if start else "", text[end : end + 1]
+    return not (before.isalnum() or after.isalnum())
+
+
+def _in_case_of(occurrence: str, value: str, pseudonym: str) -> str:
+    """Return a pseudonym with the case of the value's occurrence."""
+    if occurrence == value:
+        return pseudonym
+    if occurrence.isupper():
+        return pseudonym.upper()
+    if occurrence.islower():
+        return pseudonym.lower()
+    return pseudonym.capitalize() if occurrence.istitle() else pseudonym
+
+
+def _spliced(text: str, found: list[Any]) -> str:
+    """Apply replacements to a text; of overlapping ones, the first in rank wins."""
+    taken: list[tuple[int, int, str]] = []
+    for _, start, end, new in sorted(found):
+        if all(end <= other[0] or other[1] <= start for other in taken):
+            taken.append((start, end, new))
+    pieces, position = [], 0
+    for start, end, new in sorted(taken):
+        pieces += [text[position:start], new]
+        position = end
+    return "".join([*pieces, text[position:]])
