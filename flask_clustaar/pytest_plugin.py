@@ -158,11 +158,14 @@ class StoryItem(pytest.Function):
 
 def _report(path: Path, number: int, reason: str, rows: list[str]) -> str:
     """Format a failure as pytest does: the lines of the story, then the reason."""
+    from .printable import printable
+
     begin = max(0, number - 12)
     shown = [f"    {line}".rstrip() for line in _lines(path)[begin:number]]
     shown[-1:] = [f">{line[1:]}" for line in shown[-1:]]
-    told = [f"E   {row}".rstrip() for row in [*reason.splitlines(), *rows]]
-    head, *_ = reason.splitlines()
+    reasons = printable(reason, lines=True).split("\n")
+    told = [f"E   {row}".rstrip() for row in [*reasons, *rows]]
+    head, *_ = reasons
     return "\n".join([f"{path.name}:{number}: {head}", "", *shown, *told])
 
 
@@ -185,14 +188,19 @@ def _side_by_side(difference: Difference, path: Path) -> list[str]:
 
 def _in_columns(pairs: list[tuple[str, str, str]]) -> Iterable[str]:
     from .cli.terminal import columns
+    from .printable import printable
 
+    pairs = [(printable(left), printable(right), mark) for left, right, mark in pairs]
     width = max(columns(left) for left, _, _ in pairs)
     for left, right, mark in pairs:
         yield f"  {left}{' ' * (width - columns(left))}  {mark} {right}"
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text("utf-8-sig", errors="replace").splitlines()
+    from .printable import printable
+
+    text = path.read_text("utf-8-sig", errors="replace")
+    return [printable(line) for line in text.splitlines()]
 
 
 # -- failures ------------------------------------------------------------------------

@@ -257,6 +257,24 @@ def test_story_that_cannot_be_read_fails_at_its_line(tell: Run) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "story",
+    [
+        "at Hall\nyou  {0}\nbot  {0}\n",
+        "at {0}\nyou  {0}\n",
+        "{0}\n",
+        "at Hall\nyou  [{0}]\n",
+    ],
+)
+def test_story_with_terminal_escapes_fails_safely(tell: Run, story: str) -> None:
+    """What is in a story is shown, and not carried out by the terminal."""
+    result = tell(test_hostile=story.format("a \x1b]52;c;eA==\x07\x9b2J\u202e"))
+
+    result.assert_outcomes(failed=1)
+    assert "\\u001b" in result.stdout.str()
+    assert not set(result.stdout.str()) & {"\x1b", "\x07", "\x9b", "\u202e"}
+
+
 def test_empty_story_fails(tell: Run) -> None:
     """An empty file is not a story."""
     tell(test_empty="").assert_outcomes(failed=1)

@@ -43,6 +43,7 @@ from ..models import (
     Video,
 )
 from ..schemas.attributes import attributes_of
+from ..printable import printable
 from ..transcript import Line, as_json
 from ..wire import same
 from .conversation import Conversation
@@ -57,6 +58,7 @@ class StoryError(ClustaarError, ValueError):
     """
 
     def __init__(self, source: str, number: int, reason: str) -> None:
+        reason = printable(reason, lines=True)
         super().__init__(f"{source}:{number}: {reason}")
         self.source: str = source
         self.number: int = number
@@ -70,7 +72,8 @@ class StoryFailed(AssertionError):
     """
 
     def __init__(self, source: str, difference: Difference) -> None:
-        super().__init__(f"{source}:{difference.number}: {difference.reason}")
+        reason = printable(difference.reason, lines=True)
+        super().__init__(f"{source}:{difference.number}: {reason}")
         self.source: str = source
         self.difference: Difference = difference
 
