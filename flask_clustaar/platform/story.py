@@ -42,8 +42,8 @@ from ..models import (
     Interlocutor,
     Video,
 )
-from ..schemas.attributes import attributes_of
 from ..printable import printable
+from ..schemas.attributes import attributes_of
 from ..transcript import Line, as_json
 from ..wire import same
 from .conversation import Conversation
