@@ -213,3 +213,22 @@ def test_directory_that_is_gone(tmp_path: Path) -> None:
     """A day that cannot be opened leaves nothing open."""
     with pytest.raises(FileNotFoundError):
         Files(tmp_path / "gone", 7, Clock()).today()
+
+
+@pytest.mark.parametrize("end", ["jsonl", "key"])
+def test_a_link_is_not_followed(tmp_path: Path, end: str) -> None:
+    """What users write goes into no other file."""
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / f"2026-11-25.{end}").symlink_to(elsewhere)
+
+    with pytest.raises(OSError, match="symbolic links"):
+        Files(tmp_path, 7, Clock()).today()
+    assert not elsewhere.exists()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """A request is not kept waiting because nobody reads a pipe."""
+    os.mkfifo(tmp_path / "2026-11-25.jsonl")
+
+    with pytest.raises(OSError, match="No such device"):
+        Files(tmp_path, 7, Clock()).today()

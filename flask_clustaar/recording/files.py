@@ -107,8 +107,12 @@ def _date(number: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(number * 86_400))
 
 
+#: Let a link be an error, and a pipe nothing to wait for, where the system can.
+_PLAIN: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
 def _open(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _PLAIN, 0o600)
 
 
 def _shared_key(path: Path) -> bytes:
@@ -116,7 +120,7 @@ def _shared_key(path: Path) -> bytes:
 
     Every process that finds the file empty appends a key; all processes use the first.
     """
-    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _PLAIN, 0o600)
     try:
         if os.fstat(file).st_size < _KEY_BYTES:
             os.write(file, secrets.token_bytes(_KEY_BYTES))
