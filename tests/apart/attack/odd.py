@@ -45,7 +45,7 @@ def attack(directory: Path) -> str:
                 failures = {s for s in answer.statuses if s >= 500} - BY_THEMSELVES
                 known = (name, which) in CANNOT
                 assert known or not failures, f"{name}, {which}: {answer.raw[:200]!r}"
-                good = ask(server, [good_request()])
+                good = ask(server, [good_request()], patience=30)
                 assert good.status == 200, f"{name}, after {which}: {good.raw!r}"
             assert [] == server.runs, f"{name} ran what nobody has signed."
             ours = [
