@@ -34,3 +34,4 @@ def pytest_configure(config: pytest.Config) -> None:
         # Programs that tests start are run as users run them.
         os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
         os.environ.pop("PYTHONDEVMODE", None)
+        os.environ.pop("PYTHONMALLOC", None)

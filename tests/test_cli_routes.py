@@ -75,7 +75,7 @@ def test_groups_that_answer_alone(tmp_path: Path) -> None:
     ).splitlines()
 
     assert lines[1].startswith("+ test_cli_routes.handler")
-    silent = "did not match: 'test_cli_routes.handler' before it answers alone"
+    silent = "did not match: the group of 'test_cli_routes.handler' answers alone"
     assert lines[2].endswith(silent)
 
 

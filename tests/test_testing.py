@@ -654,7 +654,7 @@ def test_rubbish_can_be_sent(body: bytes) -> None:
     assert reply.problem["code"].startswith("invalid_")
     assert (reply.session, reply.actions, reply.texts) == ({}, [], [])
     assert client.say("hi").texts == ["Hello"]
-    assert "· something that is not a notification\nbot  400 invalid_" in str(client)
+    assert "· not a notification\nbot  400 invalid_" in str(client)
 
 
 # -- clicks --------------------------------------------------------------------------
