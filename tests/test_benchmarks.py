@@ -60,17 +60,17 @@ def test_answers_are_the_same(build: Callable[..., Contender], payload: str) -> 
 @pytest.mark.parametrize(
     ("header", "value", "status"),
     [
-        ("HTTP_AUTHORIZATION", "Basic Ym90OmVycm9y", "401 UNAUTHORIZED"),
-        ("HTTP_X_HUB_SIGNATURE", "sha1=" + "0" * 40, "403 FORBIDDEN"),
-        ("HTTP_DATE", "Thu, 13 Sep 2018 11:48:23 GMT", "403 FORBIDDEN"),
+        ("HTTP_AUTHORIZATION", "Basic Ym90OmVycm9y", 401),
+        ("HTTP_X_HUB_SIGNATURE", "sha1=" + "0" * 40, 403),
+        ("HTTP_DATE", "Thu, 13 Sep 2018 11:48:23 GMT", 403),
     ],
 )
-def test_view_by_hand_checks(header: str, value: str, status: str) -> None:
+def test_view_by_hand_checks(header: str, value: str, status: int) -> None:
     """The view that is written by hand lets nothing in that the extension refuses."""
     payload = PAYLOADS["small"]
     for contender in (views.by_hand(payload), ours.everything(payload)):
         delivery = contender.deliver(1) | {header: value}
-        assert contender.answer(delivery)[0] == status
+        assert contender.answer(delivery)[0].startswith(f"{status} ")
 
 
 def test_deliveries_differ() -> None:
@@ -90,7 +90,7 @@ def test_failing_contender_is_not_measured() -> None:
     """An answer that is not a 200 stops the run: refusals are quick."""
     contender = ours.everything(PAYLOADS["small"])
     stranger = contender._replace(sign=lambda body: {})
-    with pytest.raises(RuntimeError, match="401 UNAUTHORIZED"):
+    with pytest.raises(RuntimeError, match="401 "):
         harness.race({"stranger": stranger}, rounds=2)
 
 

@@ -86,9 +86,9 @@ def broken() -> ResponseReturnValue:
     ("function", "expected"),
     [
         (log_in, "error redirected: 'POST /clustaar' is redirected to '/login' by "),
-        (members_only, "error blocked: 'POST /clustaar' is answered with 401 UNAUTH"),
-        (forged, "error blocked: 'POST /clustaar' is answered with 400 BAD REQUEST"),
-        (broken, "error blocked: 'POST /clustaar' is answered with 500 INTERNAL"),
+        (members_only, "error blocked: 'POST /clustaar' is answered with 401 Unauth"),
+        (forged, "error blocked: 'POST /clustaar' is answered with 400 Bad Request"),
+        (broken, "error blocked: 'POST /clustaar' is answered with 500 Internal"),
     ],
 )
 def test_function_that_answers_is_named(
@@ -155,7 +155,7 @@ def test_middleware_that_answers() -> None:
 
     app.wsgi_app = closed  # type: ignore[method-assign]
     assert found(app) == [
-        "error blocked: 'POST /clustaar' is answered with 403 FORBIDDEN, before it "
+        "error blocked: 'POST /clustaar' is answered with 403 Forbidden, before it "
         "reaches the webhook. Check the WSGI middleware of the application."
     ]
 

@@ -979,11 +979,11 @@ def test_invalid_reply_tells_its_errors() -> None:
     [
         (lambda: abort(503), "503 Service Unavailable"),
         (
-            lambda: redirect("/login"),
+            lambda: redirect("/login", 302),
             "302 The application redirects to '/login'.",
         ),
         (
-            lambda: redirect("https://example.com/"),
+            lambda: redirect("https://example.com/", 302),
             "302 The application redirects to 'https://example.com/'. If only HTTPS is "
             "missing, set 'PREFERRED_URL_SCHEME' to 'https'.",
         ),
