@@ -73,8 +73,8 @@ def check_reachability(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding
         answer = _post(app, webhook, address, limit, proxy)
     if not seen.reached:
         yield BODY_LIMIT(
-            f"A request of {limit} bytes is answered with {answer.status.title()}"
-            f"{seen.by}, before it reaches the webhook. 'CLUSTAAR_MAX_CONTENT_LENGTH' allows it. "
+            f"A request of {limit} bytes is answered with {_status(answer)}{seen.by}, "
+            "before it reaches the webhook. 'CLUSTAAR_MAX_CONTENT_LENGTH' allows it. "
             f"Raise the other limit for the endpoint '{endpoint}', or lower this "
             "setting."
         )
@@ -257,7 +257,7 @@ def _findings(
         if answer.status_code != 200 or answer.get_data() != _REPLY:
             yield REPLY_CHANGED(
                 f"The application changes the reply to {what}, and sends "
-                f"{answer.status.title()}. Exempt the endpoint '{endpoint}' in "
+                f"{_status(answer)}. Exempt the endpoint '{endpoint}' in "
                 "'after_request' functions, error handlers and WSGI middleware."
             )
         elif seen.limits:
@@ -268,7 +268,7 @@ def _findings(
             )
     elif answer.status_code == 429:
         yield RATE_LIMITED(
-            f"{what} is answered with {answer.status.title()}{seen.by}, before it reaches "
+            f"{what} is answered with {_status(answer)}{seen.by}, before it reaches "
             f"the webhook. {remedy}"
         )
     elif answer.status_code in (301, 302, 303, 307, 308):
@@ -282,6 +282,6 @@ def _findings(
             error = f", which raised {type(seen.error).__name__}"
             remedy = f"Fix it. {remedy}"
         yield BLOCKED(
-            f"{what} is answered with {answer.status.title()}{seen.by}{error}, before "
+            f"{what} is answered with {_status(answer)}{seen.by}{error}, before "
             f"it reaches the webhook. {remedy}"
         )
