@@ -285,3 +285,8 @@ def _findings(
             f"{what} is answered with {_status(answer)}{seen.by}{error}, before "
             f"it reaches the webhook. {remedy}"
         )
+
+
+def _status(answer: TestResponse) -> str:
+    """Return a status in words that are the same with each version of Werkzeug."""
+    return answer.status.title()
