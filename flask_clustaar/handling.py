@@ -12,7 +12,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any, cast
@@ -192,13 +192,8 @@ class Exchange:
             return
         claim, self._claim = self._claim, None
         store = cast(ReplayStore, self.installation.store)
-        try:
-            store.complete(claim, reply, lifetime=self.settings.record_lifetime)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            # The handlers ran, so the bot gets its answer all the same.
-            self._log_store_failure(error)
+        lifetime = self.settings.record_lifetime
+        self._settle(store.complete, claim, reply, lifetime=lifetime)
 
     def _release(self) -> None:
         """Let the delivery run again if no reply was recorded, and no handler runs."""
@@ -206,8 +201,16 @@ class Exchange:
             return
         if self._baton is not None and self._baton.acquire(blocking=False):
             return
+        store = cast(ReplayStore, self.installation.store)
+        self._settle(store.release, self._claim)
+
+    def _settle(self, call: Callable[..., None], *facts: Any, **options: Any) -> None:
+        """Tell the store how the delivery ended.
+
+        The handlers ran, so the bot gets its answer even if the store fails.
+        """
         try:
-            cast(ReplayStore, self.installation.store).release(self._claim)
+            call(*facts, **options)
         except KeyboardInterrupt:
             raise
         except BaseException as error:

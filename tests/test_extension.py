@@ -361,6 +361,17 @@ def test_the_fallback_answers_what_no_handler_matches() -> None:
     assert actions_of(post(app))[0]["text"] == "Sorry"
 
 
+def test_a_fallback_is_for_its_event() -> None:
+    """The fallback of another event does not run."""
+    app = make_app()
+    webhook = webhook_of(app)
+    webhook.fallback("another.event", lambda notification: "other")
+    assert code_of(post(app)) == "no_handler"
+    webhook_of(other := make_app()).fallback("another.event", hello)
+    webhook_of(other).fallback(lambda notification: "Sorry")
+    assert actions_of(post(other))[0]["text"] == "Sorry"
+
+
 def test_a_group_answers_where_its_filter_matches() -> None:
     """Handlers of a module are included with a filter of their own."""
     app = make_app()

@@ -400,6 +400,7 @@ def test_options_do_what_marshmallow_does() -> None:
     assert only.load(document) == Step(id="1")
     assert only.dump(Step(id="1", name="n")) == {"id": "1"}
     assert type(received)(only=("actions",)).load({"actions": 5}) == Step()
+    assert type(received)(only=("actions",)).load({"actions": None}) == Step()
 
 
 @pytest.mark.parametrize("received", [False, True])
