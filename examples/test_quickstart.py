@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-with pytest.warns(UserWarning, match="answers anybody"):
+with pytest.warns(UserWarning, match="unauthenticated requests"):
     from quickstart import app
 
 from flask_clustaar.models import PauseBotAction

@@ -1,7 +1,7 @@
-"""Build webhooks for the Clustaar chatbot platform with Flask.
+"""Flask-Clustaar connects bots of the Clustaar platform to a Flask application.
 
-The names are imported when they are first used: the pytest plugin and the command
-line's help need this package, but not Flask and marshmallow.
+Names are imported when they are first used, because the pytest plugin and the help of
+the command line need this package, but not Flask and marshmallow.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ __all__ = [
     "truncate",
 ]
 
-#: The module that each name comes from.
+#: The module of each name.
 _HOMES: Final = {
     "__version__": "_version",
     "Answer": "answers",

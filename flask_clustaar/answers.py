@@ -1,4 +1,4 @@
-"""What a handler may return, for type checkers."""
+"""The types that handlers can return, for type checkers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ class LazyText(Protocol):
     def __html__(self) -> str: ...
 
 
-#: One thing that the bot says or does: a text, an action, or an action as it goes on
-#: the wire.
+#: A part of a reply: a text, an action, or the JSON of an action.
 Part: TypeAlias = str | LazyText | Action | Mapping[str, Any]
 
-#: What a handler may return: None, a text, an action, a list of those, or a reply.
+#: The return type of handlers: None, a text, an action, a list of those, or a reply.
 Answer: TypeAlias = None | Part | Sequence[Part] | StepReachedResponse
 
-#: What a handler may return if it is async, or if what it returns has to be awaited.
+#: The return type of handlers, including async ones.
 AnyAnswer: TypeAlias = Answer | Awaitable[Answer]

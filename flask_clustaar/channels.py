@@ -1,4 +1,4 @@
-"""Names of the channels of the platform, and what each can show."""
+"""The channels of the platform, and the actions that each supports."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ TWILIO: Final = "twilio"
 #: Google Assistant.
 GOOGLE_ASSISTANT: Final = "google_assistant"
 
-#: The channels that are known, by their names in notifications. Only the first three
-#: names are documented; the platform can add others.
+#: The known channels, by their names in notifications. Only the first three names are
+#: documented; the platform may add more.
 CHANNELS: Final = {
     WEBCHAT: "the webchat",
     MESSENGER: "Messenger",
@@ -31,9 +31,8 @@ CHANNELS: Final = {
     ZENDESK: "Zendesk",
 }
 
-# For each action, in the order of CHANNELS: 'y' it is shown, or does its work unseen;
-# '-' it is not available; '?' no source tells. What is not here no source speaks of:
-# other actions, and Zendesk, which is last.
+# Support of each action, in the order of CHANNELS: 'y' supported; '-' not supported;
+# '?' not documented. Other actions and Zendesk, the last channel, are not documented.
 SUPPORT: Final[dict[str, str]] = {
     "send_text_action": "yyyyyy",
     "send_image_action": "y?????",
@@ -59,19 +58,19 @@ SUPPORT: Final[dict[str, str]] = {
 }
 
 
-#: Why an action is lost on a channel, where that is known.
+#: The reasons why actions have no effect on a channel, if known.
 REASONS: Final = {
-    ("share_action", "clustaar_web_chat"): "the button is there, and does nothing",
-    ("ask_location_action", "clustaar_web_chat"): "its answer is never sent",
+    ("share_action", "clustaar_web_chat"): "the button is shown, but has no effect",
+    ("ask_location_action", "clustaar_web_chat"): "the user's answer is never sent",
 }
 
 
 def support(action_type: Any, channel: str) -> str:
-    """Return if a channel shows an action: ``y`` for yes, ``-`` for no, ``?`` if no
-    source tells.
+    """Return whether a channel supports an action.
 
     :param action_type: the type of an action or of a button's action.
     :param channel: one of :data:`CHANNELS`.
+    :return: ``y`` for yes, ``-`` for no, ``?`` if it is not documented.
     """
     row = SUPPORT.get(action_type, "") if isinstance(action_type, str) else ""
     return dict(zip(CHANNELS, row, strict=False)).get(channel, "y")

@@ -1,4 +1,4 @@
-"""Cleaning of the texts that leave: sanitised, normalised, stripped (PROTOCOL 4)."""
+"""Clean the texts of replies: sanitise, normalise and strip them (PROTOCOL 4)."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def cleaner(
     stripped: bool,
     max_length: int | None = None,
 ) -> Callable[[str], str]:
-    """Make the function that cleans one kind of text.
+    """Return a function that cleans one kind of text.
 
-    Cleaning twice gives what cleaning once gives. A text that needs no cleaning comes
-    back as it is, almost for nothing.
+    Cleaning is idempotent. Texts that need no cleaning are returned unchanged, which is
+    fast.
 
-    The platform counts a text before it normalises it, so a text without markup that
-    only normalising makes too long comes back un-normalised.
+    The platform checks the length of a text before it normalises it. So a text without
+    markup that only normalising makes too long is returned without normalising.
 
-    :param sanitised: Let only the platform's tags through (S in PROTOCOL 5).
-    :param normalised: Bring to Unicode's form NFKC (N).
-    :param stripped: Remove white space at both ends (W).
-    :param max_length: Characters that the platform accepts.
+    :param sanitised: True to allow only the platform's tags (S in PROTOCOL 5).
+    :param normalised: True to normalise to NFKC (N).
+    :param stripped: True to remove white space at both ends (W).
+    :param max_length: the maximum length on the platform, in characters.
     """
     if not (sanitised or normalised):
         return strip if stripped else _same
@@ -52,7 +52,7 @@ def cleaner(
             grown = len(normal) > longest >= len(text) and "<" not in text
             return text if grown else normal
         cleaned = stripper(sanitiser(normal))
-        # Where a tag vanished two characters may meet that combine.
+        # Removing a tag can join two characters that combine.
         while (normal := normaliser(cleaned)) != cleaned:
             cleaned = stripper(sanitiser(normal))
         return cleaned
@@ -89,14 +89,13 @@ def _settled() -> frozenset[str]:
 
 
 def sanitise(text: str) -> str:
-    """Let only the platform's tags, attributes and URL schemes through (PROTOCOL 4).
+    """Allow only the platform's tags, attributes and URL schemes (PROTOCOL 4).
 
-    Other tags come out escaped, as they were written; so do comments and tags without
-    an end. ``&`` stays as it is everywhere, and so do ``{{...}}`` variables. A text
-    without ``<`` is returned as it is.
+    Other tags, comments and incomplete tags are escaped. ``&`` and ``{{...}}``
+    variables are unchanged. A text without ``<`` is returned unchanged.
 
-    A text of more than 10,000 characters is longer than the platform accepts
-    anywhere: it is not parsed, and all its tags come out escaped.
+    Texts of more than 10,000 characters, which exceed all limits of the platform, are
+    not parsed; all their tags are escaped.
     """
     if "<" not in text:
         return text
@@ -108,11 +107,11 @@ def sanitise(text: str) -> str:
 
 
 def normalise(text: str) -> str:
-    """Bring a text to Unicode's form NFKC, in which the platform keeps it.
+    """Normalise a text to Unicode's NFKC, as the platform does.
 
-    A text of more than 10,000 characters, longer than the platform accepts anywhere,
-    is left as it is but for brackets that would turn into ``<`` and ``>``: the time
-    that normalising takes may grow with the square of the length.
+    In texts of more than 10,000 characters, which exceed all limits of the platform,
+    only the brackets that would become ``<`` and ``>`` are replaced. Normalising can
+    take time quadratic in the length.
     """
     if text.isascii():
         return text
@@ -129,13 +128,13 @@ def _same(text: str) -> str:
     return text
 
 
-#: Above every limit of PROTOCOL 5, even if four characters combine to one.
+#: More than every limit of PROTOCOL 5, even if four characters combine to one.
 _LONGEST: Final = 10_000
 
-#: Characters that NFKC turns into ``<`` and ``>``.
+#: Characters that NFKC converts to ``<`` and ``>``.
 _BRACKETS: Final = str.maketrans("﹤﹥＜＞", "<><>")
 
-#: The tags that pass, and the attributes that pass on them.
+#: The allowed tags, with their allowed attributes.
 _TAGS: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys(
         "b blockquote br code em i li ol strong ul".split(), frozenset[str]()
@@ -147,8 +146,8 @@ _TAGS: Final[Mapping[str, frozenset[str]]] = {
 _TARGETS: Final = frozenset({"_blank", "_top"})
 _SCHEMES: Final = frozenset({"http", "https", "mailto"})
 
-#: A tag as the HTML standard reads it, closed or cut off by the text's end; or else a
-#: lone ``<``. Possessive, so that the time is linear.
+#: A tag of the HTML standard, complete or cut off by the end of the text; or a lone
+#: ``<``. The quantifiers are possessive, so that matching takes linear time.
 _TAG: Final = re.compile(
     r"""<(/?)([a-zA-Z][^ \t\n\f\r/>]*+)
         (?: [ \t\n\f\r/]++
@@ -169,12 +168,11 @@ _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*+):")
 
 
 def _sanitise_markup(text: str) -> str:
-    """Sanitise a text that has a ``<``.
+    """Sanitise a text that contains ``<``.
 
-    The parser gets the tags that pass and nothing else that it could take for markup,
-    so it is left with what it is good at: to nest them as a browser would. What it
-    would decode is turned into character references first, and so comes back as it was
-    written. Nothing it returns is trusted: each ``<`` that leaves is written here.
+    The parser gets only allowed tags as markup, and nests them as a browser does. Text
+    that it would decode is replaced by character references first, so that the result
+    is unchanged. Its output is not trusted: this function writes every ``<``.
     """
     source = _VERBATIM.sub(lambda match: match[0].translate(_REFERENCES), text)
     return _nest(_TAG.sub(_pass_or_escape, source))
@@ -186,18 +184,18 @@ def _pass_or_escape(match: re.Match[str]) -> str:
         return match[0].replace("<", "&lt;")
     if _TAGS[name.lower()]:
         return match[0]
-    # Without its attributes: browsers repeat formatting tags that differ in them.
+    # Without attributes, because browsers repeat formatting tags that differ in them.
     return f"<{slash}{name.lower()}>"
 
 
 def _nest(source: str) -> str:
-    from justhtml import JustHTML, Node, Text  # 50 ms that most programs never need
+    from justhtml import JustHTML, Node, Text  # Takes 50 ms, and is rarely needed.
 
-    # The parser drops one byte order mark.
+    # The parser removes one byte order mark.
     root = JustHTML("\ufeff" + source, fragment=True, sanitize=False).root
     written: list[str] = []
     pending: list[Node | Text | str] = [root]
-    while pending:  # not recursive: a text may nest thousands of tags
+    while pending:  # Not recursive, because a text can nest thousands of tags.
         node = pending.pop()
         if isinstance(node, str):
             written.append(node)
@@ -229,10 +227,10 @@ def _passes(name: str, value: str) -> bool:
 
 
 def _is_safe_url(url: str) -> bool:
-    """Tell whether a URL has no scheme but an allowed one.
+    """Return whether a URL has no scheme or an allowed one.
 
-    It is judged as it looks when all is unescaped, however often, when what browsers
-    overlook is gone, and when the variables in it turn out empty.
+    The check is made after decoding all escapes, repeatedly, and removing characters
+    that browsers ignore. Variables count as empty.
     """
     while (unescaped := unescape(url)) != url:
         url = unescaped
@@ -246,7 +244,7 @@ def _escape(text: str) -> str:
 
 
 def _quote(value: str) -> str:
-    """Quote an attribute's value, with ``'`` where that spares a variable's ``"``."""
+    """Quote an attribute's value; with ``'`` if a variable in it contains ``"``."""
     value = value.replace("<", "&lt;")
     if '"' in value and "'" not in value:
         return f"'{value}'"

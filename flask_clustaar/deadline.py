@@ -1,4 +1,4 @@
-"""Call a function in a thread, and go on without it when its time is up."""
+"""Call a function in a thread, and stop waiting when its time is up."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Any, Generic, Literal, TypeVar
 
 T = TypeVar("T")
 
-#: Why there is no result: the time was up, or all threads were busy.
+#: The reason for a missing result: the time was up, or all threads were busy.
 Reason = Literal["timeout", "busy"]
 
-#: What a thread runs. It returns what is to be called when the thread is free again.
+#: A job for a thread. It returns a function to call when the thread is free again.
 Job = Callable[[], Callable[[], object]]
 
 
 class TimeIsUp(Exception):
-    """There was no result in time.
+    """A function did not return in time.
 
-    :param reason: why.
+    :param reason: the reason.
     """
 
     def __init__(self, reason: Reason) -> None:
@@ -33,7 +33,7 @@ class TimeIsUp(Exception):
 
 
 def shortest(*deadlines: float | None) -> float | None:
-    """Return the shortest of some deadlines; None if all of them are None."""
+    """Return the shortest deadline; None if all are None."""
     return min((each for each in deadlines if each is not None), default=None)
 
 
@@ -41,8 +41,8 @@ class InThread(Generic[T]):
     """A call of a function in a thread.
 
     :param function: the function.
-    :param ended_late: is called when the function ends after its time, in its thread,
-        with the seconds that it took and what it raised.
+    :param ended_late: called in the thread if the function ends too late, with its
+        duration in seconds and its exception.
     """
 
     def __init__(
@@ -56,18 +56,18 @@ class InThread(Generic[T]):
         self.has_begun = False
         self._value: Any = None
         self._error: BaseException | None = None
-        # Who takes this one first decides: the caller, that the function is late, or
-        # the thread, that it is not.
+        # Taken by the first of two: by the caller, if the function is late, or by the
+        # thread, if it is not.
         self._decision = threading.Lock()
         self._has_ended = threading.Lock()
         self._has_ended.acquire()
 
     def result(self, threads: Threads, until: float) -> T:
-        """Return what the function returns, or raise what it raises.
+        """Return the result of the function, or raise its exception.
 
-        :param threads: where it runs.
-        :param until: when its time is up, as ``time.perf_counter`` counts.
-        :raises TimeIsUp: if it does not end in time, or could not begin.
+        :param threads: the threads that run it.
+        :param until: the end of its time, on the clock ``time.perf_counter``.
+        :raises TimeIsUp: if it does not end in time, or cannot start.
         """
         seconds = min(until - time.perf_counter(), threading.TIMEOUT_MAX)
         if seconds <= 0:
@@ -77,7 +77,7 @@ class InThread(Generic[T]):
             raise TimeIsUp("busy")
         self.has_begun = True
         wake, wait = thread.prepare(self._run), self._has_ended.acquire
-        # One right after the other, or the thread would wait for this one.
+        # Nothing may come between these lines, or the thread would wait for this one.
         wake()
         if not wait(timeout=seconds):
             if self._decision.acquire(blocking=False):
@@ -115,11 +115,11 @@ def _nothing() -> None:
 
 
 class Threads:
-    """A bounded number of threads. What finds all of them busy does not run.
+    """A bounded pool of threads, without a queue: if all are busy, a job does not run.
 
-    Threads are made when they are needed, in the process that needs them.
+    Threads are created on demand, in each process.
 
-    :param size: the largest number of threads.
+    :param size: the maximum number of threads.
     """
 
     def __init__(self, size: int) -> None:
@@ -128,12 +128,12 @@ class Threads:
 
     @property
     def busy(self) -> int:
-        """How many threads run something."""
+        """The number of busy threads."""
         crew = self._crew
         return 0 if crew is None else len(crew.threads) - len(crew.idle)
 
     def take(self) -> Thread | None:
-        """Return a thread that is idle, to give it a job; None if all are busy."""
+        """Return an idle thread for a job; None if all are busy."""
         crew = self._crew
         if crew is None or crew.process != os.getpid():
             # Threads do not survive a fork.
@@ -152,12 +152,12 @@ class _Crew:
         self.is_dismissed = False
         self._size = size
         self._lock = threading.Lock()
-        # What is registered last is called first, so this is not done on import:
-        # programs register what closes the things that jobs use.
+        # Functions registered last are called first. So do not register on import:
+        # programs register functions that close the resources of jobs.
         atexit.register(_wait)
 
     def take(self) -> Thread | None:
-        """Return a thread that is idle; None if all of them are busy."""
+        """Return an idle thread; None if all are busy."""
         try:
             return self.idle.pop()
         except IndexError:
@@ -170,46 +170,46 @@ class _Crew:
             return thread
 
     def dismiss(self) -> None:
-        """Let the threads end: nobody can use them any more."""
+        """End the threads, because nothing can use them any more."""
         self.is_dismissed = True
         for thread in self.threads:
             thread.wake()
 
 
 class Thread:
-    """A thread that runs one job after the other."""
+    """A thread that runs jobs, one at a time."""
 
     def __init__(self, crew: _Crew) -> None:
         self._crew = crew
         self._job: Job | None = None
         self._is_wanted = threading.Lock()
         self._is_wanted.acquire()
-        # The end of the program waits for jobs (see _wait), and not for threads.
+        # The program waits at its end for jobs (see _wait), not for threads.
         self._thread = threading.Thread(
             target=self._work, name="flask-clustaar-deadline", daemon=True
         )
         self._thread.start()
 
     def prepare(self, job: Job) -> Callable[[], None]:
-        """Prepare for a job; return what starts it."""
+        """Prepare a job; return a function that starts it."""
         self._job = job
         _running.add(self)
         return self._is_wanted.release
 
     def wake(self) -> None:
-        """Let the thread see whether it is dismissed."""
-        with suppress(RuntimeError):  # It is about to wake.
+        """Wake the thread, so that it checks whether to end."""
+        with suppress(RuntimeError):  # It is already waking.
             self._is_wanted.release()
 
     def end(self) -> None:
-        """Wait until the job has ended; there will be no other one."""
+        """Wait until the job has ended, and accept no other one."""
         self._crew.dismiss()
         self._thread.join()
 
     def _work(self) -> None:
         wait = self._is_wanted.acquire
         while not self._crew.is_dismissed:
-            # Reached at once after 'done()', or the caller would wait for this thread.
+            # Must follow 'done()' at once, or the caller would wait for this thread.
             wait()
             job, self._job = self._job, None
             if job is not None:
@@ -220,7 +220,7 @@ class Thread:
                 done()
 
 
-#: The threads that run a job now.
+#: The threads that are running a job.
 _running: set[Thread] = set()
 
 

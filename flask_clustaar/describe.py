@@ -1,4 +1,4 @@
-"""How values are shown in sentences."""
+"""Format values for messages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-#: Shows a value, or only tells its kind.
+#: A function that shows a value, or only its type.
 Show: TypeAlias = Callable[[object], str]
 
 
 class Nothing:
-    """What was looked for and is not there; its repr ends the sentence «... is»."""
+    """A missing value; its repr completes the sentence ``… is``."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -23,7 +23,7 @@ class Nothing:
         return self._text
 
 
-#: The steps that have a name in ``flask_clustaar.steps``, by their ids.
+#: The named steps of ``flask_clustaar.steps``, by id.
 named_steps: Final[weakref.WeakValueDictionary[str, Any]] = (
     weakref.WeakValueDictionary()
 )
@@ -38,7 +38,7 @@ _KINDS: Final[Mapping[type, str]] = {
 
 
 class _Short(reprlib.Repr):
-    """How values are shown."""
+    """Shortens values."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class _Short(reprlib.Repr):
         return "null"
 
     def repr_int(self, x: int, level: int) -> str:
-        # Python does not write out an integer of more than 4,300 digits.
+        # Python does not format integers with more than 4,300 digits.
         return repr(x) if abs(x) < 10**60 else "a huge number"
 
 
@@ -64,19 +64,19 @@ _SHORT: Final = _Short()
 
 
 def shorten(value: object) -> str:
-    """Return a value for a sentence: its beginning and end, in JSON's words."""
+    """Return a value for a message: shortened, and in JSON's notation."""
     return cut(_SHORT.repr(value), 80)
 
 
 def kind_of(value: object) -> str:
-    """Return what may stand in a log of a value that people wrote."""
+    """Return the type of a value that users wrote, which may be logged."""
     if value is None or isinstance(value, (bool, Nothing)):
         return shorten(value)
     return _KINDS.get(type(value), "a value")
 
 
 def type_name(value: object) -> str:
-    """Return what somebody passed, for a sentence: «a list»."""
+    """Return the type of an argument for a message, such as ``a list``."""
     if value is None:
         return "None"
     name = type(value).__name__
@@ -84,12 +84,12 @@ def type_name(value: object) -> str:
 
 
 def cut(text: str, length: int) -> str:
-    """Return the beginning of a text of more than *length* characters."""
+    """Shorten a text to *length* characters, with an ellipsis."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def warn_at_the_program(message: str, category: type[Warning]) -> None:
-    """Warn at the innermost line of the program, outside of this package."""
+    """Issue a warning at the innermost stack frame outside this package."""
     package = __name__.partition(".")[0]
     level, frame = 1, sys._getframe()
     while frame.f_back and frame.f_globals["__name__"].partition(".")[0] == package:

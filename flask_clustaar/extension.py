@@ -1,4 +1,4 @@
-"""The extension: a webhook that is added to applications."""
+"""The Flask extension."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .settings import (
 
 
 class ClustaarWebhook(Router):
-    """A webhook of a Flask application::
+    """A webhook for Clustaar in a Flask application::
 
         webhook = ClustaarWebhook(app)
 
@@ -44,17 +44,17 @@ class ClustaarWebhook(Router):
         def greet(notification):
             return "Hello"
 
-    With an application factory call :meth:`init_app`. One webhook can be in several
-    applications, and an application can have several webhooks, each with its name.
+    In an application factory, call :meth:`init_app`. A webhook can be in several
+    applications, and an application can have several webhooks with different names.
 
-    :param app: the application, if it is there yet.
-    :param name: tells several webhooks of an application apart: the name of the
-        blueprint, of the default *url_prefix*, and of the settings
-        (``CLUSTAAR_SALES_PRIVATE_KEY`` for the webhook ``sales``).
-    :param settings: the ``CLUSTAAR_...`` settings in lower case, which win over the
+    :param app: the Flask application, or None to call :meth:`init_app` later.
+    :param name: the name of the webhook, which must be unique in an application. It is
+        also the name of the blueprint, the default *url_prefix*, and the prefix of
+        settings (``CLUSTAAR_SALES_PRIVATE_KEY`` for the webhook ``sales``).
+    :param settings: the ``CLUSTAAR_...`` settings in lower case. They override the
         application's configuration.
-    :raises TypeError: for an argument that is not a setting, or no application.
-    :raises ConfigurationError: for a setting that is wrong.
+    :raises TypeError: if an argument is not a setting, or *app* is not an application.
+    :raises ConfigurationError: if a setting is invalid.
     """
 
     def __init__(
@@ -67,16 +67,16 @@ class ClustaarWebhook(Router):
         super().__init__()
         if not name.isidentifier():
             raise ConfigurationError(
-                f"'{name}' cannot be the name of a webhook. Use letters, digits and "
-                "underscores."
+                f"'{name}' is not a valid name for a webhook. Use letters, digits "
+                "and underscores."
             )
         check_keywords(settings)
         self.name = name
-        #: For registering the webhook below a blueprint of yours; :meth:`init_app` is
-        #: the usual way.
+        #: The blueprint of the webhook. Register it on your own blueprint to nest the
+        #: webhook; otherwise use :meth:`init_app`.
         self.blueprint: Blueprint = _make_blueprint(self, settings.get("url_prefix"))
         self._keywords = settings
-        #: Whether a warning told that async handlers fail here.
+        #: Whether the warning about async handlers was issued.
         self._warned = False
         self._installations: WeakKeyDictionary[Flask, Installation] = (
             WeakKeyDictionary()
@@ -87,21 +87,20 @@ class ClustaarWebhook(Router):
     def init_app(self, app: Flask) -> None:
         """Add the webhook to an application, at the *url_prefix* of its settings.
 
-        :raises TypeError: for what is no application.
-        :raises ConfigurationError: for a setting that is wrong, or when the application
-            has a webhook of this name.
+        :raises TypeError: if *app* is not a Flask application.
+        :raises ConfigurationError: if a setting is invalid, or if the application
+            already has a webhook with this name.
         """
         if not isinstance(app, Flask):
             raise TypeError(
-                "A webhook is added to a Flask application, not to a "
+                "'ClustaarWebhook' requires a Flask application, not a "
                 f"'{type(app).__name__}'. Write 'app = Flask(__name__)' and "
                 "'ClustaarWebhook(app)'."
             )
         if self.name in app.extensions.get("clustaar", {}):
             raise ConfigurationError(
-                f"A webhook '{self.name}' is already in this application. Import and "
-                "use that one, or give this one another name: "
-                "'ClustaarWebhook(name=...)'."
+                f"This application already has a webhook '{self.name}'. Use that one, "
+                "or choose another name: 'ClustaarWebhook(name=...)'."
             )
         installation = self._install(app)
         app.register_blueprint(
@@ -109,10 +108,10 @@ class ClustaarWebhook(Router):
         )
 
     def installation(self, app: Flask | None = None) -> Installation:
-        """Return the webhook in one application: its settings and its replay store.
+        """Return the webhook's settings and replay store in an application.
 
         :param app: the application. Default: the current one.
-        :raises RuntimeError: when the webhook is not in it.
+        :raises RuntimeError: if the webhook is not in the application.
         """
         found = self._installations.get(app or current_app._get_current_object())  # type: ignore[attr-defined]
         if found is None:
@@ -130,10 +129,10 @@ class ClustaarWebhook(Router):
             if settings.insecure:
                 unread = describe_unread_variables(app.config)
                 warn_at_the_program(
-                    f"The webhook '{self.name}' answers anybody: set "
+                    f"The webhook '{self.name}' accepts unauthenticated requests. Set "
                     "CLUSTAAR_PRIVATE_KEY, or CLUSTAAR_AUTH_USERNAME and "
-                    "CLUSTAAR_AUTH_PASSWORD, as in the bot's webhook settings, or pass "
-                    f"them as keyword arguments. {unread}".rstrip(),
+                    "CLUSTAAR_AUTH_PASSWORD, to the values from the bot's webhook "
+                    f"settings, or pass them as keyword arguments. {unread}".rstrip(),
                     InsecureWebhookWarning,
                 )
             _check_host(app, settings, self.name)
@@ -150,26 +149,26 @@ class ClustaarWebhook(Router):
     def _check_async(self, handler: Handler) -> None:
         if not find_spec("asgiref"):
             raise ConfigurationError(
-                f"The handler '{handler.name}' is 'async def', which Flask runs with "
-                'its extra: pip install "Flask-Clustaar[async]"'
+                f"The handler '{handler.name}' is 'async def', which requires an "
+                'extra. Install it with: pip install "Flask-Clustaar[async]"'
             )
         if _is_patched_by_gevent() and not self._warned:
             self._warned = True
             warn_at_the_program(
-                f"The handler '{handler.name}' is 'async def'. Under gevent it fails "
-                "as soon as two requests arrive at once. Use threads (for gunicorn: "
+                f"The handler '{handler.name}' is 'async def'. Under gevent, it fails "
+                "when two requests arrive at the same time. Use threads (gunicorn: "
                 "'--threads'), or a plain function, which gevent runs concurrently.",
                 AsyncHandlerWarning,
             )
 
 
 def _check_host(app: Flask, settings: Settings, name: str) -> None:
-    """Check that a webhook has a host if the application matches hosts, only then."""
+    """Check that a webhook has a host exactly if the application matches hosts."""
     if app.url_map.host_matching and settings.host is None:
         raise ConfigurationError(
-            f"The webhook '{name}' has no host, so no request would reach it: the "
-            "application was made with 'host_matching=True'. Set 'CLUSTAAR_HOST' to "
-            "the host of the webhook's URL, such as 'bot.example.com'."
+            f"The webhook '{name}' has no host, so no request could reach it: the "
+            "application uses 'host_matching=True'. Set 'CLUSTAAR_HOST' to the host "
+            "of the webhook's URL, such as 'bot.example.com'."
         )
     if settings.host is not None and not app.url_map.host_matching:
         raise ConfigurationError(
@@ -184,14 +183,14 @@ def _is_patched_by_gevent() -> bool:
 
 
 def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Blueprint:
-    """Return the blueprint: a URL, and three hooks for the life of a request there."""
+    """Return the blueprint: a URL, and hooks for its requests."""
 
     current: Any = request  # Typed as what Flask lets a webhook change.
 
     def install(state: Any) -> None:
         installation = webhook._install(state.app)
         options = {"methods": ["POST"], "host": installation.settings.host}
-        # At the root of an application "" and "/" are the same rule.
+        # At the root of an application, "" and "/" are the same rule.
         for rule in ("", "/") if (state.url_prefix or "").strip("/") else ("/",):
             state.add_url_rule(rule, "receive", receive, **options)
         if state.app.debug:
@@ -218,7 +217,7 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
     blueprint = Blueprint(
         webhook.name, __name__, url_prefix=url_prefix or f"/{webhook.name}"
     )
-    # APIFlask asks each blueprint that has a 'before_request'.
+    # APIFlask reads this attribute of blueprints with a 'before_request'.
     cast(Any, blueprint).enable_openapi = False
     blueprint.record(install)
     blueprint.url_value_preprocessor(read)
@@ -227,7 +226,7 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
 
 
 def _describe(webhook: ClustaarWebhook, endpoint: str) -> Response | None:
-    """Say in debug mode what is at the URL, to somebody who looks with a browser."""
+    """Return a page for browsers, in debug mode, that explains the URL."""
     if request.method != "GET" or not isinstance(
         request.routing_exception, MethodNotAllowed
     ):
@@ -239,6 +238,6 @@ def _describe(webhook: ClustaarWebhook, endpoint: str) -> Response | None:
         f"This is the webhook '{webhook.name}' of a Clustaar bot.\n\n"
         "The platform sends its requests here, with POST. To talk to the bot, run:\n\n"
         "    flask clustaar chat\n\n"
-        "This page is shown in debug mode only.\n"
+        "This page is shown only in debug mode.\n"
     )
     return Response(text, mimetype="text/plain")

@@ -1,7 +1,6 @@
-"""The life of one notification: from the request to the reply.
+"""Handle a request: from the body to the reply.
 
-:class:`Exchange` reads from top to bottom as a request goes, with one call for each
-step of its life.
+The methods of :class:`Exchange` are in the order in which a request passes them.
 """
 
 from __future__ import annotations
@@ -50,11 +49,11 @@ from .security import check_credentials, check_freshness, check_signature
 from .settings import Settings
 from .wire import JSON
 
-#: For how many handlers the log explains why they did not match.
+#: The maximum number of handlers in the explanation of an unhandled notification.
 MOST_EXPLAINED = 50
 
-#: What is not a failure of what raised it. All else is: SystemExit would end a thread
-#: of the server, and so would a cancelled task or a timeout of gevent.
+#: Exceptions that are not failures. All others are, including SystemExit, cancelled
+#: tasks and gevent's timeouts, which would end a thread of the server.
 PASSED_ON = (ProblemError, KeyboardInterrupt)
 
 
@@ -69,10 +68,10 @@ class Exchange:
         #: The identity of the delivery, in hexadecimal, if there is a private key.
         self.delivery: str | None = None
         self.notification: Notification | None = None
-        #: The handlers that were called, and those of them that answered.
+        #: The handlers that were called, and those that answered.
         self.called: list[Handler] = []
         self.answered: list[Handler] = []
-        #: The problem of the handler that was late, if one was.
+        #: The problem of a late handler, if there was one.
         self.late: HandlerLate | None = None
         #: Those that ended, and for how many seconds they ran.
         self.runs: list[tuple[Handler, float]] = []
@@ -90,12 +89,12 @@ class Exchange:
         # thread of a handler that is late.
         self._baton: threading.Lock | None = None
 
-    # -- the life of one notification --------------------------------------------------
+    # -- the steps of a request --------------------------------------------------------
 
     def read(self) -> io.BytesIO:
-        """Read the body, before any ``before_request`` of the application runs.
+        """Read the body, before the application's ``before_request`` functions run.
 
-        The webhook and the application find it in memory from then on.
+        The body is buffered, so that the webhook and the application can read it.
         """
         try:
             self.body = read_body(self.environ, self.settings.max_content_length)
@@ -104,7 +103,7 @@ class Exchange:
         return io.BytesIO(self.body)
 
     def authenticate(self) -> Response | None:
-        """Check everything but the body's content, or answer with a problem."""
+        """Authenticate the request; return a problem if it is rejected."""
         try:
             if self._unread is not None:
                 raise self._unread
@@ -118,7 +117,7 @@ class Exchange:
         return None
 
     def handle(self) -> Response:
-        """Answer a request that is authenticated. Each delivery runs once."""
+        """Answer an authenticated request; each delivery is handled once."""
         try:
             recorded = self._claim_delivery()
             if recorded is not None:
@@ -168,7 +167,7 @@ class Exchange:
     # -- the delivery ------------------------------------------------------------------
 
     def _claim_delivery(self) -> bytes | None:
-        """Claim the delivery; return its reply if it was handled before."""
+        """Claim the delivery; return the recorded reply if it was handled before."""
         store = self.installation.store
         if self.delivery is None or store is None:
             return None
@@ -187,7 +186,7 @@ class Exchange:
         return claim.reply
 
     def _record(self, reply: bytes) -> None:
-        """Record the reply for the same delivery."""
+        """Record the reply for repeated deliveries."""
         if self._claim is None:
             return
         claim, self._claim = self._claim, None
@@ -196,7 +195,7 @@ class Exchange:
         self._settle(store.complete, claim, reply, lifetime=lifetime)
 
     def _release(self) -> None:
-        """Let the delivery run again if no reply was recorded, and no handler runs."""
+        """Release the delivery if no reply was recorded and no handler is running."""
         if self._claim is None:
             return
         if self._baton is not None and self._baton.acquire(blocking=False):
@@ -240,7 +239,7 @@ class Exchange:
         )
 
     def _send(self, notification: Notification) -> tuple[Notification, list[Answer]]:
-        """Send the notification to all handlers that match, or to the fallback.
+        """Send the notification to all matching handlers, or to the fallback.
 
         :returns: the notification with the changes of the handlers, and their answers.
         """
@@ -259,13 +258,15 @@ class Exchange:
         except PASSED_ON:
             raise
         except BaseException as error:
-            raise HandlerFailed("A filter of the webhook failed.") from error
+            raise HandlerFailed(
+                "A filter of the webhook raised an exception."
+            ) from error
         return notification, [answer for _, answer in results if answer is not None]
 
     def _call(self, handler: Handler, notification: Notification) -> Answer | None:
-        """Call a handler, and return its answer; None if it only watched.
+        """Call a handler, and return its answer; None if it returned None.
 
-        :raises HandlerLate: if its deadline is over.
+        :raises HandlerLate: if its deadline has passed.
         """
         self.called.append(handler)
         if handler.deadline is None and self.settings.deadline is None:
@@ -282,9 +283,9 @@ class Exchange:
         notification: Notification,
         until: float | None = None,
     ) -> Answer | None:
-        """Run a handler with what is around it.
+        """Run a handler with its ``around`` functions.
 
-        :param until: when an async handler is cancelled.
+        :param until: the time at which an async handler is cancelled.
         """
         start = time.perf_counter()
         arounds = self.installation.webhook._arounds_of(handler)
@@ -337,7 +338,7 @@ class Exchange:
         call: Call,
         until: float | None,
     ) -> Answer | None:
-        """Call a handler inside of the context managers around it."""
+        """Call a handler inside its context managers."""
         if not arounds:
             return self._answer(handler, notification, call, until)
         outermost, *inner = arounds
@@ -346,21 +347,21 @@ class Exchange:
         return None  # One of them suppressed the exception of the handler.
 
     def _awaited(self, returned: Any, until: float | None = None) -> Any:
-        """Return what an async function gives.
+        """Await a value, if it is awaitable, and return the result.
 
-        :raises TimeIsUp: if it takes too long. It is cancelled.
+        :raises TimeIsUp: if it takes too long and was cancelled.
         """
         _check_no_loop(returned)
         return self.installation.app.ensure_sync(_await)(returned, until)
 
-    # -- in time -----------------------------------------------------------------------
+    # -- deadlines ---------------------------------------------------------------------
 
     def _run_in_time(
         self, handler: Handler, notification: Notification
     ) -> Answer | None:
-        """Run a handler in a thread, and go on without it when it is late.
+        """Run a handler in a thread; stop waiting at its deadline.
 
-        :raises HandlerLate: if it is.
+        :raises HandlerLate: if it is late.
         """
         app, threads = self.installation.app, self.installation._threads
         seconds = cast(float, shortest(self.settings.deadline, handler.deadline))
@@ -398,7 +399,7 @@ class Exchange:
         raise self.late
 
     def _answer_late(self, late: HandlerLate) -> tuple[Notification, list[Answer]]:
-        """Answer in place of a handler that is late, from a fresh notification."""
+        """Run the late handler, with a fresh notification."""
         handler = self.installation.webhook._late_handler_for(late.handler)
         if handler is None:
             raise late
@@ -411,7 +412,7 @@ class Exchange:
     def _log_end(
         self, handler: Handler, took: float, error: BaseException | None
     ) -> None:
-        """Log that a handler that was late has ended."""
+        """Log the end of a late handler."""
         name = handler.name
         if error is None:
             message = (
@@ -432,7 +433,7 @@ class Exchange:
         took: float = 0.0,
         error: BaseException | None = None,
     ) -> None:
-        """Tell that a handler that was late has ended, or that it did not run."""
+        """Send the signal that a late handler has ended, or did not run."""
         self._tell(
             signals.handler_late,
             notification=notification,
@@ -455,7 +456,7 @@ class Exchange:
         return Response(body, content_type="application/json")
 
     def _repeat(self, body: bytes) -> Response:
-        """Answer a delivery that was sent again with its recorded reply."""
+        """Answer a repeated delivery with its recorded reply."""
         self._tell(signals.reply_repeated, delivery=self.delivery)
         if logs.logger.isEnabledFor(logging.INFO):
             self._load()
@@ -464,10 +465,10 @@ class Exchange:
         response.headers["Idempotent-Replayed"] = "true"
         return response
 
-    # -- what goes wrong ---------------------------------------------------------------
+    # -- problems ----------------------------------------------------------------------
 
     def _unhandled(self, notification: Notification) -> NoHandler:
-        """Return the problem, with an explanation for the log and for debug mode."""
+        """Return the problem that no handler matches, with an explanation."""
         webhook, debug = self.installation.webhook, self.installation.app.debug
         explanations = webhook.explain(notification, values=debug)
         lines = [str(explanation) for explanation in explanations[:MOST_EXPLAINED]]
@@ -503,8 +504,8 @@ class Exchange:
     def _fail(self, error: BaseException) -> Response:
         """Answer after a failure.
 
-        An error handler answers if there is one. Otherwise the answer is a problem, or
-        the step unchanged, as the settings say.
+        The error handler answers, if there is one. Otherwise the answer is a problem or
+        the step unchanged, according to ``CLUSTAAR_ON_ERROR``.
         """
         problem = self._problem_of(error)
         self.code, self.raised = problem.error_code, _raised(problem)
@@ -529,7 +530,7 @@ class Exchange:
         return self._problem(problem)
 
     def _problem_of(self, error: BaseException) -> ProblemError:
-        """Return a failure as a problem, with the handler that is at fault."""
+        """Convert a failure to a problem, with the handler that caused it."""
         if not isinstance(error, ProblemError):
             problem = InternalError()
             problem.__cause__ = error
@@ -539,13 +540,13 @@ class Exchange:
         return error
 
     def _handle_error(self, problem: ProblemError) -> Response | None:
-        """Return the answer of the error handler; None without an error handler."""
+        """Return the reply of the error handler; None if there is none."""
         at_fault = self.answered if problem.handler is None else [problem.handler]
         raised = _raised(problem)
         found = self.installation.webhook._error_handler_for(at_fault, raised, problem)
         if found is None or self.notification is None:
             return None
-        notification = self._load()  # Handlers may have changed the one they got.
+        notification = self._load()  # Handlers may have changed theirs.
         name = name_of(found.function)
         try:
             returned = found(raised, notification)
@@ -567,20 +568,20 @@ class Exchange:
         return self._reply(body)
 
     def _pass_through(self) -> Response:
-        """Answer with the step unchanged, so that the bot goes on."""
+        """Reply with the step's own actions, so that the bot continues."""
         unchanged = self._load()
         return self._reply(replies.dumps(replies.merge([], unchanged), []))
 
     def _report(self, problem: ProblemError) -> None:
-        """Log a failure, and tell Flask of it, once.
+        """Log a failure, and send Flask's ``got_request_exception``, once.
 
-        :raises BaseException: what was raised, if the application wants it to come up.
+        :raises BaseException: the failure, if the application propagates exceptions.
         """
         app, raised = self.installation.app, _raised(problem)
         if app.config["PROPAGATE_EXCEPTIONS"] and not isinstance(raised, HTTPException):
             raise raised
         shown = logs.without_keys(raised)
-        # Error trackers listen to both, and tell by the exception that it is one.
+        # Error trackers use both, and recognise that it is one exception.
         self._log(
             logging.ERROR,
             "%s",
@@ -648,9 +649,9 @@ def _parsed(body: bytes) -> Any:
 def _check_no_loop(awaitable: Any) -> None:
     """Check that this thread can run an event loop.
 
-    :raises RuntimeError: if it runs one already.
+    :raises RuntimeError: if it already runs one.
     """
-    import asyncio  # Only for handlers that are async: it takes long.
+    import asyncio  # Slow to import, and only needed for async handlers.
 
     try:
         asyncio.get_running_loop()
@@ -659,8 +660,8 @@ def _check_no_loop(awaitable: Any) -> None:
     if hasattr(awaitable, "close"):
         awaitable.close()
     raise RuntimeError(
-        "An async handler cannot run, because this thread runs an event loop already. "
-        "Under gevent all requests share a thread: use workers with threads, or a "
+        "An async handler cannot run, because this thread already runs an event loop. "
+        "Under gevent, all requests share a thread. Use workers with threads, or a "
         "plain function instead of 'async def'."
     )
 
@@ -682,7 +683,7 @@ async def _await(awaitable: Any, until: float | None) -> Any:
 def _own_context(app: Flask) -> AbstractContextManager[Any]:
     """Return an application context for a thread that outlives the request."""
     current: Any = cast(Any, app_ctx)._get_current_object()
-    # From Flask 3.2 on, the request is in the application context.
+    # Since Flask 3.2, the request is in the application context.
     own: AbstractContextManager[Any] = (
         current.copy() if hasattr(current, "copy") else app.app_context()
     )
@@ -695,17 +696,17 @@ def _skew(error: ProblemError) -> str:
 
 
 def _raised(problem: ProblemError) -> BaseException:
-    """Return the exception that a problem is about."""
+    """Return the exception that caused a problem."""
     if isinstance(problem, InvalidReply):
         return problem
     return problem.__cause__ or problem
 
 
 def _is_restyled(app: Flask, error: ProblemError) -> bool:
-    """Tell if the application has an error handler for this very kind of problem.
+    """Return whether the application has an error handler for this class of problem.
 
-    Handlers for all of 404 or all of ``Exception`` are for people's browsers, not for
-    the platform, which shows the bot's designer the body unchanged.
+    Generic handlers, for 404 or ``Exception``, are ignored. They render pages for
+    browsers, but the platform shows the raw body to the bot designer.
     """
     handlers = app.error_handler_spec[None].values()
     return any(

@@ -1,4 +1,4 @@
-"""From the bytes of a body to a notification."""
+"""Load notifications from the body of a request."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from .schemas.violations import violations
 
 
 def load_notification(body: bytes) -> Notification:
-    """Load what the platform sent (PROTOCOL 3).
+    """Load a notification (PROTOCOL 3).
 
-    Only the outermost object can make this fail: it must be a JSON object with a topic.
-    Its parts are parsed when they are first used. What is nested too deeply, or has a
-    number out of range, raises :exc:`InvalidJSON` there.
+    The body must be a JSON object with a topic. Its parts are parsed when they are
+    first used. A part that is nested too deeply, or has a number out of range, raises
+    :exc:`InvalidJSON` at that time.
 
     :param body: the body of the request.
-    :raises InvalidJSON: when it is not JSON in UTF-8.
-    :raises InvalidNotification: when it is JSON, but not an object with a topic.
+    :raises InvalidJSON: if it is not UTF-8 JSON.
+    :raises InvalidNotification: if it is not an object with a topic.
     """
     try:
         loaded = schema_for(Notification, received=True).load(Received(body))

@@ -6,9 +6,9 @@ import re
 from traceback import TracebackException
 from typing import Final
 
-#: Control characters (with them all terminal escapes), line and paragraph separators,
-#: bidirectional controls, halves of surrogate pairs, which have no encoding, and what
-#: is no character, which XML does not have.
+#: Control characters (which begin terminal escapes), line and paragraph separators,
+#: bidirectional controls, lone surrogates, which cannot be encoded, and noncharacters,
+#: which XML does not allow.
 _UNSAFE: Final = re.compile(
     r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
     r"\ud800-\udfff\ufffe\uffff]"
@@ -17,12 +17,12 @@ _SHORT: Final = {"\n": r"\n", "\r": r"\r"}
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    r"""Return *text* with unsafe characters escaped as in JSON, such as ``\u001b``.
+    r"""Escape unsafe characters of *text* as in JSON, such as ``\u001b``.
 
     The result is one line. It cannot move the cursor, change colours, set the
-    clipboard or reverse the order of what follows. JSON stays the same JSON.
+    clipboard or reverse the text after it. The meaning of JSON does not change.
 
-    :param lines: True to keep the line breaks of a text of several lines.
+    :param lines: True to keep line breaks.
     """
     if lines:
         rows = text.replace("\r\n", "\n").split("\n")
@@ -31,14 +31,14 @@ def printable(text: str, *, lines: bool = False) -> str:
 
 
 def printable_traceback(error: BaseException) -> str:
-    """Return the traceback of an exception, in which each message is one line.
+    """Format the traceback of an exception, with each message on one line.
 
-    A message may have a text of a user in it.
+    A message may contain a user's text.
     """
     whole = TracebackException.from_exception(error)
     pending = [whole]
     for each in pending:
-        # Of a note, each line would be a part of its own.
+        # Each line of a note would be a separate part.
         notes = getattr(each, "__notes__", None)
         each.__notes__ = notes and [printable(str(note)) for note in notes]
         linked = (each.__cause__, each.__context__, *(each.exceptions or ()))
@@ -46,8 +46,8 @@ def printable_traceback(error: BaseException) -> str:
     return "".join(map(_printable_part, whole.format()))
 
 
-#: The parts of a traceback that are no messages: a place in the source, and what stands
-#: above the places.
+#: Matches the parts of a traceback that are not messages: places in the source, and
+#: headings.
 _PLACE: Final = re.compile(
     r"[ |+-]*(?:File \"|\[Previous line|(?:Exception Group )?Traceback \()|\n"
 )

@@ -1,4 +1,4 @@
-"""What handlers may return, and how their answers become one reply."""
+"""Convert the return values of handlers to answers, and merge them into a reply."""
 
 from __future__ import annotations
 
@@ -37,30 +37,30 @@ from .schemas.violations import unknown_keys
 from .schemas.writing import UNCLEAR, changed_attributes
 from .wire import JSON, RECEIVED, Model
 
-#: What is left out of a reply is logged here.
+#: Logs what is dropped from a reply.
 logger: logging.Logger = logging.getLogger("flask_clustaar")
 
 
 class Answer(NamedTuple):
-    """What one handler returned, as a response."""
+    """The return value of one handler, as a response."""
 
-    #: The handler's name, for messages.
+    #: The name of the handler, for messages.
     handler: str
     response: StepReachedResponse
 
 
-# -- what a handler may return -------------------------------------------------------
+# -- return values -------------------------------------------------------------------
 
 
 def answer_of(value: Any, handler: str) -> Answer | None:
     """Convert a handler's return value to an answer; None if it returned None.
 
-    :param value: None, a string (one text), an action, a list of those, a
-        :class:`~flask_clustaar.models.StepReachedResponse`, or a dict in the shape of a
-        reply or of a single action.
-    :param handler: the handler's name.
-    :raises TypeError: when it is something else.
-    :raises InvalidReply: when a dict in the shape of a reply has unknown keys.
+    :param value: None, a string, an action, a list of strings and actions, a
+        :class:`~flask_clustaar.models.StepReachedResponse`, or the JSON of a reply or
+        an action, as a dict.
+    :param handler: the name of the handler.
+    :raises TypeError: if the value has another type.
+    :raises InvalidReply: if the dict of a reply has unknown keys.
     """
     if value is None:
         return None
@@ -110,7 +110,7 @@ def _evaluated(value: Any) -> Any:
 
 
 def _with_texts(response: StepReachedResponse) -> StepReachedResponse:
-    """Return a response with actions in place of its strings."""
+    """Replace the strings in a response by actions."""
     actions: Any = response.actions
     if type(actions) is not list or all(
         isinstance(item, (Action, dict)) for item in actions
@@ -147,7 +147,7 @@ _ANSWERS: Final = (
     "Return None, a string, an action, a list of those, a 'StepReachedResponse', "
     "or a dict in the shape of a reply."
 )
-#: Parts of actions, and where they belong.
+#: Parts of actions, with a hint where to put them.
 _PARTS: Final[dict[type, str]] = {
     Button: "Put it into the 'buttons' of a 'Card'.",
     Card: "Put it into a 'SendCardsAction(cards=[...])'.",
@@ -171,26 +171,26 @@ def _from_dict(value: JSON, handler: str) -> StepReachedResponse:
     for name in response.__dict__.keys() & value.keys():
         setattr(response, name, value[name])
     if violations:
-        response.interlocutor = None  # It may be a part of one, to be merged.
+        response.interlocutor = None  # It may be incomplete, and is merged later.
         raise _invalid([handler], [*validate_model(response)[1], *violations])
     return response
 
 
-# -- several answers become one reply ------------------------------------------------
+# -- merging answers -----------------------------------------------------------------
 
 
 def merge(answers: Sequence[Answer], notification: Notification) -> StepReachedResponse:
-    """Merge several answers, in the order of registration.
+    """Merge answers into a reply, in order of registration.
 
-    - *Actions* are concatenated. Without any answer, the step's own actions are sent
+    - *Actions* are concatenated. Without answers, the step's own actions are sent
       unchanged.
     - *Session*: the sessions of the answers are merged; the last value wins. They are
-      merged on top of the received session, with the changes that handlers made, unless
-      every answer has a session: the platform does not document whether it merges, so
-      values that no handler mentions are kept.
+      merged on top of the received session, which contains the changes of handlers. If
+      every answer has a session, the received one is dropped. The platform does not
+      document whether it merges, so values that no handler mentions are kept.
     - *Interlocutor*: the interlocutors of the answers are merged on top of the received
-      one. What they leave out (None) is kept, and so are custom attributes that they do
-      not name. Without one, the received interlocutor is sent if a handler changed it.
+      one; missing values (None) and custom attributes are kept. Without one, the
+      received interlocutor is sent if a handler changed it.
     """
     responses = [answer.response for answer in answers]
     if not any(map(_has_more_than_actions, responses)):
@@ -207,7 +207,7 @@ def merge(answers: Sequence[Answer], notification: Notification) -> StepReachedR
         interlocutor=_merged_interlocutor(responses, notification),
     )
     for response in responses:
-        # Attributes that a response should not have, for the schema to refuse.
+        # Copy unknown attributes, so that the schema reports them.
         if not response.__dict__.keys() <= reply.__dict__.keys():
             reply.__dict__.update(response.__dict__ | reply.__dict__)
     return reply
@@ -223,9 +223,9 @@ def _has_more_than_actions(response: StepReachedResponse) -> bool:
 
 
 def _refuse_unknown_keys(answer: Answer, notification: Notification) -> None:
-    """Refuse unknown keys of a session or an interlocutor that is a dict.
+    """Reject unknown keys of a session or interlocutor that is a dict.
 
-    Merging would lose them. Keys that arrived are accepted.
+    Merging would drop them silently. Received keys are accepted.
     """
     violations = []
     state = answer.response.__dict__
@@ -279,7 +279,7 @@ def _part(envelope: Model, name: str, opening: str) -> Received | None:
 
 
 def _with_unchanged(actions: list[Any], notification: Notification) -> list[Any]:
-    """Return actions in which dicts that arrived in the step are sent unchanged."""
+    """Replace dicts that equal actions of the step by the received actions."""
     part = _step_actions(notification)
     if part is None:
         return actions
@@ -296,11 +296,11 @@ def _with_unchanged(actions: list[Any], notification: Notification) -> list[Any]
 
 
 def _canonical(action: Any) -> bytes | None:
-    """Return a text that is equal for equal JSON values; None if it is not JSON."""
+    """Return bytes that are equal for equal JSON values; None if it is not JSON."""
     try:
         return msgspec.json.encode(plain_json(action), order="sorted")
     except UNCLEAR:
-        return None  # The schema says what is wrong with it.
+        return None  # The schema reports the error.
 
 
 def _merged_session(
@@ -359,7 +359,7 @@ def _merged_interlocutor(
 def _changed_interlocutor(notification: Notification) -> Interlocutor | None:
     """Return the received interlocutor if a handler changed it."""
     if "interlocutor" not in notification.event.__dict__:
-        return None  # No handler looked at it.
+        return None  # No handler used it.
     ours = notification.interlocutor
     if not changed_attributes(ours):
         return None
@@ -372,7 +372,7 @@ def _changed_interlocutor(notification: Notification) -> Interlocutor | None:
 
 
 def _given(interlocutor: Any) -> JSON | None:
-    """Return the attributes that an answer gives; None if it is not an interlocutor."""
+    """Return the attributes of an answer's interlocutor; None if it is invalid."""
     rows = attributes_of(Interlocutor)
     if isinstance(interlocutor, Interlocutor):
         given = {row.name: getattr(interlocutor, row.name) for row in rows}
@@ -383,15 +383,15 @@ def _given(interlocutor: Any) -> JSON | None:
     return None
 
 
-#: Changes a reply for the bot that asked: takes JSON and the bot's id, and returns JSON
-#: and what is wrong with it.
+#: Translates a reply for a bot: takes its JSON and the bot's id, and returns JSON and
+#: violations.
 Translator = Callable[[bytes, Any], tuple[bytes, list[Violation]]]
 
-#: What each reply goes through (:mod:`flask_clustaar.steps`).
+#: The translators for every reply (:mod:`flask_clustaar.steps`).
 translators: Final[list[weakref.ref[Translator]]] = []
 
 
-# -- the reply as it is sent ---------------------------------------------------------
+# -- serialization -------------------------------------------------------------------
 
 
 def dumps(
@@ -402,15 +402,15 @@ def dumps(
     limit: int | None = None,
     notification: Notification | None = None,
 ) -> bytes:
-    """Return the reply as it is sent, cleaned and validated.
+    """Serialize a reply, cleaned and validated.
 
-    :param answers: what *reply* was merged from; for messages.
+    :param answers: the answers that were merged into *reply*, for messages.
     :param received: the body of the notification.
-    :param limit: the most bytes that the next notification may have, which brings the
-        session and the user's attributes back.
-    :param notification: what is replied to.
-    :raises InvalidReply: when the reply breaks the platform's rules, or its session
-        could not come back.
+    :param limit: the maximum size of the next notification, which will contain the
+        session and the user, in bytes.
+    :param notification: the notification.
+    :raises InvalidReply: if the reply breaks the platform's rules (PROTOCOL 4 and 5),
+        or makes the next notification too large.
     """
     try:
         body = schema_for(StepReachedResponse).encode(reply)
@@ -430,7 +430,7 @@ def dumps(
 def _translated(
     body: bytes, notification: Notification, answers: Sequence[Answer]
 ) -> bytes:
-    """Return a reply with the ids of the bot that asked."""
+    """Replace step ids by those of the bot that sent the notification."""
     for translate in filter(None, (each() for each in translators)):
         body, wrong = translate(body, notification.bot_id)
         if wrong:
@@ -441,10 +441,10 @@ def _translated(
 def _check_return(
     body: bytes, received: bytes, limit: int, answers: Sequence[Answer]
 ) -> None:
-    """Refuse what would make this user's next notification too large.
+    """Reject a reply that would make this user's next notification too large.
 
-    It is this notification with the session and the user of the reply, written in the
-    same way: the platform may escape characters, which makes three times as much.
+    Its size is that of this notification with the session and the user of the reply, in
+    the same encoding. The platform may escape characters, which triples their size.
     """
     try:
         before, reply = json.loads(received).get("data"), json.loads(body)
@@ -492,17 +492,17 @@ def _check_return(
         )
 
 
-#: How much larger than a reply what comes back may be: characters are escaped, and from
-#: half of the limit on there is a warning.
+#: The next notification can be this many times as large as the reply, because
+#: characters are escaped, and because the warning begins at half of the limit.
 _GROWTH: Final = 6
-#: How many bytes of the next step and input are counted: they are others.
+#: The assumed size of the next step and input, in bytes.
 _LEAST_OTHER: Final = 1000
-#: When the log may warn of a large session again.
+#: The time of the next warning about a large session.
 _next_warning: list[float] = [0.0]
 
 
 def _owners(answers: Sequence[Answer], violations: Sequence[Violation]) -> list[str]:
-    """Return the handlers whose actions are invalid; all, if it is not actions."""
+    """Return the handlers whose actions are invalid; all handlers if others are."""
     by_action = [
         answer.handler
         for answer in answers

@@ -1,4 +1,4 @@
-"""Cutting texts to what the platform accepts."""
+"""Truncate texts to the platform's limits."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def truncate(text: str, model: type[Model], attribute: str, /) -> str: ...
 def truncate(
     text: str, limit: int | type[Model], attribute: str | None = None, /
 ) -> str:
-    """Cut *text* at a word's end, with an ellipsis, if it is too long.
+    """Truncate *text* at the end of a word, with an ellipsis, if it is too long.
 
-    ``truncate(title, QuickReply, "title")`` cuts to what the platform accepts there,
-    counted as the text leaves, after it is cleaned; ``truncate(text, 60)`` cuts to 60
-    characters. A text that fits comes back as it is. A first word that is too long is
-    cut inside, so that there is always something left. Variables (``{{...}}``), tags
-    and characters made of several code points stay whole where that is possible.
+    ``truncate(title, QuickReply, "title")`` truncates to the limit of that attribute,
+    counted after the text is cleaned; ``truncate(text, 60)`` truncates to 60
+    characters. A text that fits is returned unchanged. If the first word is too long,
+    it is split, so that the result is never empty. If possible, variables
+    (``{{...}}``), tags and characters of several code points are not split.
 
-    :param limit: a number of characters, or a model.
-    :param attribute: the model's attribute; of a list of texts, each text is meant.
-    :raises AttributeError: when the model has no such attribute.
-    :raises TypeError: when *text* is not a string, or the attribute is not a text that
-        can be cut.
-    :raises ValueError: when *limit* is not positive.
+    :param limit: the maximum number of characters, or a model.
+    :param attribute: an attribute of the model: a text or a list of texts.
+    :raises AttributeError: if the model has no such attribute.
+    :raises TypeError: if *text* is not a string, or if the attribute is not a text with
+        a maximum length.
+    :raises ValueError: if *limit* is not positive.
     """
     if not isinstance(text, str):
-        raise TypeError(f"Only a 'str' can be cut, not {type(text).__name__}.")
+        raise TypeError(f"'truncate' requires a 'str', not a '{type(text).__name__}'.")
     if isinstance(limit, type) and issubclass(limit, Model):
         shape = _text_of(limit, attribute)
         longest, clean = shape.max_length, shape.clean or _same
@@ -63,12 +63,12 @@ def _positive(limit: object) -> int:
             "'truncate(text, QuickReply, \"title\")'."
         )
     if limit < 1:
-        raise ValueError(f"Cannot cut to {limit} characters. Give 1 or more.")
+        raise ValueError(f"Cannot truncate to {limit} characters. Pass 1 or more.")
     return limit
 
 
 def _text_of(model: type[Model], name: str | None) -> Shape:
-    """Return the shape of a model's text."""
+    """Return the shape of a text attribute."""
     texts = {row.name: row.shape.item or row.shape for row in attributes_of(model)}
     shape = texts.get(name or "")
     if shape is None:
@@ -78,13 +78,13 @@ def _text_of(model: type[Model], name: str | None) -> Shape:
         raise AttributeError(f"'{model.__name__}' has no attribute '{name}'. {hint}")
     if shape.kind != "string" or not all(isinstance(x, Length) for x in shape.limits):
         raise TypeError(
-            f"'{name}' of '{model.__name__}' is not a text that can be cut."
+            f"'{name}' of '{model.__name__}' is not a text with a maximum length."
         )
     return shape
 
 
 def _snake(name: str) -> str:
-    """Return how an attribute is spelt whose key is *name*."""
+    """Convert a key to the name of its attribute."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
@@ -92,7 +92,7 @@ def _same(text: str) -> str:
     return text
 
 
-# -- where to cut --------------------------------------------------------------------
+# -- positions to cut ----------------------------------------------------------------
 
 
 def _cut(text: str, longest: int, clean: Callable[[str], str]) -> str:
@@ -102,7 +102,7 @@ def _cut(text: str, longest: int, clean: Callable[[str], str]) -> str:
         return len(clean(_ended(text[:end]))) > longest
 
     for split in (_whole_parts, _characters, _code_points):
-        # Each part takes at least a character, so more of them need not be tried.
+        # Each part has at least one character, so more parts cannot fit.
         ends = list(islice(split(text), longest))
         fitting = ends[: bisect_left(ends, True, key=too_long)]
         if fitting:
@@ -115,22 +115,22 @@ def _ended(head: str) -> str:
     return (head.rstrip(_DANGLING) or head) + ELLIPSIS
 
 
-#: What looks lost before an ellipsis.
+#: Characters that are removed before an ellipsis.
 _DANGLING: Final = " \t\r\n,:.…-–—"
 
 
 def _ends_word(text: str, end: int) -> bool:
-    """Tell if a word ends here; each character of Chinese, say, is one."""
+    """Return whether a word ends here; each Chinese character is a word."""
     wide = unicodedata.east_asian_width(text[end - 1]) in "WF"
     return wide or _SPACE.match(text, end) is not None
 
 
-#: White space, but the kinds that do not break a line, maybe after closing tags.
+#: White space, except no-break spaces, optionally after closing tags.
 _SPACE: Final = re.compile(r"(?:</[a-zA-Z][^<>]*>)*[^\S\u00a0\u202f]")
 
 
 def _whole_parts(text: str) -> Iterator[int]:
-    """Yield where *text* can be cut and variables, tags and references stay whole."""
+    """Yield positions outside of variables, tags and character references."""
     position = 0
     for match in _WHOLE.finditer(text):
         for end in _characters(text[position : match.start()]):
@@ -144,7 +144,7 @@ _WHOLE: Final = re.compile(r"\{\{.*?\}\}|</?[a-zA-Z][^<>]*>|&#?\w+;", re.DOTALL)
 
 
 def _characters(text: str) -> Iterator[int]:
-    """Yield where each character of *text* ends, as a person sees characters."""
+    """Yield the end of each character of *text*, as users perceive characters."""
     flags = 0
     for index, (one, other) in enumerate(zip(text, text[1:], strict=False), start=1):
         flags = flags + 1 if one in _FLAG_LETTERS else 0
@@ -159,7 +159,7 @@ def _code_points(text: str) -> Iterator[int]:
 
 
 def _is_joined(one: str, other: str) -> bool:
-    """Tell if two code points are parts of one character."""
+    """Return whether two code points belong to one character."""
     return (
         unicodedata.category(other) in ("Mn", "Mc", "Me")
         or unicodedata.combining(one) == _VIRAMA
@@ -172,9 +172,9 @@ def _is_joined(one: str, other: str) -> bool:
 _FLAG_LETTERS: Final = frozenset(map(chr, range(0x1F1E6, 0x1F200)))
 _JOINER: Final = "\u200d"
 _VIRAMA: Final = 9
-#: Joiners, the skin tones and tags of emoji, vowels and ends of Korean syllables.
+#: Joiners, skin tones and tags of emoji, vowels and finals of Korean syllables.
 _EXTENDING: Final = re.compile(
     "[\u200c\u200d\u1160-\u11ff\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
 )
-#: A line's end, a leading pair of Korean, and the halves of a surrogate pair.
+#: A line break, two leading Korean consonants, and a surrogate pair.
 _PAIR: Final = re.compile("\r\n|[\u1100-\u115f]{2}|[\ud800-\udbff][\udc00-\udfff]")

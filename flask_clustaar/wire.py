@@ -1,16 +1,15 @@
-"""What a model is: one class says everything about one type of the wire.
+"""The base class of models. One class describes one type of the protocol.
 
-The form::
+Models are defined like this::
 
     class QuickReply(Model, type="quick_reply"):
         title: Annotated[Text, Length(1, 60)]
         action: ButtonAction
 
-The class keyword is the ``type`` on the wire, annotations give the shape, and
-``Annotated`` gives the limits of :mod:`flask_clustaar.schemas.limits`, next to the
-markers below. A model is a keyword-only dataclass, so that editors complete it and
-``==``, ``repr`` and ``match`` work. The package ``schemas`` reads the annotations, and
-derives everything else from them.
+The class keyword is the ``type`` on the wire. Annotations define the shape, and
+``Annotated`` adds limits (:mod:`flask_clustaar.schemas.limits`) and the markers below.
+Models are keyword-only dataclasses, with completion in editors, ``==``, ``repr`` and
+``match``. The package ``schemas`` derives everything else from the annotations.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from .errors import InvalidJSON
 M = TypeVar("M", bound="Model")
 JSON = dict[str, Any]
 
-#: The name under which a loaded model keeps what it was loaded from
+#: The attribute of a loaded model with its received JSON
 #: (:class:`~flask_clustaar.schemas.received.Received`).
 RECEIVED: Final = "_received"
 
@@ -37,7 +36,7 @@ RECEIVED: Final = "_received"
 
 
 class Key(NamedTuple):
-    """The key on the wire, where it is not the attribute's name in camel case."""
+    """The key on the wire, if it differs from the attribute's name in camel case."""
 
     name: str
 
@@ -52,13 +51,13 @@ SANITISED: Final = Mark("SANITISED")
 NORMALISED: Final = Mark("NORMALISED")
 #: The platform strips this text of white space at both ends (PROTOCOL 5, W).
 STRIPPED: Final = Mark("STRIPPED")
-#: The key must be on the wire although the attribute has a default.
+#: The key is required on the wire, although the attribute has a default.
 REQUIRED: Final = Mark("REQUIRED")
-#: The key may be absent on the wire although the attribute's default is not None.
+#: The key is optional on the wire, although the attribute's default is not None.
 OPTIONAL: Final = Mark("OPTIONAL")
-#: None means that the key is absent; null is not allowed on the wire.
+#: None omits the key; null is not allowed on the wire.
 NOT_NULL: Final = Mark("NOT_NULL")
-#: None is sent as the empty string (PROTOCOL 4: what the webchat draws).
+#: None is sent as the empty string (PROTOCOL 4, for the webchat).
 BLANK: Final = Mark("BLANK")
 
 #: A text that the platform sanitises and normalises.
@@ -69,10 +68,10 @@ Text = Annotated[str, SANITISED, NORMALISED]
 
 
 class Rule(NamedTuple):
-    """A rule about a whole object, beyond its single attributes.
+    """A rule about a whole object, not about a single attribute.
 
-    :param check: takes the object as it is sent, yields ``(path, sentence)``.
-    :param json_schema: the same in JSON Schema.
+    :param check: takes the sent object, and yields pairs of path and sentence.
+    :param json_schema: the same rule in JSON Schema.
     """
 
     check: Callable[[JSON], Iterator[tuple[str, str]]]
@@ -83,19 +82,19 @@ class Rule(NamedTuple):
     kw_only_default=True, field_specifiers=(dataclasses.field, dataclasses.Field)
 )
 class Model:
-    """The base of everything that travels.
+    """Base class of all models.
 
-    :param type: the ``type`` on the wire; that of the parent, if left out.
-    :param type_required: False where the platform accepts the object without it.
-    :param family: True for a base whose children are distinguished by their ``type``.
+    :param type: the ``type`` on the wire. Default: that of the parent class.
+    :param type_required: False if the platform accepts objects without a ``type``.
+    :param family: True for a base class whose subclasses differ in ``type``.
     :param envelope: True for the outer parts of a notification: invalid values in them
         never reject the request.
-    :param whole: True for an envelope that can be sent back: it is kept as the bytes
-        that arrived.
+    :param whole: True for an envelope that can be sent back. Its received bytes are
+        kept.
     :param rule: a rule about the whole object.
-    :param complete: takes the object as it is sent, and adds keys that must be there.
-    :param alias: a model that programs may put where this one belongs; its attributes
-        are sent as this one's.
+    :param complete: takes the sent object, and adds missing keys.
+    :param alias: a model that programs can use instead of this one; its attributes are
+        sent as those of this model.
     """
 
     _tag: ClassVar[str] = ""
@@ -107,11 +106,11 @@ class Model:
     _alias: ClassVar[Any] = None
     _members: ClassVar[dict[str, Any]]
     _unknown: ClassVar[Any] = None
-    #: How many types are defined; what is derived from a family depends on it.
+    #: The number of defined types, on which data derived from families depends.
     _defined: ClassVar[int] = 0
 
     if not TYPE_CHECKING:
-        #: What a model was loaded from: 'dataclasses.replace' hands it on.
+        #: The received JSON, which 'dataclasses.replace' passes on.
         _received: dataclasses.InitVar[Any] = None
 
     def __init_subclass__(
@@ -129,7 +128,7 @@ class Model:
         super().__init_subclass__()
         if family:
             cls._members = {}
-        if type is not None:  # A child without a type is its parent on the wire.
+        if type is not None:  # Without a type, it is its parent class on the wire.
             cls._tag, cls._tag_required, cls._rule = type, type_required, rule
             cls._complete = staticmethod(complete) if complete else None
             cls._alias = alias
@@ -139,7 +138,7 @@ class Model:
         complete_init = vars(cls).get("__post_init__")
         if complete_init is not None:
             setattr(cls, "__post_init__", _completed(complete_init))  # noqa: B010
-        # One '==' and one 'repr' for all models: generating two for each is slow.
+        # All models share '==' and 'repr', because generating them is slow.
         dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
         cls._envelope = cls._envelope or envelope
         cls._whole = cls._whole or whole
@@ -178,22 +177,22 @@ class Model:
 
     @property
     def received(self) -> Any:
-        """The JSON value that this was loaded from; None for what a program built.
+        """The received JSON value; None if the program created the object.
 
-        Change the attributes, not this value: it is what the platform sent.
+        Do not change this value. Change the attributes instead.
         """
         received = self.__dict__.get(RECEIVED)
         return None if received is None else received.json
 
 
 class Lazy:
-    """An attribute of a model that arrived, loaded when it is first used.
+    """An attribute of a received model, loaded when it is first used.
 
-    From then on it is in the instance, where Python looks first.
+    It is then stored in the instance, where Python looks first.
     """
 
-    #: Takes a model and the name of an attribute; returns what loads the attribute,
-    #: given what an instance was loaded from. Set by the package ``schemas``.
+    #: Takes a model and an attribute's name, and returns a function that loads the
+    #: attribute from the received JSON. Set by the package ``schemas``.
     loader: ClassVar[Callable[[type[Model], str], Callable[[Any], Any]]]
 
     def __init__(self, name: str) -> None:
@@ -222,7 +221,7 @@ class Lazy:
 
 
 class _Signature:
-    """The signature of a model's constructor, without what only we pass."""
+    """The signature of a model's constructor, without internal parameters."""
 
     def __get__(self, instance: Model | None, model: type[Model]) -> inspect.Signature:
         signature = inspect.signature(model.__init__)
@@ -232,7 +231,7 @@ class _Signature:
 
 
 def _completed(complete: Callable[[Any], None]) -> Callable[[Any, Any], None]:
-    """Return the '__post_init__' of a model that has one of its own."""
+    """Return the '__post_init__' of a model that defines one."""
 
     def post_init(model: Model, received: Any = None) -> None:
         Model.__post_init__(model, received)
@@ -258,27 +257,27 @@ _names: dict[type[Model], tuple[str, ...]] = {}
 
 
 def is_family(model: type[Model]) -> bool:
-    """Tell if *model* is the base of a family."""
+    """Return whether *model* is the base class of a family."""
     return "_members" in vars(model)
 
 
 def members_of(family: type[Model]) -> dict[str, type[Model]]:
-    """Return the models of a family by their ``type``.
+    """Return the models of a family, by ``type``.
 
-    The dict is the family's own, so it has members that are defined later.
+    The dict is not a copy, so it also gets models that are defined later.
     """
     return family._members
 
 
 class Unknown(Model):
-    """Something the platform sent that has no type here; kept unchanged."""
+    """A received object of unknown type; kept unchanged."""
 
-    #: The JSON value that arrived.
+    #: The received JSON value.
     data: Any
 
     @property
     def type(self) -> str:
-        """The ``type`` that arrived; empty if it has none."""
+        """The received ``type``; empty if it has none."""
         tag = self.data.get("type") if isinstance(self.data, dict) else None
         return tag if isinstance(tag, str) else ""
 
@@ -287,7 +286,7 @@ class Unknown(Model):
 
 
 def copy_json(value: Any) -> Any:
-    """Return a copy of a JSON *value* that shares nothing with it."""
+    """Return a deep copy of a JSON *value*."""
     if isinstance(value, dict):
         return {key: copy_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -296,7 +295,7 @@ def copy_json(value: Any) -> Any:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Tell if two values are equal on the wire, where 1 is neither true nor 1.0."""
+    """Return whether two values are equal on the wire; 1 is neither true nor 1.0."""
     if one is other:
         return True
     if isinstance(one, str) and isinstance(other, str):
@@ -325,7 +324,7 @@ def _view(model: Model) -> Any:
 
 
 def compiles(pattern: str) -> bool:
-    """Tell if a pattern is a valid regular expression."""
+    """Return whether a pattern is a valid regular expression."""
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError):
@@ -336,8 +335,8 @@ def compiles(pattern: str) -> bool:
 def pattern_of(regexp: Any) -> Any:
     """Return the pattern of a compiled regular expression.
 
-    Only inline flags can be sent: an expression with other flags is returned
-    unchanged, and so is a value that is not compiled.
+    Only inline flags can be sent. Returns *regexp* unchanged if it has other flags or
+    is not compiled.
     """
     if not isinstance(regexp, re.Pattern):
         return regexp

@@ -78,7 +78,7 @@ class Captured:
 
 
 #: What the page of the webhook says that GET shows in debug mode.
-_PAGE = b"This page is shown in debug mode only."
+_PAGE = b"This page is shown only in debug mode."
 
 
 class Target:

@@ -47,7 +47,7 @@ def test_command_of_flask(tmp_path: Path) -> None:
     for ended in (listed, talked):
         assert ended.returncode == 0
         assert ended.stderr.startswith(
-            "Warning: The webhook 'clustaar' answers anybody"
+            "Warning: The webhook 'clustaar' accepts unauthenticated"
         )
 
 
@@ -108,7 +108,11 @@ def test_application_without_settings(arguments: tuple[str, ...]) -> None:
     result = run(lambda: small_bot(private_key=None), *arguments, input=REQUEST)
 
     assert result.exception is None or isinstance(result.exception, SystemExit)
-    expected = "nswers anybody" if arguments[0] != "check" else "unauthenticated"
+    expected = (
+        "ccepts unauthenticated requests"
+        if arguments[0] != "check"
+        else "unauthenticated"
+    )
     assert expected in result.output
 
 

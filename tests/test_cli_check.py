@@ -792,7 +792,7 @@ def test_button_that_does_nothing() -> None:
     action["buttons"][0]["action"] = {"type": "share_action"}
     assert lines([action], "--channel", "clustaar-web-chat") == [
         "warning: actions.0.buttons.0.action: 'share_action' has no effect on the "
-        "webchat: the button is there, and does nothing. [not_on_channel]"
+        "webchat: the button is shown, but has no effect. [not_on_channel]"
     ]
 
 

@@ -563,7 +563,7 @@ def test_insecure_warning_names_an_unread_variable(
 @pytest.mark.parametrize("other", [__name__, Blueprint("bot", __name__)])
 def test_what_is_no_application_is_told(other: Any) -> None:
     """A name is what Flask itself takes, and so passed by habit."""
-    with pytest.raises(TypeError, match=f"not to a '{type(other).__name__}'"):
+    with pytest.raises(TypeError, match=f"not a '{type(other).__name__}'"):
         ClustaarWebhook(other)
 
 
@@ -981,13 +981,13 @@ def test_the_same_delivery_to_another_bot_is_its_own() -> None:
 def test_a_second_webhook_of_the_same_name_is_refused() -> None:
     """It would hide the first."""
     app = make_app()
-    with pytest.raises(ConfigurationError, match="already in this application"):
+    with pytest.raises(ConfigurationError, match="already has a webhook"):
         ClustaarWebhook(app)
 
 
 def test_a_webhook_needs_a_name_that_can_be_one() -> None:
     """It is part of the settings' names."""
-    with pytest.raises(ConfigurationError, match="cannot be the name"):
+    with pytest.raises(ConfigurationError, match="is not a valid name"):
         ClustaarWebhook(name="two words")
 
 
@@ -1301,7 +1301,7 @@ def test_async_handlers_need_a_thread_without_a_loop(
             return code_of(post(app))
 
         assert asyncio.run(request()) == "handler_failed"
-    assert caplog.text.count("Under gevent all requests share a thread") == 2
+    assert caplog.text.count("Under gevent, all requests share a thread") == 2
 
 
 @pytest.mark.parametrize("patched", [False, True])

@@ -133,7 +133,7 @@ def test_a_family() -> None:
     schema = json_schema(Target)
     assert schema["$ref"] == "#/$defs/Target"
     assert schema["$defs"]["Target"] == {
-        "description": "A place in the bot: a step or a story.",
+        "description": "Base class of targets: a step or a story.",
         "oneOf": [{"$ref": "#/$defs/StepTarget"}, {"$ref": "#/$defs/StoryTarget"}],
     }
     consts = [

@@ -242,7 +242,7 @@ def test_several_sections_need_titles() -> None:
             placeholder="p", sections=list(sections), action=GoToAction.step("a" * 24)
         )
 
-    needs = "With several sections each needs a title."
+    needs = "With several sections, each requires a title."
     assert errors_of(choices(untitled)) == errors_of(choices(titled, titled)) == {}
     as_dict = validate_model(choices(titled, untitled, empty))[0]
     assert list(errors_of(as_dict)) == [

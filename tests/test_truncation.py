@@ -1,4 +1,4 @@
-"""Cutting texts to what the platform accepts."""
+"""Truncating texts to the platform's limits."""
 
 from __future__ import annotations
 
@@ -195,14 +195,18 @@ def test_a_cut_title_is_a_title() -> None:
         ((Card, "imageURL"), AttributeError, "Did you mean 'image_url'?"),
         ((QuickReply,), AttributeError, "'QuickReply' has no attribute 'None'"),
         ((QuickReply, "action"), TypeError, "'action' of 'QuickReply' is not a text"),
-        ((OpenURLAction, "url"), TypeError, "not a text that can be cut"),
-        ((StoreSessionValueAction, "key"), TypeError, "not a text that can be cut"),
-        ((WaitAction, "duration"), TypeError, "not a text that can be cut"),
-        ((GoToAction, "session_values"), TypeError, "not a text that can be cut"),
+        ((OpenURLAction, "url"), TypeError, "not a text with a maximum length"),
+        (
+            (StoreSessionValueAction, "key"),
+            TypeError,
+            "not a text with a maximum length",
+        ),
+        ((WaitAction, "duration"), TypeError, "not a text with a maximum length"),
+        ((GoToAction, "session_values"), TypeError, "not a text with a maximum length"),
         ((str, "title"), TypeError, "must be a number of characters, or a model"),
         (("60",), TypeError, "must be a number of characters, or a model"),
         ((True,), TypeError, "must be a number of characters, or a model"),
-        ((0,), ValueError, "Give 1 or more."),
+        ((0,), ValueError, "Pass 1 or more."),
     ],
 )
 def test_wrong_arguments(arguments: Any, error: type[Exception], message: str) -> None:
@@ -214,5 +218,5 @@ def test_wrong_arguments(arguments: Any, error: type[Exception], message: str) -
 
 def test_only_strings_are_cut() -> None:
     """Nothing else is taken for one."""
-    with pytest.raises(TypeError, match="not bytes"):
+    with pytest.raises(TypeError, match="not a 'bytes'"):
         truncate(b"text", 2)  # type: ignore[call-overload]

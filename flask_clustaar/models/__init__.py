@@ -1,4 +1,4 @@
-"""What travels between the platform and a webhook, one class for each type."""
+"""The objects of notifications and replies, one class for each type."""
 
 from .actions import Action as Action
 from .actions import AITaskBehavior as AITaskBehavior

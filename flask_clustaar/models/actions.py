@@ -1,4 +1,4 @@
-"""What a bot does: every action of PROTOCOL 5."""
+"""All actions (PROTOCOL 5)."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from .targets import StepTarget, StoryTarget, Target
 
 
 class Action(Model, family=True):
-    """Something a bot does."""
+    """Base class of actions, which the bot executes."""
 
 
 class UnknownAction(Unknown, Action, ButtonAction):
-    """An action whose type is unknown or whose shape is; kept unchanged."""
+    """An action of unknown type or shape; kept unchanged."""
 
 
 Action._unknown = UnknownAction
 ButtonAction._unknown = UnknownAction
 
 
-# -- what the user sees --------------------------------------------------------------
+# -- messages ------------------------------------------------------------------------
 
 
 def _add_text(action: JSON) -> None:
@@ -57,15 +57,15 @@ def _add_text(action: JSON) -> None:
         return
     if len(text) <= 1000:
         action["text"] = text
-    else:  # It is reported once.
+    else:  # The error is reported once.
         action.pop("text", None)
 
 
 class SendTextAction(Action, type="send_text_action", complete=_add_text):
     """Send one of the *alternatives*, chosen at random by the platform.
 
-    ``SendTextAction("Hello")`` sends one text. The webchat reads only *text*: without
-    one, the first alternative is sent as *text* (PROTOCOL 4).
+    ``SendTextAction("Hello")`` sends one text. The webchat shows only *text*. Without
+    it, the first alternative is sent as *text* (PROTOCOL 4).
     """
 
     alternatives: Annotated[list[Annotated[Text, Length(1, 1000)]], Length(1, 10)] = (
@@ -81,7 +81,7 @@ class SendTextAction(Action, type="send_text_action", complete=_add_text):
 
 
 class SendImageAction(Action, type="send_image_action"):
-    """Show a picture; *alt* describes it."""
+    """Show an image; *alt* is its alternative text."""
 
     image_url: Annotated[str, STRIPPED, SANITISED, Length(max=500), URL(http=True)]
     alt: Annotated[str | None, Length(max=500)] = None
@@ -90,9 +90,9 @@ class SendImageAction(Action, type="send_image_action"):
 class Card(Model, type="card"):
     """A card of a carousel.
 
-    A card without a picture or a link is sent with an empty string in its place, which
-    the webchat needs (PROTOCOL 4). *url* may also be a ``mailto:``, ``tel:`` or
-    ``sms:`` link, or begin with a ``{{...}}`` variable.
+    A missing image or link is sent as an empty string, which the webchat requires
+    (PROTOCOL 4). *url* can also be a ``mailto:``, ``tel:`` or ``sms:`` link, or begin
+    with a ``{{...}}`` variable.
     """
 
     title: Annotated[Text, Length(1, 80)]
@@ -151,11 +151,11 @@ class SendQuickRepliesAction(Action, type="send_quick_replies_action"):
     def ask(
         cls, message: str, answers: Mapping[str, str | ButtonAction]
     ) -> SendQuickRepliesAction:
-        """Return a question with one button for each answer.
+        """Create a question with one button for each answer.
 
         :param message: the question.
-        :param answers: for each button's title, the id of the step that a click leads
-            to, or a button action.
+        :param answers: the titles of the buttons, each with the id of the step that a
+            click leads to, or a button action.
         """
         return cls(
             message=message,
@@ -170,7 +170,7 @@ class SendQuickRepliesAction(Action, type="send_quick_replies_action"):
 
 
 class Choice(Model, type="choice"):
-    """One choice of a list. Its *session_values* replace the action's."""
+    """A choice of a list. Its *session_values* replace those of the action."""
 
     title: Annotated[Text, Length(1, 500)]
     image_url: Annotated[
@@ -195,7 +195,10 @@ def _untitled_sections(action: JSON) -> Iterator[tuple[str, str]]:
     sections = action["sections"]
     for index, section in enumerate(sections):
         if len(sections) > 1 and not section.get("title"):
-            yield f"sections.{index}.title", "With several sections each needs a title."
+            yield (
+                f"sections.{index}.title",
+                "With several sections, each requires a title.",
+            )
 
 
 class SendChoicesListAction(
@@ -227,9 +230,9 @@ class SendChoicesListAction(
 
 
 class CustomerSatisfactionChoice(Model, type="customer_satisfaction_choice"):
-    """An answer to the question whether the user is satisfied.
+    """An answer to a :class:`CustomerSatisfactionAction`.
 
-    Give the intent as *matching_intent*, or its id as *matching_intent_id*.
+    Pass the intent as *matching_intent*, or its id as *matching_intent_id*.
     """
 
     kind: SatisfactionKind
@@ -266,7 +269,7 @@ class CustomerSatisfactionChoice(Model, type="customer_satisfaction_choice"):
 
 
 class CustomerSatisfactionAction(Action, type="customer_satisfaction_action"):
-    """Ask whether the user is satisfied."""
+    """Ask how satisfied the user is."""
 
     message: Annotated[Text, Length(1, 1000)]
     choices: Annotated[list[CustomerSatisfactionChoice], Length(2, 3)]
@@ -279,8 +282,8 @@ class AskLocationAction(Action, type="ask_location_action"):
     callback_action: Annotated[GoToAction, Key("action")]
 
 
-#: The type of an asked document (PROTOCOL 5). A program may compute it, so any string
-#: satisfies type checkers; other values are refused when the reply is sent.
+#: The type of a requested document (PROTOCOL 5). Type checkers accept any string,
+#: because programs may compute it; other values are rejected when the reply is sent.
 FileType: TypeAlias = Literal[
     "application/pdf", "application/zip",
     "audio/", "audio/mpeg", "audio/ogg", "audio/wav",
@@ -290,7 +293,7 @@ FileType: TypeAlias = Literal[
 
 
 class AskedDocument(Model, type="asked_document"):
-    """A document that the user is asked for."""
+    """A document to request from the user."""
 
     message: Annotated[str, Length(0, 300)]
     name: Annotated[str, Length(1, 150)]
@@ -313,18 +316,18 @@ class GoogleCustomSearchAction(Action, type="google_custom_search_action"):
 
 
 class WaitAction(Action, type="wait_action"):
-    """Wait *duration* seconds."""
+    """Wait for *duration* seconds, and show that the bot is typing."""
 
     duration: Annotated[float, Range(0.5, 7)] = 2
 
 
-# -- where the conversation goes -----------------------------------------------------
+# -- flow ----------------------------------------------------------------------------
 
 
 class JumpToAction(Action, type="jump_to_action"):
-    """Continue at the first connection that matches, otherwise at *default_target*.
+    """Jump to the first connection that matches, otherwise to *default_target*.
 
-    The platform never runs the actions after a jump that is taken.
+    After a jump that is taken, the platform ignores all further actions.
     """
 
     default_target: Annotated[Target | None, REQUIRED] = None
@@ -334,28 +337,28 @@ class JumpToAction(Action, type="jump_to_action"):
 
     @classmethod
     def step(cls, step_id: str) -> JumpToAction:
-        """Return the action that continues at the step *step_id*."""
+        """Create a jump to the step *step_id*."""
         return cls(default_target=StepTarget(step_id=step_id))
 
     @classmethod
     def story(cls, story_id: str) -> JumpToAction:
-        """Return the action that continues at the story *story_id*."""
+        """Create a jump to the story *story_id*."""
         return cls(default_target=StoryTarget(story_id=story_id))
 
 
 class PauseBotAction(Action, type="pause_bot_action"):
-    """Silence the bot, so that a human agent can take over."""
+    """Pause the bot, so that a human agent can take over."""
 
 
 class AITaskEngine(Model, type="ai_task_engine"):
-    """The engine of a task."""
+    """The engine of an AI task."""
 
     name: str
     opts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class AITaskBehavior(Model, type="ai_task_behavior"):
-    """Where the conversation continues for one outcome of the task."""
+    """The target for one outcome of an AI task."""
 
     name: str
     connections: Annotated[list[FlowConnection], Length(0, 10)] = dataclasses.field(
@@ -364,7 +367,7 @@ class AITaskBehavior(Model, type="ai_task_behavior"):
 
 
 class SendAITaskAction(Action, type="send_ai_task_action"):
-    """Give a task to an engine."""
+    """Give a task to an AI engine."""
 
     engine: AITaskEngine
     behaviors: list[AITaskBehavior]
@@ -379,8 +382,8 @@ class SendAITaskAction(Action, type="send_ai_task_action"):
 class StoreSessionValueAction(Action, type="store_session_value_action"):
     """Store a value in the session.
 
-    :param add: add to the stored value instead of replacing it.
-    :param is_int: store a number.
+    :param add: True to add to the stored value instead of replacing it.
+    :param is_int: True to store a number.
     """
 
     key: Annotated[str, Length(1, 100), NAME]
@@ -392,8 +395,8 @@ class StoreSessionValueAction(Action, type="store_session_value_action"):
 class SetUserAttributeAction(Action, type="set_user_attribute_action"):
     """Set a user attribute.
 
-    :param add: add to the stored value instead of replacing it.
-    :param is_int: store a number.
+    :param add: True to add to the stored value instead of replacing it.
+    :param is_int: True to store a number.
     """
 
     key: Annotated[str, Length(1, 100), NOT_ID]
@@ -428,7 +431,7 @@ class SendJSEventAction(Action, type="send_js_event_action"):
 
 
 class ZendeskUser(Model):
-    """The person for whom a ticket is created."""
+    """The requester of a ticket."""
 
     email: Annotated[str | None, STRIPPED, SANITISED, Length(max=100), NOT_NULL] = None
     name: Annotated[Text | None, STRIPPED, Length(max=100), NOT_NULL] = None
@@ -504,7 +507,7 @@ class IAdvizeDistributionRule(Model):
 class TransferIAdvizeConversationAction(
     Action, type="transfer_iadvize_conversation_action"
 ):
-    """Hand the conversation over in iAdvize."""
+    """Transfer the conversation to an agent in iAdvize."""
 
     distribution_rule: Annotated[IAdvizeDistributionRule, Key("distribution_rule")]
     failed_transfer_message: Annotated[

@@ -1,4 +1,4 @@
-"""Buttons, and what a click on them does."""
+"""Buttons, and their actions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .targets import StepTarget, StoryTarget, Target
 
 
 class ButtonAction(Model, family=True):
-    """What happens when the user clicks a button."""
+    """Base class of the actions of buttons."""
 
 
 class GoToAction(ButtonAction, Input, type="go_to_action"):
@@ -27,14 +27,14 @@ class GoToAction(ButtonAction, Input, type="go_to_action"):
     def step(
         cls, step_id: str, *, session_values: dict[str, Any] | None = None
     ) -> GoToAction:
-        """Return the action that goes to the step *step_id*."""
+        """Create an action that goes to the step *step_id*."""
         return cls(target=StepTarget(step_id=step_id), session_values=session_values)
 
     @classmethod
     def story(
         cls, story_id: str, *, session_values: dict[str, Any] | None = None
     ) -> GoToAction:
-        """Return the action that goes to the story *story_id*."""
+        """Create an action that goes to the story *story_id*."""
         return cls(target=StoryTarget(story_id=story_id), session_values=session_values)
 
 
@@ -58,13 +58,13 @@ class DocumentAttachment(Model):
 class LegacyReplyToMessageAction(
     ButtonAction, Input, type="legacy_reply_to_message_action"
 ):
-    """Send *message* in the user's name. As an input: the user clicked the button."""
+    """Send *message* as the user. As an input: the user clicked such a button."""
 
     message: Annotated[str, SANITISED, Length(1, 1000)]
     attachments: list[DocumentAttachment] | None = None
 
 
-#: How satisfied a user can be.
+#: The levels of satisfaction.
 SatisfactionKind: TypeAlias = Literal["positive", "neutral", "negative"]
 
 

@@ -1,4 +1,4 @@
-"""Connections: where a conversation continues if its predicates match."""
+"""Connections of jumps, with their predicates and conditions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .targets import Target
 
 
 class ValueGetter(Model, family=True):
-    """The value that a condition checks."""
+    """Base class of the values that conditions check."""
 
 
 class MessageGetter(ValueGetter, type="message"):
@@ -61,10 +61,10 @@ class EqualsCondition(Condition, type="equals"):
 
 
 class MatchRegexpCondition(Condition, type="match_regexp"):
-    """A regular expression is found in the value.
+    """The regular expression is found in the value.
 
-    *regexp* is a pattern, or a compiled one, which is kept as its pattern. A received
-    pattern is not compiled, because compiling an unknown pattern can take long.
+    *regexp* is a pattern or a compiled one, of which only the pattern is kept. Received
+    patterns are not compiled, because compiling an unknown pattern can take long.
     """
 
     regexp: Annotated[re.Pattern[str] | str, Key("pattern"), Compiles()]
@@ -81,7 +81,7 @@ class Intent(Model, type="intent"):
 
 
 class MatchIntentCondition(Condition, type="match_intent"):
-    """The message matches an intent. Give the *intent*, or its id as *intent_id*."""
+    """The message matches an intent. Pass the *intent*, or its id as *intent_id*."""
 
     intent: Intent
 
@@ -93,7 +93,7 @@ class MatchIntentCondition(Condition, type="match_intent"):
         _received: Any = None,
     ) -> None:
         self.__post_init__(_received)
-        # Without one, the error names the key when the reply is sent.
+        # Without it, the error names the key when the reply is sent.
         self.intent = intent if intent_id is None else Intent(id=intent_id)  # type: ignore[assignment]
 
     @property

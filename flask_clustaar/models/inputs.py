@@ -1,4 +1,4 @@
-"""What triggered a notification: the user's input."""
+"""Inputs: the acts that trigger notifications."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from ..wire import Model, Unknown
 
 
 class Input(Model, family=True):
-    """What triggered the execution of the step (PROTOCOL 3)."""
+    """Base class of inputs, which trigger notifications (PROTOCOL 3)."""
 
 
 class UnknownInput(Unknown, Input):
-    """An input whose type is unknown or whose shape is; kept unchanged."""
+    """An input of unknown type or shape; kept unchanged."""
 
 
 class Attachment(Model, family=True):
     """A file that the user sent with a message. Every attachment has a *url*."""
 
     if TYPE_CHECKING:
-        #: Where the file is; empty if the platform sent none.
+        #: The URL of the file; empty if the platform sent none.
         url: str = dataclasses.field(init=False)
 
 
 class UnknownAttachment(Unknown, Attachment):
-    """An attachment whose type is unknown or whose shape is; kept unchanged."""
+    """An attachment of unknown type or shape; kept unchanged."""
 
     if not TYPE_CHECKING:
 
         @property
         def url(self) -> str:
-            """Where the file is; empty if the platform sent none."""
+            """The URL of the file; empty if the platform sent none."""
             url = self.data.get("url") if isinstance(self.data, dict) else None
             return url if isinstance(url, str) else ""
 
@@ -55,13 +55,13 @@ class Video(Attachment, type="video"):
 
 
 class Image(Attachment, type="image"):
-    """A picture."""
+    """An image."""
 
     url: str
 
 
 class Message(Input, type="message"):
-    """The user wrote or sent media. *text* is unchanged."""
+    """The user sent a message or media. *text* is unchanged."""
 
     text: str = ""
     attachments: list[Attachment] = dataclasses.field(default_factory=list)
@@ -74,7 +74,7 @@ class CustomEvent(Input, type="custom_event"):
 
 
 class URLLoadedEvent(Input, type="url_loaded_event"):
-    """The webchat loaded on a URL that triggers a story."""
+    """The user opened a URL that triggers a story."""
 
     url: str
 

@@ -1,4 +1,4 @@
-"""What the platform sends: a notification and its parts."""
+"""Notifications and their parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .inputs import Input, Message
 
 
 class Coordinates(Model):
-    """A place on Earth, in degrees."""
+    """A geographic position, in degrees."""
 
     lat: float
     long: float
@@ -26,13 +26,13 @@ _Name = Annotated[Text, Length(max=2000)]
 
 
 class Interlocutor(Model, envelope=True, whole=True):
-    """The user who talks with the bot.
+    """The user.
 
     If a handler changes an attribute, the reply contains the interlocutor.
     """
 
     id: Annotated[str | None, REQUIRED, NOT_NULL] = None
-    #: The website's own id, or the channel's; ``userID`` on the wire.
+    #: The id of the user on your website or on the channel; ``userID`` on the wire.
     remote_id: Annotated[str | None, Key("userID"), REQUIRED, NOT_NULL] = None
     external_id: str | None = None
     location: Annotated[Coordinates | None, REQUIRED] = None
@@ -45,15 +45,15 @@ class Interlocutor(Model, envelope=True, whole=True):
         default_factory=dict
     )
     is_logged: bool | None = None
-    #: True in the bot designer's test console.
+    #: True for users of the platform's test console.
     used_to_test: bool | None = None
 
 
 class ConversationSession(Model, envelope=True, whole=True):
-    """The session values of a story.
+    """The session values of the conversation.
 
-    It behaves as a dict, ``session["name"]``, with one difference: *values* is not a
-    method, but the dict itself.
+    Use it like a dict, ``session["name"]``, with one difference: *values* is the dict
+    itself, and not a method.
     """
 
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -110,20 +110,20 @@ class ConversationSession(Model, envelope=True, whole=True):
         return self.values.items()
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return the value *name*, or *default*."""
+        """Return the value *name*, or *default* if it is missing."""
         return self.values.get(name, default)
 
     def pop(self, name: str, *default: Any) -> Any:
-        """Remove the value *name* and return it.
+        """Remove and return the value *name*.
 
-        :raises KeyError: when there is no such value and no default.
+        :raises KeyError: if it is missing, and no default was passed.
         """
         return self.values.pop(name, *default)
 
     def popitem(self) -> tuple[str, Any]:
-        """Remove the value that was added last; return its name and the value.
+        """Remove the value that was added last, and return its name and value.
 
-        :raises KeyError: when the session is empty.
+        :raises KeyError: if the session is empty.
         """
         return self.values.popitem()
 
@@ -145,7 +145,7 @@ class ConversationSession(Model, envelope=True, whole=True):
 
 
 class Step(Model, envelope=True):
-    """The step that was reached. *user_data* is the text that its designer entered."""
+    """The step that was reached. The bot designer enters *user_data*."""
 
     id: str | None = None
     name: str | None = None
@@ -168,27 +168,27 @@ class StepReached(Model, type="step_reached_event", type_required=False, envelop
 class Notification(
     Model, type="notification_event", type_required=False, envelope=True
 ):
-    """What the platform sends when something happens (PROTOCOL 3)."""
+    """A notification of the platform (PROTOCOL 3)."""
 
     topic: str
     bot_id: str | None = None
     #: Unix time, in seconds.
     timestamp: float | None = None
-    #: What happened, ``data`` on the wire; the name is the predecessor's.
+    #: The content; ``data`` on the wire. The name is from ``clustaar.webhook``.
     event: Annotated[StepReached, Key("data")] = dataclasses.field(
         default_factory=StepReached
     )
 
     def __getstate__(self) -> dict[str, Any]:
-        # A match cannot be pickled.
+        # Match objects cannot be pickled.
         return {key: self.__dict__[key] for key in self.__dict__ if key != "_match"}
 
     @property
     def delivery(self) -> str | None:
         """The identity of the delivery, in hexadecimal; None without a private key.
 
-        It is the same when the platform sends the same request again: an idempotency
-        key for what a handler writes elsewhere.
+        A repeated request has the same identity. Use it as an idempotency key when a
+        handler writes to other systems.
         """
         found: str | None = self.__dict__.get("_delivery")
         return found
@@ -206,17 +206,17 @@ class Notification(
 
     @property
     def input(self) -> Input | None:
-        """What triggered the notification; None if the platform does not say."""
+        """The user's act that triggered the notification; None if it is unknown."""
         return self.event.input
 
     @property
     def interlocutor(self) -> Interlocutor:
-        """The user who talks with the bot."""
+        """The user."""
         return self.event.interlocutor
 
     @property
     def session(self) -> ConversationSession:
-        """The session values; the reply contains the changes that handlers make."""
+        """The session values. The reply contains the changes of handlers."""
         return self.event.session
 
     @property
@@ -226,7 +226,7 @@ class Notification(
 
     @property
     def text(self) -> str:
-        """What the user wrote, unchanged; empty if the user did not write."""
+        """The user's message, unchanged; empty if there is none."""
         if isinstance(self.input, Message):
             return self.input.text
         if isinstance(self.input, LegacyReplyToMessageAction):
@@ -235,15 +235,15 @@ class Notification(
 
     @property
     def clicked(self) -> dict[str, Any]:
-        """The session values that the user's click brought; empty if the user wrote.
+        """The session values of the button that the user clicked, or an empty dict.
 
-        The session keeps the values of earlier clicks. Use this to tell whether the
-        user clicked just now.
+        The session also contains the values of earlier clicks. Use this attribute to
+        find out what the user has just clicked.
         """
         action = self.input
         values = action.session_values if isinstance(action, GoToAction) else None
         return dict(values) if values else {}
 
 
-#: The predecessor's name of :class:`Notification`.
+#: The name of :class:`Notification` in ``clustaar.webhook``.
 WebhookRequest = Notification

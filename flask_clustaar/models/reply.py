@@ -1,4 +1,4 @@
-"""The reply to the platform."""
+"""Replies to notifications."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .notification import ConversationSession, Interlocutor
 
 
 class StepReachedResponse(Model):
-    """The reply to a step that was reached: its *actions* replace those of the step.
+    """The reply to a reached step. Its *actions* replace those of the step.
 
-    :param actions: what the bot does. A string stands for a
+    :param actions: the actions of the bot. A string is short for a
         :class:`~flask_clustaar.models.SendTextAction`.
-    :param session: the whole session; None for the received one, with the changes that
-        handlers made.
-    :param interlocutor: None for the received one, if a handler changed it.
+    :param session: the whole session. Default: the received session, with the changes
+        of handlers.
+    :param interlocutor: the user. Default: the received one, if a handler changed it.
     """
 
     actions: list[Action] = dataclasses.field(default_factory=list)
@@ -34,7 +34,7 @@ class StepReachedResponse(Model):
         _received: Any = None,
     ) -> None:
         self.__post_init__(_received)
-        # A value of another type is kept: the error names it when the reply is sent.
+        # Keep values of the wrong type; the error names them when the reply is sent.
         self.actions = list(actions) if isinstance(actions, tuple) else actions  # type: ignore[assignment]
         self.session = session
         self.interlocutor = interlocutor

@@ -1,4 +1,4 @@
-"""Where an action leads."""
+"""Targets of actions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..wire import Key, Model
 
 
 class Target(Model, family=True):
-    """A place in the bot: a step or a story."""
+    """Base class of targets: a step or a story."""
 
 
 class StepTarget(Target, type="step"):

@@ -1,8 +1,8 @@
-"""The marshmallow schemas of what travels, derived from the models' annotations.
+"""The marshmallow schemas of the models, derived from their annotations.
 
-Read in this order: ``attributes`` (annotations become rows), ``limits`` and ``kinds``
-(one class for each), ``received`` (what arrived, unparsed), ``structs``,
-``reading`` and ``writing`` (msgspec), and ``schema`` (marshmallow).
+Read the modules in this order: ``attributes`` (annotations as rows), ``limits`` and
+``kinds`` (one class for each), ``received`` (received JSON), ``structs``, ``reading``
+and ``writing`` (the fast path, with msgspec), and ``schema`` (marshmallow).
 """
 
 from .schema import schema_for as schema_for

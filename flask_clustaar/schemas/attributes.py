@@ -1,7 +1,7 @@
-"""Reads what the annotations of a model say, as one row for each attribute.
+"""Read the annotations of a model, as one row for each attribute.
 
-The marshmallow schemas, the msgspec types, the JSON Schema and the tables of the
-documentation are all derived from these rows.
+The marshmallow schemas, msgspec types, JSON Schema and tables of the documentation are
+derived from these rows.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ from ..wire import (
 )
 from .limits import Length, Limit, limit_of
 
-#: The name of each kind of value by its annotation; filled by ``kinds``.
+#: The names of kinds, by annotation; filled by ``kinds``.
 KIND_NAMES: Final[dict[Any, str]] = {}
 
 
 class Shape(NamedTuple):
-    """The shape of a value: of an attribute, or of an item of a list."""
+    """The shape of a value: of an attribute or of a list's item."""
 
     #: The name of one of the classes in ``kinds``.
     kind: str
     limits: tuple[Limit, ...] = ()
     marks: frozenset[Mark] = frozenset()
-    #: The items of a list.
+    #: The shape of a list's items.
     item: Shape | None = None
-    #: The model, or the family whose members the ``type`` distinguishes.
+    #: The model, or the base class of a family.
     model: type[Model] | None = None
 
     @property
     def max_length(self) -> int | None:
-        """The most characters or items that the wire allows; None for no limit."""
+        """The maximum number of characters or items; None for no limit."""
         found = [limit for limit in self.limits if isinstance(limit, Length)]
         return found[0].high if found else None
 
@@ -70,35 +70,35 @@ class Shape(NamedTuple):
 
     @property
     def members(self) -> dict[str, type[Model]] | None:
-        """The models of the family by their ``type``; None for a single model."""
+        """The models of the family, by ``type``; None for a single model."""
         family = self.model
         return members_of(family) if family and is_family(family) else None
 
     @property
     def unknown(self) -> type[Unknown] | None:
-        """The model for members of a family that cannot be typed."""
+        """The model for objects of the family that are unknown or malformed."""
         found: type[Unknown] | None = vars(self.model).get("_unknown")
         return found
 
 
 class Attribute(NamedTuple):
-    """One attribute of a model, and its key on the wire."""
+    """An attribute of a model, and its key on the wire."""
 
     name: str
     key: str
     shape: Shape
-    #: Whether the key must be on the wire.
+    #: Whether the key is required on the wire.
     required: bool
-    #: Whether null is valid on the wire.
+    #: Whether null is allowed on the wire.
     nullable: bool
-    #: Makes the attribute's default; None where the program must give a value.
+    #: Creates the default; None if the program must pass a value.
     default: Callable[[], Any] | None
     #: How None is sent.
     none: Literal["null", "omit", "blank", "error"]
 
 
 def attributes_of(model: type[Model]) -> tuple[Attribute, ...]:
-    """Return the rows of *model*, in the order of its annotations."""
+    """Return the rows of a model, in the order of its annotations."""
     found = _attributes.get(model)
     if found is None:
         hints = typing.get_type_hints(model, include_extras=True)
@@ -112,9 +112,9 @@ _attributes: dict[type[Model], tuple[Attribute, ...]] = {}
 
 
 def untyped(attribute: Attribute, value: Any) -> Any:
-    """Return what a handler gets for an envelope's *value* that cannot be typed.
+    """Return the attribute for an invalid *value* in an envelope.
 
-    A scalar is returned unchanged. In place of an object or a list, the default is
+    A scalar is returned unchanged. Instead of an object or a list, the default is
     returned.
     """
     if attribute.shape.kind not in ("json", "strings", "list", "model"):
@@ -148,7 +148,7 @@ def _attribute(field: dataclasses.Field[Any], hint: Any) -> Attribute:
 
 
 def _camel(name: str) -> str:
-    """Return *name* as the platform spells it: ``image_url`` is ``imageURL``."""
+    """Return the platform's spelling of a name: ``image_url`` becomes ``imageURL``."""
     first, *rest = name.split("_")
     upper = {"id": "ID", "url": "URL"}
     return first + "".join(upper.get(word, word.capitalize()) for word in rest)
@@ -169,7 +169,7 @@ def _read(hint: Any) -> tuple[Shape, bool, tuple[Any, ...]]:
         shape, _, inner = _read(first)
         return _with(shape, metadata), nullable, inner + metadata
     literals = [m for m in members if typing.get_origin(m) is Literal]
-    if literals:  # With "| str", programs may compute the value; the limit holds.
+    if literals:  # With "| str", programs can compute the value; the limit applies.
         shape = Shape("string", (limit_of(validate.OneOf(get_args(literals[0]))),))
     elif re.Pattern[str] in members:
         shape = Shape("regexp")

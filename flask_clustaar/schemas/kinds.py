@@ -1,8 +1,8 @@
-"""The kinds of values: one class for each, which knows everything about its kind.
+"""The kinds of values, one class for each.
 
-A kind is a marshmallow field. It also knows its msgspec type, what msgspec does not do
-for it, its JSON Schema, and its words. To add a kind, add a class: the annotation in
-``annotations`` is how models refer to it.
+A kind is a marshmallow field. It also defines the msgspec type, the work that msgspec
+does not do, the JSON Schema, and the words in the documentation. To add a kind, add a
+class, and list in ``annotations`` the annotations that models use for it.
 """
 
 from __future__ import annotations
@@ -36,50 +36,49 @@ Finish = Callable[[Any], Any]
 
 
 class Unsure(Exception):
-    """The fast path cannot say whether a value is valid. marshmallow decides."""
+    """The fast path does not know whether a value is valid; marshmallow decides."""
 
 
 class Types(Protocol):
-    """What a kind needs from what derives the msgspec types of the models."""
+    """The interface that kinds use to get the msgspec types of models."""
 
     def of(self, model: type[Model]) -> Any:
-        """Return the msgspec type of a model, or of a family."""
+        """Return the msgspec type of a model or family."""
         ...
 
 
 class Schemas(Protocol):
-    """What a kind needs from what collects the JSON Schema of the models."""
+    """The interface that kinds use to get the JSON Schema of models."""
 
     received: bool
 
     def of(self, model: type[Model]) -> JSON:
-        """Return a reference to the JSON Schema of a model, or of a family."""
+        """Return a reference to the JSON Schema of a model or family."""
         ...
 
 
-#: The kinds by their names.
+#: The kinds, by name.
 KINDS: Final[dict[str, type[Kind]]] = {}
 
 
 class Kind(ma.fields.Field[Any]):
-    """The base of all kinds.
+    """Base class of all kinds.
 
     :param shape: the shape of the value.
-    :param received: True to read values that arrived: limits do not apply.
+    :param received: True for received values: limits do not apply.
     """
 
-    #: The annotations that mean this kind.
+    #: The annotations of this kind.
     annotations: ClassVar[tuple[Any, ...]] = ()
-    #: The kind's name in the tables of the documentation.
+    #: The name of the kind in the documentation.
     words: ClassVar[str] = ""
-    #: The type of such values in JSON Schema; empty for any.
+    #: The type in JSON Schema; empty for any.
     json_type: ClassVar[str] = ""
-    #: The type of such values in msgspec.
+    #: The type for msgspec.
     wire_type: ClassVar[Any] = Any
-    #: The only class of such values that the fast path takes; None for several.
+    #: The only class that the fast path accepts; None for several.
     exact: ClassVar[type | None] = None
-    #: Takes a model and whether it arrived; returns its schema. Set by ``schema``,
-    #: whose schemas consist of these fields.
+    #: Takes a model and *received*, and returns its schema. Set by ``schema``.
     schema_of: ClassVar[Callable[[type[Model], bool], ma.Schema]]
 
     def __init_subclass__(cls, *, name: str) -> None:
@@ -94,7 +93,7 @@ class Kind(ma.fields.Field[Any]):
 
     @classmethod
     def msgspec_type(cls, shape: Shape, types: Types, *, received: bool) -> Any:
-        """Return the msgspec type of such a value, with its limits if it is sent."""
+        """Return the msgspec type of a value, with limits if it is sent."""
         return cls.wire_type if received else _limited(cls.wire_type, shape)
 
     @classmethod
@@ -110,7 +109,7 @@ class Kind(ma.fields.Field[Any]):
 
     @classmethod
     def json_schema(cls, shape: Shape, schemas: Schemas) -> JSON:
-        """Return the JSON Schema of such a value."""
+        """Return the JSON Schema of a value."""
         schema: JSON = {"type": cls.json_type} if cls.json_type else {}
         if not schemas.received:
             for limit in shape.limits:
@@ -119,7 +118,7 @@ class Kind(ma.fields.Field[Any]):
 
     @classmethod
     def describe(cls, shape: Shape) -> str:
-        """Return such a value in words, with its limits."""
+        """Describe a value in words, with its limits."""
         return cls.words + "".join(limit.words(shape.kind) for limit in shape.limits)
 
 
@@ -176,7 +175,7 @@ class String(Kind, name="string"):
 
 
 def text_of(value: Any) -> str | None:
-    """Return a string, or the text of a lazy string; None for anything else.
+    """Return the text of a string or a lazy string; None for other values.
 
     A lazy string (``flask_babel.lazy_gettext``) has the methods of a string.
     """
@@ -197,7 +196,7 @@ class Regexp(String, name="regexp"):
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
         if isinstance(value, re.Pattern):
             raise ma.ValidationError(
-                "Flags cannot be sent. Write them into the pattern, as in '(?i)yes'."
+                "Flags cannot be sent. Use inline flags, as in '(?i)yes'."
             )
         pattern = super()._deserialize(value, attr, data)
         if self.validators and not compiles(pattern):
@@ -405,11 +404,11 @@ class ListOf(Kind, name="list"):
 
 
 class One(Kind, name="model"):
-    """An object: of one model, or of the member of a family that its ``type`` names."""
+    """An object of a model, or of a family, in which its ``type`` decides."""
 
     def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if value is None and self.received and not self.allow_none:
-            return self._deserialize(None, None, None)  # Of a list: it is unknown.
+            return self._deserialize(None, None, None)  # In a list, it is unknown.
         return super().deserialize(value, *args, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
@@ -424,7 +423,7 @@ class One(Kind, name="model"):
             return unknown_of(unknown, value)
 
     def _member(self, value: Any) -> type[Model] | None:
-        """Return the model that an object's ``type`` names."""
+        """Return the model for an object's ``type``."""
         members = self.shape.members
         if members is None:
             return self.shape.model
@@ -442,7 +441,7 @@ class One(Kind, name="model"):
         return typing.cast(Model, loaded)
 
     def _hint(self, value: Any) -> str:
-        """Return what to write in place of a value that is not an object."""
+        """Return a hint for a value that is not an object."""
         if self.received or value is None:
             return ""
         if isinstance(value, type):
@@ -467,7 +466,7 @@ class One(Kind, name="model"):
         return value
 
     def _cleaned(self, value: JSON) -> Any:
-        """Return a dict as it is sent, or unchanged if it is invalid."""
+        """Clean a dict; return it unchanged if it is invalid."""
         try:
             model = self._load(value)
         except ma.ValidationError:
@@ -491,9 +490,9 @@ class One(Kind, name="model"):
 
 
 def aliased(value: Model, shape: Shape) -> Model:
-    """Return *value* as the model that belongs in its place.
+    """Convert *value* to the model that the shape requires.
 
-    The predecessor had one ``Button`` for both kinds of cards (PROTOCOL 5).
+    ``clustaar.webhook`` has one ``Button`` for both types of cards (PROTOCOL 5).
     """
     model = shape.model
     if model is not None and model._alias is type(value):
@@ -502,13 +501,13 @@ def aliased(value: Model, shape: Shape) -> Model:
 
 
 def unknown_of(unknown: type[Unknown], value: Any) -> Unknown:
-    """Return the unknown object for a *value* that cannot be typed."""
+    """Return an unknown object for a *value*."""
     instance = unknown(data=value)
     instance.__dict__[RECEIVED] = Received(json=value)
     return instance
 
 
-# -- what the kinds share ------------------------------------------------------------
+# -- helpers -------------------------------------------------------------------------
 
 
 def msgspec_type(shape: Shape, types: Types, *, received: bool) -> Any:
@@ -535,7 +534,7 @@ def _limited(base: Any, shape: Shape) -> Any:
 
 
 def _whole(name: str, bound: float) -> int:
-    """Return a bound of ``msgspec.Meta`` for whole numbers."""
+    """Convert a bound to an integer for ``msgspec.Meta``."""
     return math.ceil(bound) if name in ("ge", "lt") else math.floor(bound)
 
 
@@ -549,7 +548,7 @@ def _questions(shape: Shape) -> list[Limit]:
 
 
 def _asking(limits: list[Limit]) -> Finish:
-    """Return what raises Unsure for a value that breaks a limit."""
+    """Return a function that raises Unsure for a value that breaks a limit."""
     questions = [limit.accepts for limit in limits]
 
     def ask(value: Any) -> Any:
@@ -562,9 +561,9 @@ def _asking(limits: list[Limit]) -> Finish:
 
 
 def plain_json(value: Any, room: int = DEEPEST_VALUE) -> Any:
-    """Return *value* if it consists of JSON's own types; msgspec would write others.
+    """Return *value* if all its types are JSON types; msgspec would also write others.
 
-    :param room: how many levels of objects and arrays are left.
+    :param room: the number of nesting levels that are left.
     """
     kind = value.__class__
     if kind is str or value is None or kind is bool:

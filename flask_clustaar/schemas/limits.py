@@ -1,8 +1,8 @@
-r"""The limits of a value, beyond its kind (PROTOCOL 5): one class for each.
+r"""The limits of values (PROTOCOL 5), one class for each.
 
-Each is a marshmallow validator that also knows its msgspec constraint, its JSON Schema
-and its words. Patterns are written so that Python and JSON Schema read them alike; the
-``(?!\n)`` at an end keeps Python's ``$`` from matching before a last newline.
+Each is a marshmallow validator. It also defines the msgspec constraint, the JSON Schema
+and the words in the documentation. Patterns have the same meaning in Python and JSON
+Schema; ``(?!\n)`` at the end keeps Python's ``$`` from matching before a last newline.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class Limit(validate.Validator):
     """A limit of a value."""
 
     def meta(self) -> JSON | None:
-        """Return the arguments of ``msgspec.Meta`` that say exactly the same.
+        """Return equivalent arguments of ``msgspec.Meta``, if they exist.
 
-        Without them, the fast path asks :meth:`accepts`.
+        Otherwise, the fast path calls :meth:`accepts`.
         """
         return None
 
     def accepts(self, value: Any) -> bool:
-        """Tell if a value of the right kind keeps the limit."""
+        """Return whether a value of the right kind is within the limit."""
         try:
             self(value)
         except ValidationError:
@@ -38,7 +38,7 @@ class Limit(validate.Validator):
         return True
 
     def json_schema(self, kind: str) -> JSON:
-        """Return the limit in JSON Schema; empty if it cannot be said there.
+        """Return the limit in JSON Schema; empty if it cannot be expressed.
 
         :param kind: the name of the kind of value.
         """
@@ -50,16 +50,16 @@ class Limit(validate.Validator):
 
 
 class Length(Limit, validate.Length):
-    """The least and the most characters or items, both included."""
+    """The minimum and maximum number of characters or items, inclusive."""
 
     @property
     def low(self) -> int | None:
-        """The least, if there is one."""
+        """The minimum, if there is one."""
         return self.min if self.equal is None else self.equal
 
     @property
     def high(self) -> int | None:
-        """The most, if there is one."""
+        """The maximum, if there is one."""
         return self.max if self.equal is None else self.equal
 
     def __call__(self, value: Any) -> Any:
@@ -84,7 +84,7 @@ class Length(Limit, validate.Length):
 
 
 class Range(Limit, validate.Range):
-    """The least and the greatest number."""
+    """The minimum and maximum of a number."""
 
     def meta(self) -> JSON | None:
         low, high = self._names("ge", "gt", "le", "lt")
@@ -122,10 +122,10 @@ class OneOf(Limit, validate.OneOf):
 
 
 class Pattern(Limit, validate.Regexp):
-    """A string that matches a regular expression from its beginning to its end.
+    """A string that matches a regular expression completely.
 
     :param pattern: without the anchors.
-    :param error: the sentence for what does not match.
+    :param error: the error message.
     """
 
     def __init__(self, pattern: str, *, error: str) -> None:
@@ -150,13 +150,13 @@ class Pattern(Limit, validate.Regexp):
 
 
 class URL(Pattern):
-    """A URL as the platform takes it: a scheme and a host part (PROTOCOL 5).
+    """A URL that the platform accepts: with a scheme and a host (PROTOCOL 5).
 
-    :param http: allow only the schemes http and https; otherwise any scheme but those
-        that run code in the page (javascript, data, vbscript).
-    :param blank: allow the empty string.
-    :param link: allow what the webchat can also open: ``mailto:``, ``tel:`` and
-        ``sms:``, and a text that begins with a ``{{...}}`` variable.
+    :param http: True to allow only the schemes http and https. Otherwise, all schemes
+        are allowed except those that run code (javascript, data, vbscript).
+    :param blank: True to allow the empty string.
+    :param link: True to allow other links that the webchat opens: ``mailto:``, ``tel:``
+        and ``sms:``, and texts that begin with a ``{{...}}`` variable.
     """
 
     def __init__(self, *, http: bool, blank: bool = False, link: bool = False) -> None:
@@ -246,7 +246,7 @@ class Compiles(Limit):
 
 
 class Other(Limit):
-    """A validator of marshmallow's, or of a program's own."""
+    """Another validator, of marshmallow or of the program."""
 
     def __init__(self, validator: validate.Validator) -> None:
         self._validator = validator
@@ -267,7 +267,7 @@ class Other(Limit):
 
 
 def limit_of(validator: validate.Validator) -> Limit:
-    """Return a validator of marshmallow's as a limit."""
+    """Convert a marshmallow validator to a limit."""
     if isinstance(validator, Limit):
         return validator
     if type(validator) is validate.Length:
@@ -299,7 +299,7 @@ def _bounds(low: object, high: object) -> str:
 
 
 def _demand(limit: Any, default: str = "") -> str:
-    """Turn the sentence for a value that breaks a limit into what the limit demands."""
+    """Convert the error message of a limit to a requirement."""
     message = re.sub("'([^' ]+)'", r"``\1``", limit.error or default)
     demand = message.partition(", such as ")[0].rstrip(".")
     for said, demanded in (("Must not be ", "not "), ("Must be ", ""), ("Not ", "")):
@@ -312,8 +312,8 @@ def _for_other_readers(pattern: str) -> str:
     return pattern.replace(r"\w", _WORD)
 
 
-#: ``\w`` for readers whose ``\w`` is only ASCII, such as JavaScript: the letters and
-#: digits of the most used scripts are written out. For Python nothing changes.
+#: ``\w`` for regular expressions whose ``\w`` is only ASCII, as in JavaScript: lists
+#: the letters and digits of the most used scripts. In Python, it equals ``\w``.
 _WORD: Final = (
     r"[\w"
     "ªµºÀ-ÖØ-öø-ˁ"  # Latin
@@ -344,7 +344,7 @@ _HARMLESS: Final = (
 )
 _CONTACT: Final = _any_of("mailto", "tel", "sms")
 _VARIABLE: Final = r"\{\{[^{}]*\}\}"
-#: Browsers skip white space and control characters, and a variable may be empty.
+#: Browsers ignore white space and control characters, and a variable may be empty.
 _SKIPPED: Final = rf"(?:[\x00-\x20\x7f-\xa0]|{_VARIABLE})*"
 _SCRIPT: Final = "|".join(
     _SKIPPED + _SKIPPED.join(map(_either_case, f"{scheme}:"))

@@ -1,4 +1,4 @@
-"""Finds values in what arrived, and parses no more than is needed for that."""
+"""Find values in received JSON, and parse only what is needed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from ..wire import RECEIVED
 from .received import Received, parse
 
 _POSITION: Final = re.compile(r"-?[0-9]{1,9}")
-#: The attributes of each view, by their keys.
+#: The attributes of each view, by key.
 _attributes: dict[type, dict[str, str]] = {}
 
 
 def step_id_of(target: Any) -> str | None:
-    """Return the id of the step that was reached; None if there is no valid one.
+    """Return the id of the step that was reached; None if it is missing or invalid.
 
-    :param target: a notification, or an object that has the JSON of one as
-        ``received``.
+    :param target: a notification, or an object whose ``received`` is the JSON of one.
     """
     try:
         view = target.__dict__[RECEIVED].view
@@ -38,9 +37,9 @@ def find(target: Any, keys: Iterable[str], absent: Any) -> Any:
     """Return the value at a path, or *absent*.
 
     :param target: a notification, or the JSON object of one.
-    :param keys: the keys, and the positions in lists, that lead to the value.
-    :raises InvalidJSON: when a part on the way is nested too deeply, or has a number
-        out of range.
+    :param keys: the path: keys, and positions in lists.
+    :raises InvalidJSON: if a part on the path is nested too deeply, or has a number out
+        of range.
     """
     keys = tuple(keys)
     node = _node_of(target)
@@ -62,8 +61,8 @@ def find(target: Any, keys: Iterable[str], absent: Any) -> Any:
     return node
 
 
-#: Stands for what a view cannot tell: a key that it does not know, and whether a value
-#: is null or absent.
+#: Marks what a view does not know: unknown keys, and whether a value is null or
+#: missing.
 _UNKNOWN: Final = object()
 
 

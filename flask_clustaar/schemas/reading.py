@@ -1,8 +1,8 @@
-"""Reads what arrived with msgspec: nothing is loaded before it is used.
+"""The fast path for received JSON, with msgspec: parts are loaded when they are used.
 
 A notification is decoded as a *view*, a struct in which parts that handlers may never
-use stay bytes. Nothing here reports errors: what is not what the models say raises
-:class:`~flask_clustaar.schemas.kinds.Unsure` or a msgspec error, or is read by
+use remain bytes. This module does not report errors. Invalid values raise
+:class:`~flask_clustaar.schemas.kinds.Unsure` or a msgspec error, or are loaded by
 marshmallow.
 """
 
@@ -21,7 +21,7 @@ from .received import Received, has_many_brackets, parse
 from .structs import NULL, Structs
 
 _RECEIVED: Final = Structs("received")
-#: A scalar of an envelope. Anything else is read by marshmallow.
+#: A scalar in an envelope. marshmallow loads all other values.
 _SCALAR: Final = str | int | float | bool | None
 
 
@@ -29,11 +29,11 @@ _SCALAR: Final = str | int | float | bool | None
 
 
 def open_document(model: type[Model], document: Received) -> bool:
-    """Decode a document's bytes as the view of an envelope.
+    """Decode the bytes of a document as the view of an envelope.
 
-    :return: False if they are not what the model says; then marshmallow has to look
-        at the document's JSON.
-    :raises InvalidJSON: when they are not JSON in UTF-8.
+    :return: False if they do not fit the model; then marshmallow has to load the
+        document.
+    :raises InvalidJSON: if they are not UTF-8 JSON.
     """
     body = document.raw
     assert isinstance(body, bytes)
@@ -47,25 +47,25 @@ def open_document(model: type[Model], document: Received) -> bool:
 
 
 def lazy(model: type[Model], received: Received) -> Model:
-    """Return an object whose attributes are loaded when they are first used."""
+    """Return a model whose attributes are loaded when they are first used."""
     instance = model.__new__(model)
     instance.__dict__[RECEIVED] = received
     return instance
 
 
 def read(model: type[Model], raw: bytes | msgspec.Raw, depth: int = 0) -> Model:
-    """Load an object that arrived, of a model or of a family.
+    """Load a received object of a model or family.
 
-    :param depth: how many levels of the notification are above it.
+    :param depth: the nesting level in the notification.
     """
     struct = _RECEIVED.decoder(model).decode(raw)
     if has_many_brackets(raw, depth):
-        parse(bytes(raw), above=depth)  # It refuses what is nested too deeply.
+        parse(bytes(raw), above=depth)  # Raises if it is nested too deeply.
     return _build(struct, Received(raw, view=struct, depth=depth))
 
 
 def _build(struct: Any, received: Received) -> Model:
-    """Return the model of a struct; its attributes are loaded when they are used."""
+    """Return the model for a struct; its attributes are loaded when they are used."""
     model = _RECEIVED.models[struct.__class__]
     instance = lazy(model, received)
     if model.__post_init__ is not Model.__post_init__:
@@ -129,16 +129,16 @@ def _view_field(row: Attribute) -> Any:
 
 
 def _is_inline(shape: Shape) -> bool:
-    """Tell if a value is an envelope that cannot be sent back."""
+    """Return whether a value is an envelope that cannot be sent back."""
     return shape.kind == "model" and bool(
         shape.model and shape.model._envelope and not shape.model._whole
     )
 
 
 def part_of(envelope: Model, name: str) -> Received | None:
-    """Return what an attribute of a received envelope was loaded from, unparsed.
+    """Return the received JSON of an envelope's attribute, unparsed.
 
-    :return: None if it did not arrive, or is null.
+    :return: None if the attribute was not received, or is null.
     """
     model, received = type(envelope), envelope.__dict__.get(RECEIVED)
     if received is None:
@@ -154,7 +154,7 @@ def _row(model: type[Model], name: str) -> Attribute:
 
 
 def _value(model: type[Model], row: Attribute, received: Received) -> Any:
-    """Return what an envelope arrived with: a struct, bytes, or a JSON value."""
+    """Return the received value of an attribute: a struct, bytes or a JSON value."""
     if received.view is None and received.raw is not None:
         decoder = _view_decoder if model._envelope else _RECEIVED.decoder
         try:
@@ -168,7 +168,7 @@ def _value(model: type[Model], row: Attribute, received: Received) -> Any:
 
 
 def loader_of(model: type[Model], name: str) -> Callable[[Received], Any]:
-    """Return what loads one attribute of an envelope."""
+    """Return a function that loads an attribute of an envelope."""
     found = _loaders.get((model, name))
     if found is None:
         found = _loaders[model, name] = _make_loader(model, _row(model, name))
@@ -184,7 +184,7 @@ def _make_loader(model: type[Model], row: Attribute) -> Callable[[Received], Any
 
 
 def _part_loader(model: type[Model], row: Attribute) -> Callable[[Received], Any]:
-    """Return what loads one attribute of a model that is valid."""
+    """Return a function that loads an attribute of a valid model."""
     shape = row.shape
     default = None if row.nullable else row.default
     nested = holds_models(shape)
@@ -198,7 +198,7 @@ def _part_loader(model: type[Model], row: Attribute) -> Callable[[Received], Any
             return field.deserialize(value)
         if nested:
             return _build_value(value, shape, received, (row.key,))
-        return copy_json(value)  # It can be loaded again, to see if it was changed.
+        return copy_json(value)  # Loading it again shows whether it was changed.
 
     return load
 
@@ -248,9 +248,9 @@ _PARTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def _read_value(shape: Shape, field: Kind, raw: msgspec.Raw, depth: int) -> Any:
-    """Load a value that arrived as bytes.
+    """Load a value from received bytes.
 
-    :raises ValidationError: when it is not what the shape says.
+    :raises ValidationError: if it does not fit the shape.
     """
     if shape.item is not None and shape.item.kind == "model":
         try:

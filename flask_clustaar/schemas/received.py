@@ -1,4 +1,4 @@
-"""What arrived: parsed when somebody asks, and sent back as the bytes it came as."""
+"""Received JSON: parsed when it is needed, and sent back as the same bytes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ _MISSING: Final[Any] = object()
 class Received:
     """The JSON that a model was loaded from.
 
-    It is one of three: bytes that are not parsed yet, a JSON value, or a part of
-    another one. Parts hold what they are in, never the other way round.
+    It consists of unparsed bytes, of a JSON value, or it is a part of another object.
+    Parts refer to the object that contains them; objects do not refer to their parts.
 
-    :param raw: the bytes; they are valid JSON syntax.
+    :param raw: the bytes, which are valid JSON.
     :param json: the JSON value.
-    :param view: the msgspec struct that an envelope's bytes were decoded as, with raw
-        bytes for the parts that nobody has used yet.
-    :param holder: what this is a part of.
-    :param keys: the keys that lead from the holder to this.
-    :param depth: how many levels of the notification are above this.
+    :param view: the msgspec struct of an envelope, with raw bytes for unused parts.
+    :param holder: the object that contains this part.
+    :param keys: the path from the holder to this part.
+    :param depth: the nesting level in the notification.
     """
 
     __slots__ = ("raw", "view", "depth", "_json", "_holder", "_keys")
@@ -54,7 +53,7 @@ class Received:
     def json(self) -> Any:
         """The JSON value, parsed once.
 
-        :raises InvalidJSON: when it is nested too deeply, or has a number out of range.
+        :raises InvalidJSON: if it is nested too deeply, or has a number out of range.
         """
         if self._json is _MISSING:
             if self._holder is None:
@@ -69,11 +68,11 @@ class Received:
 
     @property
     def encoded(self) -> bytes:
-        """The JSON as bytes, unchanged if it arrived as bytes."""
+        """The JSON as bytes, unchanged if bytes were received."""
         return dump_json(self.json) if self.raw is None else bytes(self.raw)
 
     def __reduce__(self) -> Any:
-        # Without the view: classes of structs are made at run time.
+        # Without the view, because classes of structs are created at run time.
         if self.raw is None:
             return _of_json, (self.json,)
         return Received, (bytes(self.raw),)
@@ -84,13 +83,13 @@ def _of_json(value: Any) -> Received:
 
 
 def parse(document: bytes, *, above: int = 0) -> Any:
-    """Parse JSON in UTF-8.
+    """Parse UTF-8 JSON.
 
-    msgspec parses what it can. What it refuses is decided by the standard library,
-    which takes lone surrogates and has the better error messages.
+    If msgspec rejects a document, the standard library decides. It accepts lone
+    surrogates, and has better error messages.
 
-    :param above: how many levels of a larger document are above this one.
-    :raises InvalidJSON: when it is not JSON in UTF-8, is nested deeper than
+    :param above: the nesting level of this document in a larger one.
+    :raises InvalidJSON: if it is not UTF-8 JSON, is nested deeper than
         :data:`~flask_clustaar.schemas.violations.DEEPEST` levels, or has a number that
         is not finite or has thousands of digits.
     """
@@ -116,7 +115,7 @@ def parse(document: bytes, *, above: int = 0) -> Any:
 
 
 def has_many_brackets(document: bytes | msgspec.Raw, above: int) -> bool:
-    """Tell if a document may be nested too deeply: most have too few brackets."""
+    """Return whether a document has enough brackets to be nested too deeply."""
     if len(memoryview(document)) <= 2 * (DEEPEST - above):
         return False
     body = bytes(document)
@@ -124,9 +123,9 @@ def has_many_brackets(document: bytes | msgspec.Raw, above: int) -> bool:
 
 
 def dump_json(value: Any) -> bytes:
-    """Return a JSON value as bytes.
+    """Encode a JSON value.
 
-    :raises TypeError, ValueError, RecursionError: when JSON cannot say it.
+    :raises TypeError, ValueError, RecursionError: if it is not JSON serializable.
     """
     try:
         return _ENCODER.encode(value).encode()
@@ -135,10 +134,10 @@ def dump_json(value: Any) -> bytes:
 
 
 def _is_deep(document: Any, room: int) -> bool:
-    """Tell if a document has more levels than there is room for.
+    """Return whether a document has more than *room* nesting levels.
 
-    The garbage collector knows what contains what, level by level: a loop over all
-    values takes ten times as long.
+    The garbage collector's references show the levels. A loop over all values takes ten
+    times as long.
     """
     level = [document]
     for _ in range(room):
@@ -166,7 +165,7 @@ def _finite(digits: str) -> float:
 
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
-# A value that contains itself ends as a RecursionError.
+# A value that contains itself raises a RecursionError.
 _ENCODER: Final = json.JSONEncoder(
     separators=(",", ":"), allow_nan=False, check_circular=False, ensure_ascii=False
 )

@@ -1,12 +1,13 @@
-"""The marshmallow schemas of the models: the only way in and out.
+"""The marshmallow schemas of the models. All loading and dumping uses them.
 
-Each model has two, derived from its attributes when they are first needed. The *strict*
-one is for what is sent: no coercion, no unknown key, every limit, after cleaning. The
-*received* one is for what arrives: unknown keys are skipped, limits do not apply, and
-what cannot be typed is kept unchanged (:class:`~flask_clustaar.wire.Unknown`).
+Each model has two schemas, derived from its attributes when they are first needed. The
+*strict* schema is for replies: after cleaning, it checks types without coercion,
+unknown keys and all limits. The *received* schema is for notifications: it skips
+unknown keys and limits, and keeps objects of unknown type
+(:class:`~flask_clustaar.wire.Unknown`).
 
-``load``, ``dump`` and ``dumps`` take the fast path for valid documents. If anything is
-unclear, or one of marshmallow's own options is used, marshmallow does the work.
+``load``, ``dump`` and ``dumps`` use the fast path for valid documents. If a value may
+be invalid, or an option of marshmallow is used, marshmallow does the work.
 """
 
 from __future__ import annotations
@@ -41,13 +42,14 @@ def schema_for(model: type[Model], *, received: bool) -> ModelSchema: ...
 
 
 def schema_for(model: type[Model], *, received: bool = False) -> Any:
-    """Return the marshmallow schema of *model*.
+    """Return the marshmallow schema of a model.
 
-    Its ``load``, ``dump`` and ``validate`` are marshmallow's. ``dumps`` also cleans and
-    validates: it raises a :exc:`marshmallow.ValidationError` for a model that breaks
+    ``load``, ``dump`` and ``validate`` are those of marshmallow. ``dumps`` also cleans
+    and validates. It raises a :exc:`marshmallow.ValidationError` if the model breaks
     the platform's rules (PROTOCOL 4 and 5).
 
-    :param received: return the tolerant schema for what arrives, not the strict one.
+    :param received: True for the tolerant schema of notifications, instead of the
+        strict one.
     """
     found = _schemas.get((model, received))
     if found is None:
@@ -71,7 +73,7 @@ kinds.Kind.schema_of = staticmethod(
 class Invalid(ma.ValidationError):
     """A model cannot be sent.
 
-    :param violations: everything that is wrong with it, each at its path.
+    :param violations: all mistakes, with their paths.
     """
 
     def __init__(self, violations: list[Violation]) -> None:
@@ -97,7 +99,7 @@ class ModelSchema(ma.Schema):
         self._has_options = bool(options)
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        """Return a model as JSON values, cleaned; it may be invalid."""
+        """Return a model as cleaned JSON values, without validation."""
         if isinstance(obj, Unknown):
             return obj.data
         if many or self._has_options or type(obj) is not self.model:
@@ -110,13 +112,13 @@ class ModelSchema(ma.Schema):
     def dumps(
         self, obj: Any, *args: Any, many: bool | None = None, **kwargs: Any
     ) -> str:
-        """Return a model as JSON, cleaned and validated.
+        """Serialize a model to JSON, cleaned and validated.
 
-        What arrived and is unchanged is neither cleaned nor validated, at any depth:
-        the platform's types and limits grow, and what it sent can go back to it.
+        Received values that are unchanged are neither cleaned nor validated, at any
+        depth. The platform may add types and raise limits, and accepts its own values.
 
-        :raises marshmallow.ValidationError: when the model breaks the platform's rules.
-        :raises TypeError, ValueError, RecursionError: when JSON cannot say it.
+        :raises marshmallow.ValidationError: if the model breaks the platform's rules.
+        :raises TypeError, ValueError, RecursionError: if it is not JSON serializable.
         """
         if args or kwargs or many or self._has_options:
             return str(super().dumps(obj, *args, many=many, **kwargs))
@@ -143,7 +145,7 @@ class ModelSchema(ma.Schema):
         return model
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
-        # Never an item: a session is a mapping, and may have a value named 'values'.
+        # Never use items: a session is a mapping, and may have a value named 'values'.
         return getattr(obj, attr, default)
 
     @ma.post_dump(pass_original=True)
@@ -175,11 +177,11 @@ class ReceivedSchema(ModelSchema):
         unknown = ma.EXCLUDE
 
     def load(self, data: Any, **options: Any) -> Any:
-        """Load what arrived.
+        """Load a received value.
 
         :param data: a JSON value, or a :class:`~.received.Received` of bytes.
-        :raises marshmallow.ValidationError: when it cannot be typed at all.
-        :raises InvalidJSON: when bytes are not JSON in UTF-8.
+        :raises marshmallow.ValidationError: if it is invalid.
+        :raises InvalidJSON: if bytes are not UTF-8 JSON.
         """
         model, received = self.model, data
         if not isinstance(data, Received):
@@ -195,7 +197,7 @@ class ReceivedSchema(ModelSchema):
         return super().load(received.json, **options)
 
     def _opens(self, received: Received) -> bool:
-        """Tell if the attributes of an envelope can be loaded when they are used."""
+        """Return whether an envelope's attributes can be loaded when they are used."""
         if received.raw is not None and reading.open_document(self.model, received):
             return True
         document = received.json
@@ -216,10 +218,10 @@ class ReceivedSchema(ModelSchema):
 
 
 def _made(model: type[Model], data: JSON) -> Model:
-    """Return a model of loaded attributes.
+    """Create a model from loaded attributes.
 
-    With ``partial``, ``only`` or ``exclude``, required ones can be missing: the model
-    does not have them. With ``unknown=INCLUDE`` it has unknown ones.
+    With ``partial``, ``only`` or ``exclude``, required attributes can be missing; the
+    model then lacks them. With ``unknown=INCLUDE``, the model has unknown ones.
     """
     data.pop("type", None)
     rows = {row.name: row for row in attributes_of(model)}
@@ -251,7 +253,7 @@ def _field(
 
 
 class Tag(ma.fields.Field[str]):
-    """The ``type`` of a model: on the wire, not in the model's constructor."""
+    """The ``type`` of a model, which is on the wire, but not in the constructor."""
 
     def __init__(self, model: type[Model], received: bool) -> None:
         super().__init__(required=model._tag_required and not received)
@@ -265,7 +267,7 @@ class Tag(ma.fields.Field[str]):
 
 
 class Lenient(ma.fields.Field[Any]):
-    """An attribute of an envelope. Values that cannot be typed are accepted."""
+    """An attribute of an envelope; invalid values are accepted."""
 
     def __init__(self, row: Attribute, inner: ma.fields.Field[Any]) -> None:
         super().__init__()
@@ -282,18 +284,18 @@ class Lenient(ma.fields.Field[Any]):
         return self.inner._serialize(value, *args, **kwargs)
 
 
-# -- what is wrong with a model ------------------------------------------------------
+# -- validation ----------------------------------------------------------------------
 
 
 def validate_model(model: Model) -> tuple[JSON, list[Violation]]:
-    """Return *model* as it is sent, and everything that is wrong with that."""
+    """Return the JSON of a model as it is sent, and all its violations."""
     schema = schema_for(type(model))
     wire = typing.cast(JSON, schema.dump(model))
     return wire, _violations(schema, wire, model)
 
 
 def _slow(value: Any, shape: Shape) -> bytes:
-    """Write one part of a reply by marshmallow, for the fast path."""
+    """Write a part of a reply with marshmallow, for the fast path."""
     field = field_of(shape)
     wire = field._serialize(value, None, None)
     if list(_violations(field, wire, value)):
@@ -320,7 +322,7 @@ def _violations(
 
 
 def _received_parts(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Yield the JSON of each part of *value* that arrived, by its path."""
+    """Yield the paths and JSON of all received parts of *value*."""
     if isinstance(value, Received):
         yield path, value.json
     if isinstance(value, (list, tuple)):
@@ -337,7 +339,7 @@ def _received_parts(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
 
 
 def _misspelt(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the attributes that a program set on models, but that they do not have."""
+    """Yield unknown attributes that a program set on models."""
     if isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             yield from _misspelt(item, (*path, str(index)))
@@ -356,7 +358,7 @@ def _misspelt(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _excused(path: Path, wire: Any, received: dict[Path, Any]) -> bool:
-    """Tell if the value at *path* arrived like this."""
+    """Return whether the value at *path* is unchanged since it was received."""
     for length in range(len(path), -1, -1):
         if path[:length] in received:
             raw = _value_at(received[path[:length]], path[length:])
@@ -365,7 +367,7 @@ def _excused(path: Path, wire: Any, received: dict[Path, Any]) -> bool:
 
 
 def _value_at(document: Any, path: Path) -> Any:
-    """Return the value at *path*; one that equals no other, if the path ends early."""
+    """Return the value at *path*; a value that equals no other if it is missing."""
     for key in path:
         if isinstance(document, list) and int(key) < len(document):
             document = document[int(key)]
@@ -377,17 +379,17 @@ def _value_at(document: Any, path: Path) -> Any:
 
 
 def _alike(now: Any, raw: Any) -> bool:
-    """Tell if a value arrived like this; of a list, if its length did."""
+    """Return whether a value is as received; for a list, whether its length is."""
     if isinstance(now, list) and isinstance(raw, list):
         return len(now) == len(raw)
     return same(now, raw)
 
 
 def _merged(model: Model, wire: JSON) -> Any:
-    """Return *wire* with everything that arrived and was not changed.
+    """Merge the received JSON of a model with *wire*.
 
-    Unknown keys survive, and so does each value whose attribute still is what it was
-    loaded as. Only what a handler changed is taken from *wire*.
+    Unknown keys, and the values of unchanged attributes, are as received. Only values
+    that a handler changed are from *wire*.
     """
     raw = model.received
     pristine = schema_for(type(model), received=True).load(raw)

@@ -1,7 +1,7 @@
-"""The msgspec structs of the models, derived from the same rows as their schemas.
+"""The msgspec structs of the models, derived from the same rows as the schemas.
 
-For what arrives a model has a tolerant struct, without limits. For what is sent it has
-strict ones: msgspec checks the limits that it can, and ``__post_init__`` does the rest.
+For notifications, a model has a tolerant struct without limits. For replies, it has
+strict structs: msgspec checks the limits that it can, and ``__post_init__`` the others.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..wire import JSON, RECEIVED, Model, is_family, members_of
 from .attributes import Attribute, Shape, attributes_of
 from .kinds import KINDS, Unsure, msgspec_type
 
-#: The bytes of null, which are the default of parts that stay bytes.
+#: The bytes of null, the default of parts that remain bytes.
 NULL: Final = msgspec.Raw(b"null")
 #: Marks a missing value.
 MISSING: Final[Any] = object()
@@ -43,9 +43,9 @@ class Structs:
         self.models: dict[type, type[Model]] = {}
 
     def decoder(self, model: type[Model]) -> msgspec.json.Decoder[Any]:
-        """Return what decodes an object of a model, or of a family.
+        """Return a decoder for objects of a model or family.
 
-        :raises Unsure: for a model that contains itself.
+        :raises Unsure: if the model contains itself.
         """
         self._refresh()
         found = self._decoders.get(model)
@@ -56,9 +56,9 @@ class Structs:
     def box(self, shape: Shape) -> type[Any]:
         """Return a struct with one attribute, ``value``, of a shape.
 
-        msgspec prepares a struct for its values once, but other types each time.
+        msgspec caches the preparation of structs, but not of other types.
 
-        :raises Unsure: for a model that contains itself.
+        :raises Unsure: if the model contains itself.
         """
         self._refresh()
         found = self._boxes.get(shape)
@@ -68,7 +68,7 @@ class Structs:
         return cast("type[Any]", found)
 
     def _refresh(self) -> None:
-        if self._defined != Model._defined:  # A family may have new members.
+        if self._defined != Model._defined:  # A family may have new models.
             self._structs.clear()
             self._decoders.clear()
             self._boxes.clear()
@@ -81,7 +81,7 @@ class Structs:
         if not is_family(model):
             struct = self._struct(model)
             if self._source == "dicts" and model._tag_required and model._tag:
-                return struct | _Never  # Of several, msgspec wants the tag.
+                return struct | _Never  # In a union, msgspec requires the tag.
             return struct
         structs = [self._struct(member) for member in members_of(model).values()]
         return Union[tuple(structs)]  # noqa: UP007 (their number is not known)
@@ -89,7 +89,7 @@ class Structs:
     def _struct(self, model: type[Model]) -> Any:
         found = self._structs.get(model, MISSING)
         if found is MISSING:
-            self._structs[model] = None  # while it is made
+            self._structs[model] = None  # Marks that it is being created.
             rows = attributes_of(model)
             found = self._structs[model] = self._define(model.__name__, rows, model)
             self.models[found] = model
@@ -129,22 +129,22 @@ class Structs:
             kind = kind | None
         if row.default is None or (row.required and not self._received):
             return row.name, kind
-        # A default that is None is omitted from what is sent.
+        # A default of None is omitted when it is encoded.
         value = row.default()
         default = None if value is None else msgspec.field(default_factory=row.default)
         return row.name, kind, default
 
 
 class _Never(msgspec.Struct, tag="\0"):
-    """Stands beside the only model that may be in a place."""
+    """The second member of a union with only one model."""
 
 
 def _mark(model: type[Model], rows: Sequence[Attribute]) -> str:
-    """Mark a model for msgspec, which takes every object with the right attributes.
+    """Mark a model for msgspec, which accepts every object with the right attributes.
 
-    The mark is one more attribute, which msgspec does not write. It is there if an
-    object is of the model, did not arrive, and has all of the model's attributes and
-    no others; and if its lists are not sets.
+    The mark is an additional attribute, which msgspec does not encode. An object has it
+    if it is of the model, was not received, has exactly the model's attributes, and
+    contains no sets instead of lists.
 
     :return: the name of that attribute.
     """
@@ -171,7 +171,7 @@ _SETS: Final = (set, frozenset)
 def _finisher(
     rows: Sequence[Attribute], model: type[Model] | None, clean: bool
 ) -> Callable[[Any], None] | None:
-    """Return the ``__post_init__`` of a struct that is sent; None if it needs none.
+    """Return the ``__post_init__`` of a struct for replies; None if it needs none.
 
     It checks what msgspec cannot, completes the object, and may clean its texts.
     """

@@ -1,4 +1,4 @@
-"""What is wrong with a document: sentences, each at its path."""
+"""Collect the mistakes in a document, as sentences with paths."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Path = tuple[str, ...]
 
 #: Integers this large are rejected: Python refuses to format them.
 HUGE: Final = 10**4300
-#: How many objects and arrays of a notification may be nested in one another.
+#: The maximum number of nested objects and arrays in a notification.
 DEEPEST: Final = 100
-#: The same for JSON values that are sent: session values arrive again with the next
-#: notification, inside three objects.
+#: The same for JSON values in replies, because the next notification contains session
+#: values inside three objects.
 DEEPEST_VALUE: Final = DEEPEST - 3
 
 
 def violations(error: ma.ValidationError) -> list[Violation]:
-    """Return the messages of a marshmallow error, each with its dotted path."""
+    """Convert a marshmallow error to violations with dotted paths."""
     found = flat(error.messages)
     return [Violation(".".join(path), sentence) for path, sentence in found]
 
 
 def flat(messages: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Yield each of marshmallow's messages with its path."""
+    """Yield marshmallow's messages with their paths."""
     if isinstance(messages, Mapping):
         for key, inner in messages.items():
             yield from flat(inner, path if key == "_schema" else (*path, str(key)))
@@ -41,7 +41,7 @@ def flat(messages: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def tree_of(found: Iterable[tuple[str, str]]) -> JSON:
-    """Return ``(dotted path, sentence)`` pairs as marshmallow nests them."""
+    """Nest pairs of dotted path and sentence, as marshmallow does."""
     root: JSON = {}
     for path, sentence in found:
         *parents, last = path.split(".")
@@ -55,10 +55,10 @@ def tree_of(found: Iterable[tuple[str, str]]) -> JSON:
 def unknown_keys(
     model: type[Model], document: JSON, *, path: str = "", received: Container[str] = ()
 ) -> list[Violation]:
-    """Return the keys of a document that *model* does not have.
+    """Return violations for unknown keys of a document.
 
     :param path: the path of the document.
-    :param received: keys that arrived with it, and are valid.
+    :param received: received keys, which are allowed.
     """
     keys = {attribute.name: attribute.key for attribute in attributes_of(model)}
     return [
@@ -69,19 +69,22 @@ def unknown_keys(
 
 
 def unknown_key(key: Any, keys: Mapping[str, str]) -> str:
-    """Return the sentence for an unknown key, given the known ones by attribute."""
+    """Return the error message for an unknown key, with a suggestion.
+
+    :param keys: the known keys, by attribute.
+    """
     meant = keys.get(key) or nearest(str(key), keys.values())
     return f"Unknown field. Did you mean '{meant}'?" if meant else "Unknown field."
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """Return the most similar of some names; empty if none is similar."""
+    """Return the most similar name; empty if none is similar."""
     near = difflib.get_close_matches(name, [*names], 1)
     return near[0] if near else ""
 
 
 def json_violations(value: Any) -> Iterator[tuple[str, str]]:
-    """Yield what in *value* cannot be sent as JSON: ``(dotted path, sentence)``."""
+    """Yield dotted paths and sentences for values that are not JSON serializable."""
     pending: list[tuple[Any, Path, tuple[int, ...]]] = [(value, (), ())]
     while pending:
         value, path, holders = pending.pop()
@@ -116,7 +119,7 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def _scalar_violation(value: Any) -> str:
-    """Return what is wrong with a value that holds no others; empty if nothing is."""
+    """Return the error message for a scalar; empty if it is valid."""
     if value is None or isinstance(value, (str, bool)):
         return ""
     if isinstance(value, float):

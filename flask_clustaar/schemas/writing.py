@@ -1,8 +1,8 @@
-"""Writes what is sent with msgspec: converted to its structs, and encoded once.
+"""The fast path for replies, with msgspec: convert to structs, and encode once.
 
-What arrived and is unchanged is written as the bytes it came as. Nothing here reports
-errors: what is not obviously valid raises one of :data:`UNCLEAR`, and the schemas ask
-marshmallow.
+Received values that are unchanged are written as the received bytes. This module does
+not report errors. A value that is not obviously valid raises one of :data:`UNCLEAR`,
+and marshmallow validates it in full.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from .reading import holds_models, loader_of
 from .received import Received, parse
 from .structs import Structs
 
-#: What the fast path raises for a value that marshmallow has to look at. The last
-#: six are raised for attributes that were deleted, and for values that JSON lacks.
+#: Exceptions that mean: fall back to marshmallow. The last six occur when an attribute
+#: was deleted or is not JSON serializable.
 UNCLEAR: Final = (
     Unsure,
     msgspec.MsgspecError,
@@ -42,13 +42,13 @@ _CLEANED_MODELS: Final = Structs("models", clean=True)
 _CLEANED_DICTS: Final = Structs("dicts", clean=True)
 
 
-# -- what a program built ------------------------------------------------------------
+# -- objects of the program ----------------------------------------------------------
 
 
 def write(value: Any, shape: Shape) -> msgspec.Raw:
     """Return a value that a program built as JSON, cleaned and validated.
 
-    :raises UNCLEAR: when it is not obviously valid.
+    :raises UNCLEAR: if it is not obviously valid.
     """
     if value.__class__ is dict:
         plain_json(value)
@@ -61,9 +61,9 @@ def write(value: Any, shape: Shape) -> msgspec.Raw:
 
 
 def plain(model: Model) -> JSON:
-    """Return a valid model that a program built as JSON values, cleaned.
+    """Return the cleaned JSON of a valid model that the program created.
 
-    :raises UNCLEAR: when it arrived, or is not obviously valid.
+    :raises UNCLEAR: if it was received, or is not obviously valid.
     """
     struct = _cleaned(model, Shape("model", model=type(model)))
     return cast(JSON, msgspec.to_builtins(struct))
@@ -84,7 +84,7 @@ def _converted(value: Any, shape: Shape, structs: Structs) -> Any:
 
 
 def is_unchanged(model: Model) -> bool:
-    """Tell if a model that arrived still is what it was loaded as."""
+    """Return whether a received model is unchanged."""
     state = model.__dict__
     if isinstance(model, Unknown):
         return len(state) == 2 and same(model.data, _again(state[RECEIVED]))
@@ -114,21 +114,21 @@ def _is_as_loaded(value: Any, kind: type[Model], name: str, received: Received) 
 
 
 def _again(received: Received) -> Any:
-    """Return the JSON value once more, not shared with what handlers have."""
+    """Return a new copy of the JSON value, which handlers cannot have changed."""
     if received.raw is None:
         return received.json
     return parse(bytes(received.raw), above=received.depth)
 
 
-#: Writes a value that the fast path is unsure of, or raises Unsure if it is invalid.
+#: Writes a value with marshmallow; raises Unsure if it is invalid.
 Slow = Callable[[Any, Shape], bytes]
 
 
 def dumps(model: Model, slow: Slow) -> bytes:
-    """Return a model as JSON, cleaned and validated.
+    """Serialize a model to JSON, cleaned and validated.
 
-    :param slow: writes the parts that the fast path is unsure of.
-    :raises UNCLEAR: when marshmallow has to look at the whole model.
+    :param slow: writes parts that may be invalid.
+    :raises UNCLEAR: if marshmallow has to validate the whole model.
     """
     kind, state = model.__class__, model.__dict__
     rows = _rows_in_parts(kind)
@@ -155,11 +155,11 @@ _in_parts: dict[type[Model], list[tuple[str, str, Shape, str]] | None] = {}
 
 
 def _rows_in_parts(model: type[Model]) -> list[tuple[str, str, Shape, str]] | None:
-    """Return the attributes of a model whose parts are written one by one.
+    """Return the attributes of a model whose parts are written separately.
 
-    These parts may have arrived, and then are sent back unchanged.
+    Received parts are then sent back unchanged.
 
-    :return: None for a model that is written as a whole.
+    :return: None if the model is written as a whole.
     """
     if model not in _in_parts:
         rows = attributes_of(model)
@@ -177,14 +177,14 @@ def _is_part(shape: Shape) -> bool:
 
 
 def _parts(values: Any, item: Shape, slow: Slow) -> Any:
-    """Return a list of objects, each unchanged as it arrived, or written."""
+    """Return a list of objects, each as received, or written."""
     if values.__class__ is not list:
         raise Unsure
     return [_part(value, item, slow) for value in values]
 
 
 def _part(value: Any, shape: Shape, slow: Slow) -> Any:
-    """Return an object, unchanged as it arrived, or written."""
+    """Return an object, as received, or written."""
     if isinstance(value, Model) and RECEIVED in value.__dict__:
         if type(value)._envelope:
             return _changed_envelope(value)
@@ -202,7 +202,7 @@ def _unchanged(value: Model, shape: Shape, slow: Slow) -> msgspec.Raw:
 
 
 def _changed_envelope(envelope: Model) -> msgspec.Raw:
-    """Return an envelope: each key unchanged, but for attributes that changed."""
+    """Return an envelope as received, except for changed attributes."""
     state, kind = envelope.__dict__, type(envelope)
     received: Received = state[RECEIVED]
     changed = changed_attributes(envelope) if len(state) > 1 else []
