@@ -73,19 +73,19 @@ class Exchange:
         self.answered: list[Handler] = []
         #: The problem of a late handler, if there was one.
         self.late: HandlerLate | None = None
-        #: Those that ended, and for how many seconds they ran.
+        #: The handlers that ended, with their durations in seconds.
         self.runs: list[tuple[Handler, float]] = []
-        #: By 'perf_counter', when the request arrived, when the notification was
-        #: loaded, and when the last handler ended.
+        #: Readings of 'perf_counter': the arrival of the request, the end of loading,
+        #: and the end of the last handler.
         self.began: float = time.perf_counter()
         self.loaded: float | None = None
         self.handled: float | None = None
-        #: The code of the problem and the exception, if something went wrong.
+        #: The code of the problem and the exception, after a failure.
         self.code: str | None = None
         self.raised: BaseException | None = None
         self._unread: RequestRejected | None = None
         self._claim: Claim | None = None
-        # Whoever takes it second lets the delivery run again: the request, or the
+        # The second one to take it releases the delivery: the request, or the
         # thread of a handler that is late.
         self._baton: threading.Lock | None = None
 
@@ -447,7 +447,7 @@ class Exchange:
 
     def _reply(self, body: bytes) -> Response:
         """Answer with a reply."""
-        if signals.reply_sent.receivers:  # Parsing it for nobody would take long.
+        if signals.reply_sent.receivers:  # Skip the parsing if nothing is connected.
             self._tell(
                 signals.reply_sent,
                 notification=self.notification,
@@ -485,7 +485,7 @@ class Exchange:
         return error
 
     def _reject(self, error: RequestRejected | NoHandler) -> Response:
-        """Answer a request that no handler gets with a problem."""
+        """Answer a rejected or unhandled request with a problem."""
         self.code = code = error.error_code
         if isinstance(error, NoHandler):
             lines = [f"{error.description}", *error.explanation]

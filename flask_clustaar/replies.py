@@ -79,7 +79,7 @@ def answer_of(value: Any, handler: str) -> Answer | None:
 def evaluated(answer: Answer) -> Answer:
     """Return an answer with strings in place of the lazy strings in its actions.
 
-    What they become depends on what is around the handler, as the user's language does.
+    The result depends on the ``around`` functions, for example on the user's language.
     """
     actions = _evaluated(answer.response.actions)
     if actions is answer.response.actions:
@@ -259,14 +259,14 @@ def _merged_actions(
 
 
 def _step_actions(notification: Notification) -> Received | None:
-    """Return what the step's actions were loaded from; None if they are not a list."""
+    """Return the received JSON of the step's actions; None if it is not a list."""
     return _part(notification.step, "actions", "[")
 
 
 def _part(envelope: Model, name: str, opening: str) -> Received | None:
-    """Return what an attribute of a received envelope was loaded from, unparsed.
+    """Return the received JSON of an envelope's attribute, unparsed.
 
-    :param opening: the bracket that it has to begin with. Otherwise None is returned.
+    :param opening: the required first bracket; if it differs, None is returned.
     """
     part = part_of(envelope, name)
     if part is None:
@@ -324,9 +324,9 @@ def _merged_session(
 
 
 def _session(notification: Notification) -> Any:
-    """Return the received session, with the changes that handlers made."""
+    """Return the received session, with the changes of handlers."""
     event = notification.event
-    if "session" not in event.__dict__:  # No handler looked at it.
+    if "session" not in event.__dict__:  # No handler used it.
         if (part := _part(event, "session", "{")) is not None:
             return part
     session = notification.session

@@ -98,9 +98,9 @@ class Kind(ma.fields.Field[Any]):
 
     @classmethod
     def finish(cls, shape: Shape, *, clean: bool) -> Finish | None:
-        """Return what does the rest on the fast path, after msgspec accepted a value.
+        """Return a function that completes msgspec's work; None if it is complete.
 
-        It checks what msgspec cannot. None: nothing is left.
+        It checks the limits that msgspec cannot check.
 
         :param clean: True to clean texts as well; False for those that need none.
         """

@@ -24,8 +24,8 @@ MISSING: Final[Any] = object()
 class Structs:
     """The msgspec types of the models in one direction.
 
-    :param source: ``received`` for what arrives; ``models`` and ``dicts`` for what is
-        sent, which msgspec converts from models, or from dicts in the wire's shape.
+    :param source: ``received`` for notifications. For replies, ``models`` to convert
+        from models, or ``dicts`` to convert from JSON.
     :param clean: True for structs that clean the texts that are sent.
     """
 
@@ -173,7 +173,8 @@ def _finisher(
 ) -> Callable[[Any], None] | None:
     """Return the ``__post_init__`` of a struct for replies; None if it needs none.
 
-    It checks what msgspec cannot, completes the object, and may clean its texts.
+    It checks the limits that msgspec cannot check, completes the object, and may clean
+    its texts.
     """
     steps = [
         (row.name, finish)

@@ -75,12 +75,12 @@ def _cleaned(value: Any, shape: Shape) -> Any:
 
 
 def _converted(value: Any, shape: Shape, structs: Structs) -> Any:
-    """Return the structs of a value; what msgspec cannot check, they do."""
+    """Return the structs of a value, which check what msgspec cannot check."""
     box = structs.box(shape)
     return msgspec.convert({"value": value}, box, from_attributes=True).value
 
 
-# -- what arrived and is sent back ---------------------------------------------------
+# -- received objects ----------------------------------------------------------------
 
 
 def is_unchanged(model: Model) -> bool:
