@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serving import until
@@ -417,6 +418,48 @@ def test_replaced(path: Path, tmp_path: Path) -> None:
     assert b"other" == store.claim("recorded", lease=60).reply
 
 
+def test_deleted_in_the_middle(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim whose file is deleted before it is recorded is recorded in a new file."""
+
+    class Connection(sqlite3.Connection):
+        def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+            cursor = super().execute(sql, *arguments)
+            if sql.startswith("BEGIN") and not deleted:
+                path.unlink()
+                deleted.append(path)
+            return cursor
+
+    deleted: list[Path] = []
+    store = SQLiteReplayStore(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Connection))
+        assert "mine" == store.claim("a", lease=60).state
+    assert "running" == SQLiteReplayStore(path).claim("a", lease=60).state
+
+
+def test_recorded_with_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim recognises what it has recorded, although that seemed to fail."""
+
+    class Connection(sqlite3.Connection):
+        def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+            cursor = super().execute(sql, *arguments)
+            if sql == "COMMIT" and not failed:
+                error = sqlite3.OperationalError("disk I/O error")
+                error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+                failed.append(error)
+                raise error
+            return cursor
+
+    failed: list[sqlite3.Error] = []
+    store = SQLiteReplayStore(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Connection))
+        claim = store.claim("a", lease=60)
+    assert ("mine", 1) == (claim.state, len(failed))
+    store.complete(claim, b"reply", lifetime=60)
+    assert b"reply" == store.claim("a", lease=60).reply
+
+
 def damage(path: Path) -> None:
     """Do to a file what a power failure can: pages of it are lost."""
     with path.open("r+b") as file:
@@ -425,13 +468,12 @@ def damage(path: Path) -> None:
 
 
 def test_damaged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A damaged file is set aside, and the next delivery makes a new one."""
+    """A damaged file is set aside, and a new one is made at once."""
     damage(path)
     store = SQLiteReplayStore(path)
-    with pytest.raises(ReplayStoreError, match="malformed"):
-        store.claim("a", lease=60)
 
     assert "mine" == store.claim("a", lease=60).state
+    assert "running" == store.claim("a", lease=60).state
     assert path.with_name("replay.db.damaged").exists()
     assert "is damaged. It was renamed to" in caplog.text
 

@@ -8,15 +8,17 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain, repeat
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeVar
 from weakref import WeakSet
 
 from ..errors import ConfigurationError, ReplayStoreError
 from .later import Later
 from .store import Claim
+
+T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger("flask_clustaar")
 
@@ -25,6 +27,8 @@ BUSY_TIMEOUT: Final = 5.0
 #: The same, in seconds, after a timeout until the database can be used again. With the
 #: longer timeout, all threads of a server would wait, and block further requests.
 LOCKED_TIMEOUT: Final = 0.1
+#: How often a transaction is attempted at most.
+ATTEMPTS: Final = 4
 #: How long to retry completing or releasing a claim, in seconds.
 FINISH_WITHIN: Final = 60
 
@@ -72,87 +76,111 @@ class SQLiteReplayStore:
 
     def claim(self, delivery: str, *, lease: float) -> Claim:
         token = secrets.token_hex(16)
-        timeout = LOCKED_TIMEOUT if self._is_locked else BUSY_TIMEOUT
-        with self._transaction(timeout) as connection:
+        mine = Claim(delivery, token, "mine")
+
+        def attempt(connection: sqlite3.Connection) -> Claim:
             now = time.time()
             record = connection.execute(
-                "SELECT reply FROM clustaar_deliveries WHERE delivery = ? AND ends > ?",
+                "SELECT token, reply FROM clustaar_deliveries "
+                "WHERE delivery = ? AND ends > ?",
                 (delivery, now),
             ).fetchone()
             if record is not None:
-                return Claim.of_another(delivery, record[0])
+                # The first attempt may have been recorded although it failed.
+                own = record == (token, None)
+                return mine if own else Claim.of_another(delivery, record[1])
             self._put(connection, delivery, token, now + lease, None)
             if self._claims % 256 == 0:
                 connection.execute(
                     "DELETE FROM clustaar_deliveries WHERE ends <= ?", (now,)
                 )
             self._claims += 1
-        return Claim(delivery, token, "mine")
+            return mine
+
+        return self._run(attempt, LOCKED_TIMEOUT if self._is_locked else BUSY_TIMEOUT)
 
     def complete(self, claim: Claim, reply: bytes, *, lifetime: float) -> None:
-        if claim.state != "mine":
-            return
+        def attempt(connection: sqlite3.Connection) -> None:
+            record = connection.execute(
+                "SELECT token, reply FROM clustaar_deliveries WHERE delivery = ?",
+                (claim.delivery,),
+            ).fetchone()
+            if record in (None, (claim.token, None)):
+                ends = time.time() + lifetime
+                self._put(connection, claim.delivery, claim.token, ends, reply)
 
-        def attempt(timeout: float) -> None:
-            with self._transaction(timeout) as connection:
-                record = connection.execute(
-                    "SELECT token, reply FROM clustaar_deliveries WHERE delivery = ?",
-                    (claim.delivery,),
-                ).fetchone()
-                if record in (None, (claim.token, None)):
-                    ends = time.time() + lifetime
-                    self._put(connection, claim.delivery, claim.token, ends, reply)
-
-        self._finish(attempt)
+        if claim.state == "mine":
+            self._finish(attempt)
 
     def release(self, claim: Claim) -> None:
-        def attempt(timeout: float) -> None:
-            with self._transaction(timeout) as connection:
-                connection.execute(
-                    "DELETE FROM clustaar_deliveries "
-                    "WHERE delivery = ? AND token = ? AND reply IS NULL",
-                    (claim.delivery, claim.token),
-                )
+        def attempt(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "DELETE FROM clustaar_deliveries "
+                "WHERE delivery = ? AND token = ? AND reply IS NULL",
+                (claim.delivery, claim.token),
+            )
 
         self._finish(attempt)
 
-    def _finish(self, attempt: Callable[[float], None]) -> None:
+    def _finish(self, attempt: Callable[[sqlite3.Connection], None]) -> None:
         """Record how a delivery ended; repeat it in the background if it fails."""
         try:
-            attempt(BUSY_TIMEOUT)
+            self._run(attempt, BUSY_TIMEOUT)
         except ReplayStoreError:
-            self._later.add(lambda: attempt(LOCKED_TIMEOUT), seconds=FINISH_WITHIN)
+            self._later.add(
+                lambda: self._run(attempt, LOCKED_TIMEOUT), seconds=FINISH_WITHIN
+            )
             raise
 
     def __del__(self) -> None:
         self._close()
 
-    @contextmanager
-    def _transaction(self, timeout: float) -> Iterator[sqlite3.Connection]:
-        """Yield a connection in a transaction; raise after *timeout* seconds."""
+    def _run(self, attempt: Callable[[sqlite3.Connection], T], timeout: float) -> T:
+        """Make an attempt in a transaction of its own, within *timeout* seconds.
+
+        If it fails, it is made again: the file may have been deleted, replaced or found
+        to be damaged.
+
+        :raises ReplayStoreError: if it fails again, or others use the file for longer.
+        """
         deadline = time.monotonic() + timeout
         if not self._lock.acquire(timeout=timeout):
             self._is_locked = True
             raise self._failure("database is locked")
         try:
+            for _ in range(ATTEMPTS - 1):
+                try:
+                    return self._run_once(attempt, deadline)
+                except (sqlite3.Error, OSError):
+                    if self._is_locked:
+                        raise
+            return self._run_once(attempt, deadline)
+        except (sqlite3.Error, OSError) as error:
+            raise self._failure(str(error)) from error
+        finally:
+            self._lock.release()
+
+    def _run_once(
+        self, attempt: Callable[[sqlite3.Connection], T], deadline: float
+    ) -> T:
+        try:
             connection = self._current_connection(deadline)
             try:
                 _execute(connection, "BEGIN IMMEDIATE", deadline)
-                yield connection
+                result = attempt(connection)
                 _execute(connection, "COMMIT", deadline)
-                self._is_locked = False
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
         except (sqlite3.Error, OSError) as error:
-            self._close()  # The next transaction opens a new connection.
+            self._close()  # The next transaction starts afresh.
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             self._is_locked = code == sqlite3.SQLITE_BUSY
             if code == sqlite3.SQLITE_CORRUPT:
                 self._set_aside()
-            raise self._failure(str(error)) from error
-        finally:
-            self._lock.release()
+            raise
+        self._is_locked = False
+        return result
 
     def _failure(self, reason: str) -> ReplayStoreError:
         return ReplayStoreError(
@@ -169,6 +197,7 @@ class SQLiteReplayStore:
             return
         with suppress(OSError):
             os.replace(self._path, f"{self._path}.damaged")
+            self._file = None
             logger.error(
                 "The file of the replay store '%s' is damaged. It was renamed to "
                 "'%s.damaged', and replaced by a new file. Deliveries recorded in the "
@@ -179,16 +208,14 @@ class SQLiteReplayStore:
 
     def _current_connection(self, deadline: float) -> sqlite3.Connection:
         """Return a connection to the file that is currently at the path."""
-        if self._connection is not None:
-            if self._file == _identity(self._path):
-                return self._connection
+        if self._file not in (None, _identity(self._path)):
             logger.error(
                 "The file of the replay store '%s' was deleted or replaced, and a new "
                 "file is used. Deliveries recorded in the old file can run again.",
                 self._path,
             )
             self._close()
-        return self._connect(deadline)
+        return self._connection or self._connect(deadline)
 
     def _connect(self, deadline: float) -> sqlite3.Connection:
         with suppress(FileExistsError):
