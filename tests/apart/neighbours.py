@@ -343,7 +343,7 @@ def test_sentry_of_an_invalid_reply(reports: list[Any]) -> None:
 
 
 def test_all_at_once(reports: list[Any]) -> None:
-    """A bot answers in an application that has every one of them."""
+    """A bot answers in an application that has all of them, and 'check' is quiet."""
     app = APIFlask(__name__)
     app.config |= {
         "SECRET_KEY": "a secret",
@@ -351,6 +351,7 @@ def test_all_at_once(reports: list[Any]) -> None:
         "API_TITLE": "Pets",
         "API_VERSION": "1",
         "OPENAPI_VERSION": "3.1.0",
+        "TRUSTED_HOSTS": ["bot.example.com"],
     }
     app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1)
     SQLAlchemy(app)
@@ -375,6 +376,7 @@ def test_all_at_once(reports: list[Any]) -> None:
     replies = [client.send(make_notification(), headers=https) for _ in range(3)]
     assert ["Hello"] * 3 == [reply.texts[0] for reply in replies]
     assert [] == reports
+    assert [] == found_in(app)
 
 
 # -- 'flask clustaar check' ------------------------------------------------------------
