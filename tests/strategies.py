@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from marshmallow import ValidationError
@@ -35,6 +36,13 @@ from flask_clustaar.schemas.limits import (
 from flask_clustaar.wire import Model, is_family, members_of
 
 Strategy = st.SearchStrategy[Any]
+
+#: Documents are large, and few are drawn in each run: the rest of the suite has tables.
+modest = settings(
+    max_examples=60 if settings().derandomize else settings().max_examples,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 json_values = st.recursive(
     st.none()

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from both_ways import dump, dump_fast, load
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
-from strategies import actions, documents, hostile_notifications, json_values
+from strategies import actions, documents, hostile_notifications, json_values, modest
 from test_models import touch
 
 from flask_clustaar.errors import InvalidReply
@@ -51,10 +51,6 @@ from flask_clustaar.schemas import schema_for, validate_model, writing
 from flask_clustaar.schemas.attributes import attributes_of
 from flask_clustaar.schemas.received import Received, dump_json
 from flask_clustaar.wire import Model, members_of
-
-modest = settings(
-    max_examples=150, deadline=None, suppress_health_check=list(HealthCheck)
-)
 
 
 def sent(model: Model) -> bytes:

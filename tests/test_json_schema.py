@@ -13,10 +13,10 @@ from typing import Annotated, Any
 
 import pytest
 from both_ways import load
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from jsonschema import Draft202012Validator
 from marshmallow.validate import Email, Equal, Length, Range, Regexp
-from strategies import hostile_notifications, json_values
+from strategies import hostile_notifications, json_values, modest
 from test_models import JSON_OF, ROWS
 
 from flask_clustaar.errors import PROBLEMS
@@ -42,9 +42,6 @@ from flask_clustaar.models import (
 from flask_clustaar.openapi import Webhook, openapi
 from flask_clustaar.wire import JSON, Model
 
-modest = settings(
-    max_examples=100, deadline=None, suppress_health_check=list(HealthCheck)
-)
 DOCUMENT = openapi([("clustaar", "/clustaar")])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import marshmallow as ma
 import pytest
 from both_ways import dump, load
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from jsonschema import Draft202012Validator
 from strategies import (
     NotBuilt,
@@ -18,6 +18,7 @@ from strategies import (
     built,
     cleaned,
     documents,
+    modest,
     mutated,
     replies,
 )
@@ -59,10 +60,6 @@ from flask_clustaar.schemas.paths import find
 from flask_clustaar.schemas.received import Received
 from flask_clustaar.schemas.violations import json_violations
 
-#: Documents are large, and only few are needed: the rest of the suite has tables.
-modest = settings(
-    max_examples=150, deadline=None, suppress_health_check=list(HealthCheck)
-)
 ACTION = Shape("model", model=Action)
 REPLY = Shape("model", model=StepReachedResponse)
 
@@ -97,7 +94,7 @@ def test_valid_documents(document: Any) -> None:
     assert list(REPLY_SCHEMA.iter_errors(wire)) == []
 
 
-@settings(modest, max_examples=300)
+@settings(modest, max_examples=2 * modest.max_examples)
 @given(mutated(replies))
 def test_documents_with_one_thing_changed(document: Any) -> None:
     """What is refused by one is refused by all."""
