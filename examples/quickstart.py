@@ -17,5 +17,5 @@ def greet(notification):
 
 @webhook.fallback
 def leave_as_it_is(notification):
-    """Whatever other step switches the webhook on runs as its builder made it."""
+    """Run all other steps as they were designed."""
     return notification.step.actions

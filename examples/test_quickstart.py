@@ -19,7 +19,7 @@ def test_greeting() -> None:
 
 
 def test_other_step() -> None:
-    """Any other step runs as its builder made it."""
+    """Any other step runs as it was designed."""
     client = ClustaarClient(app).at(
         "507f191e810c19729de860ff", actions=[PauseBotAction()]
     )

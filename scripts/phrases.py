@@ -31,6 +31,15 @@ PHRASES = {
     r"\bmend(s|ed|ing)?\b": "fix, correct",
     r"\bof another opinion\b": "differs",
     r"\bheld to\b": "validated against",
+    r"\b(bot's|its|step's) builder\b": "the bot designer",
+    r"\bbuilder of (a|the) (bot|step)\b": "the bot designer",
+    r"\b(any|that|one) will do\b": "is enough, works",
+    r"\bis told of\b": "gets, sees",
+    r"\bas (it|they) (is|are|stands?) on the wire\b": "as JSON, unchanged",
+    r"\bcost what one costs?\b": "does not grow with the number",
+    r"\bfrom there to your own pace\b": "name the task",
+    r"\bunder way\b(?! at)": "running",
+    r"\bis (seen|heard) of\b": "appears",
 }
 
 #: Where people read.

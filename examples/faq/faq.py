@@ -1,7 +1,7 @@
 """A bot that answers questions through another service: ``flask --app faq run``.
 
-The person waits while the bot asks, so the bot asks for two seconds at most. When the
-service is slow, down, or says something odd, the bot still has an answer.
+The user waits meanwhile, so the bot waits for the service two seconds at most. When the
+service is slow, down, or sends something unexpected, the bot still has an answer.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ app.on(
     filter=StepID(["507f191e810c19729de860eb", "507f191e810c19729de860ec"]),
 )
 
-# What the builder of the bot filled in for the step.
+# The text that the bot designer entered in the step.
 app.on(event, say("subscribe"), filter=UserDataEquals("action", "subscribe"))
 app.on(event, say("act"), filter=UserDataHas("action"))
 app.on(event, say("news"), filter=UserDataContains("newsletter"))

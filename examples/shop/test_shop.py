@@ -134,7 +134,7 @@ def test_full_basket(client: ClustaarClient) -> None:
 
 
 def test_other_step(client: ClustaarClient) -> None:
-    """A step that the shop does not know runs as its builder made it."""
+    """A step that the shop does not know runs as it was designed."""
     made = {"type": "send_hologram_action", "x": [1]}
 
     reply = client.at("507f191e810c19729de860ff", actions=[made]).say("hello")

@@ -51,7 +51,7 @@ def test_order(sales: ClustaarClient) -> None:
 
 
 def test_help(support: ClustaarClient) -> None:
-    """Whoever needs help gets a person, who is told the problem."""
+    """A user who needs help gets a colleague, who sees the problem."""
     reply = support.at(STEP, step_name="Help").say("It is broken")
 
     assert ["A colleague will be with you in a moment."] == reply.texts

@@ -38,7 +38,7 @@ def say_goodbye(notification: Notification) -> str:
 
 @everywhere.fallback
 def leave_as_it_is(notification: Notification) -> list[Action]:
-    """Let any other step run as its builder made it."""
+    """Run all other steps as they were designed."""
     return notification.step.actions
 
 

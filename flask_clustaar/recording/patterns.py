@@ -1,4 +1,4 @@
-"""E-mail addresses and long numbers, which are personal whoever they belong to."""
+"""E-mail addresses and long numbers, which are personal data of any owner."""
 
 from __future__ import annotations
 

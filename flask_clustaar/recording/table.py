@@ -1,4 +1,4 @@
-"""A table of values and their pseudonyms, and how it is laid over texts."""
+"""A table of values and their pseudonyms, and how they are replaced in texts."""
 
 from __future__ import annotations
 
@@ -267,7 +267,7 @@ def _lower(document: bytes) -> bytes:
     return low
 
 
-#: All characters besides A-Z that :func:`lower` makes ASCII, the Turkish I and the sign
+#: All characters except A-Z that :func:`lower` makes ASCII, the Turkish I and the sign
 #: of the kelvin, each after one of its bytes, which is quicker to find.
 _LOWER_IN_ASCII: Final = (
     (b"\xc4", "İ".encode(), b"i"),

@@ -90,7 +90,7 @@ def check_out(notification: Notification) -> str:
 
 @group.fallback
 def leave_as_it_is(notification: Notification) -> list[Action]:
-    """Let any other step run as its builder made it."""
+    """Run all other steps as they were designed."""
     return notification.step.actions
 
 

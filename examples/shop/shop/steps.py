@@ -1,4 +1,4 @@
-"""The ids of the steps that switch the webhook on, from the bot's builder."""
+"""The ids of the steps that use the webhook, from the bot designer."""
 
 from __future__ import annotations
 
