@@ -40,6 +40,10 @@ class ReplayStoreError(ClustaarError):
     """A replay store is full or cannot be reached."""
 
 
+class InvalidJob(ClustaarError, ValueError):
+    """What a worker was given is not a job, or not one that this program knows."""
+
+
 class Violation(NamedTuple):
     """One mistake in a document, and its place."""
 
@@ -359,6 +363,17 @@ class HandlerLate(ProblemError):
         error = cls(detail)
         error.handler, error.reason = handler, reason
         return error
+
+
+class BackgroundUnavailable(ProblemError):
+    """The engine for background work did not take a job of a task."""
+
+    code: int | None = 503
+    description: str | None = "The background work cannot be submitted right now."
+    _hint: ClassVar[str] = " The webhook's log has the traceback."
+
+    def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
 
 
 class InternalError(ProblemError):

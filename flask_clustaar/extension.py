@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, Unpack, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, cast
 from weakref import WeakKeyDictionary
 
 from flask import (
@@ -14,17 +18,23 @@ from flask import (
     Response,
     after_this_request,
     current_app,
+    has_app_context,
+    has_request_context,
     request,
 )
 from werkzeug.exceptions import MethodNotAllowed
 
+from . import signals
+from .background import Job, Jobs, Pool, Task, Tracing, collecting, perform
 from .describe import warn_at_the_program
 from .errors import (
     AsyncHandlerWarning,
+    BackgroundUnavailable,
     ConfigurationError,
     InsecureWebhookWarning,
+    InvalidJob,
 )
-from .handling import Exchange
+from .handling import Exchange, run_awaitable
 from .installation import Installation
 from .routing import Handler, Router, is_async
 from .settings import (
@@ -33,6 +43,12 @@ from .settings import (
     check_keywords,
     describe_unread_variables,
 )
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: The headers of a trace context (W3C), which jobs carry on.
+TRACE_HEADERS = ("traceparent", "tracestate")
 
 
 class ClustaarWebhook(Router):
@@ -76,6 +92,10 @@ class ClustaarWebhook(Router):
         #: webhook; otherwise use :meth:`init_app`.
         self.blueprint: Blueprint = _make_blueprint(self, settings.get("url_prefix"))
         self._keywords = settings
+        #: What can be called in the background, by name.
+        self.tasks: dict[str, Task[..., Any]] = {}
+        #: Traces jobs; None without a tool for traces.
+        self._tracing: Tracing | None = None
         #: Whether the warning about async handlers was issued.
         self._warned = False
         self._installations: WeakKeyDictionary[Flask, Installation] = (
@@ -136,9 +156,123 @@ class ClustaarWebhook(Router):
                     InsecureWebhookWarning,
                 )
             _check_host(app, settings, self.name)
-            self._installations[app] = Installation(self, self.name, app, settings)
+            background = settings.background or self._make_pool(app)
+            self._installations[app] = Installation(
+                self, self.name, app, settings, background
+            )
             app.extensions.setdefault("clustaar", {})[self.name] = self
         return self._installations[app]
+
+    # -- background work ---------------------------------------------------------------
+
+    def task(self, function: Callable[Concatenate[Any, P], T]) -> Task[P, T]:
+        """Make a function a task, which can be called in the background::
+
+            @webhook.task
+            def tell_crm(notification, *, score): ...
+
+
+            @webhook.on(events.CONVERSATION_STEP_REACHED)
+            def lead(notification):
+                tell_crm.later(notification, score=3)
+                return "Thank you."
+
+        :param function: a function at the top of a module, which the worker imports.
+            Its first argument is the notification or None; the others are JSON, and are
+            passed by name.
+        :raises TypeError: if a worker could not find or call it.
+        :raises ConfigurationError: if there is one of this name already, or if it is
+            too late to register anything.
+        """
+        task = Task(self, function)
+        self._check_open(function)
+        if task.name in self.tasks:
+            raise ConfigurationError(
+                f"There is a task '{task.name}' already. Rename one of them."
+            )
+        self.tasks[task.name] = task
+        return task
+
+    def perform(self, job: str) -> None:
+        """Perform a job, in a worker: call the task in an application context.
+
+        :param job: what the engine was given.
+        :raises InvalidJob: if it is not a job of this program.
+        :raises RuntimeError: if it is not clear in which application.
+        """
+        self._perform(self._only_app(), job)
+
+    def _perform(self, app: Flask, text: str) -> None:
+        job = Job.loads(text)
+        webhook = app.extensions.get("clustaar", {}).get(job.webhook)
+        if webhook is None:
+            raise InvalidJob(f"The application has no webhook '{job.webhook:.80}'.")
+        start, error = time.perf_counter(), None
+        try:
+            with app.app_context(), webhook._performing(job):
+                returned = perform(webhook.tasks, job)
+                if hasattr(type(returned), "__await__"):
+                    run_awaitable(app, returned)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            signals.job_performed.send(
+                app,
+                webhook=webhook,
+                job=job,
+                duration=time.perf_counter() - start,
+                exception=error,
+            )
+
+    def _submit(self, job: Job) -> None:
+        app = self._only_app()
+        try:
+            self.installation(app).background(job.dumps())
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise BackgroundUnavailable(
+                f"The engine for background work did not take a job of '{job.task}'."
+            ) from error
+        signals.job_submitted.send(app, webhook=self, job=job)
+
+    def _trace(self) -> dict[str, str]:
+        """Return the context of the current trace, for a job."""
+        if self._tracing is not None:
+            return self._tracing.inject()
+        if not has_request_context():
+            return {}
+        headers = {name: request.headers.get(name) for name in TRACE_HEADERS}
+        return {name: value for name, value in headers.items() if value}
+
+    def _performing(self, job: Job) -> AbstractContextManager[Any]:
+        return nullcontext() if self._tracing is None else self._tracing.performing(job)
+
+    def _only_app(self) -> Flask:
+        """Return the current application, or the only one that has the webhook."""
+        if has_app_context():
+            return current_app._get_current_object()  # type: ignore[attr-defined, no-any-return]
+        apps = [*self._installations]
+        if len(apps) == 1:
+            return apps[0]
+        raise RuntimeError(
+            f"The webhook '{self.name}' is in {len(apps)} applications. Import the "
+            "module that makes the application, or use 'with app.app_context()'."
+        )
+
+    def _make_pool(self, app: Flask) -> Callable[[str], object]:
+        """Return a function that has jobs performed in threads of this process."""
+        pool, find = Pool(), weakref.ref(app)
+
+        def submit(job: str) -> None:
+            app = find()
+            assert app is not None, "An application submits its jobs itself."
+            pool.submit(partial(self._perform, app), job)
+
+        return submit
+
+    # -- handlers ----------------------------------------------------------------------
 
     def _register(self, handler: Handler) -> Handler:
         handler = super()._register(handler)
@@ -212,7 +346,10 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
         return exchange.authenticate()
 
     def receive(exchange: Exchange, **values: Any) -> Response:
-        return exchange.handle()
+        if not exchange.installation.has_tasks:
+            return exchange.handle()
+        with collecting(Jobs(exchange.delivery)) as exchange.jobs:
+            return exchange.handle()
 
     blueprint = Blueprint(
         webhook.name, __name__, url_prefix=url_prefix or f"/{webhook.name}"

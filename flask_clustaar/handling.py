@@ -23,6 +23,7 @@ from flask.signals import got_request_exception
 from werkzeug.exceptions import HTTPException
 
 from . import logs, replies, signals
+from .background import Jobs
 from .body import check_content, read_body
 from .deadline import InThread, TimeIsUp, shortest
 from .describe import shorten
@@ -71,6 +72,8 @@ class Exchange:
         #: The handlers that were called, and those that answered.
         self.called: list[Handler] = []
         self.answered: list[Handler] = []
+        #: The jobs that handlers ask for; None if the application has no tasks.
+        self.jobs: Jobs | None = None
         #: The problem of a late handler, if there was one.
         self.late: HandlerLate | None = None
         #: The handlers that ended, with their durations in seconds.
@@ -129,6 +132,8 @@ class Exchange:
             notification, answers = self._send(notification)
             reply = replies.merge(answers, notification)
             body = self._dumps(reply, answers)
+            if self.jobs is not None:
+                self.jobs.submit()
             self._record(body)
             self._log_reply("Replied")
             return self._reply(body)
@@ -351,8 +356,7 @@ class Exchange:
 
         :raises TimeIsUp: if it takes too long and was cancelled.
         """
-        _check_no_loop(returned)
-        return self.installation.app.ensure_sync(_await)(returned, until)
+        return run_awaitable(self.installation.app, returned, until)
 
     # -- deadlines ---------------------------------------------------------------------
 
@@ -547,6 +551,8 @@ class Exchange:
         if found is None or self.notification is None:
             return None
         notification = self._load()  # Handlers may have changed theirs.
+        if self.jobs is not None:
+            self.jobs.drop()  # Handlers that run again ask for them again.
         name = name_of(found.function)
         try:
             returned = found(raised, notification)
@@ -556,6 +562,8 @@ class Exchange:
             answers = [] if answer is None else [answer]
             reply = replies.merge(answers, notification)
             body = self._dumps(reply, answers)
+            if self.jobs is not None:
+                self.jobs.submit()
         except PASSED_ON as error:
             if isinstance(error, InvalidReply):
                 error.answered = raised
@@ -644,6 +652,12 @@ def _parsed(body: bytes) -> Any:
         return json.loads(body)
     except ValueError:  # An integer that Python does not read.
         return json.loads(body, parse_int=float)
+
+
+def run_awaitable(app: Flask, awaitable: Any, until: float | None = None) -> Any:
+    """Run what an async function returned, and return its result."""
+    _check_no_loop(awaitable)
+    return app.ensure_sync(_await)(awaitable, until)
 
 
 def _check_no_loop(awaitable: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,12 @@ class Installation:
     """A webhook in one application."""
 
     def __init__(
-        self, webhook: Router, name: str, app: Flask, settings: Settings
+        self,
+        webhook: Router,
+        name: str,
+        app: Flask,
+        settings: Settings,
+        background: Callable[[str], object],
     ) -> None:
         #: The webhook.
         self.webhook: Router = webhook
@@ -36,6 +42,10 @@ class Installation:
         self.store: ReplayStore | None = open_store(
             settings.replay_store, settings.replay_capacity
         )
+        #: Submits a job to the engine for background work.
+        self.background: Callable[[str], object] = background
+        #: Whether handlers may ask for jobs: a webhook of the application has tasks.
+        self.has_tasks: bool = False
         #: Where handlers with a deadline run.
         self._threads: Threads = Threads(settings.deadline_threads)
         #: The key of the signed date in the WSGI environment.
@@ -79,6 +89,8 @@ class Installation:
         """Finish the set-up on the first request: fix the handlers and settings."""
         if self._config is None:
             return
+        webhooks = self.app.extensions["clustaar"].values()
+        self.has_tasks = any(webhook.tasks for webhook in webhooks)
         self.webhook._freeze(
             "The webhook has already handled a request. Register handlers at start-up"
         )

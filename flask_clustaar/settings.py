@@ -43,6 +43,7 @@ class SettingsKeywords(TypedDict, total=False):
     replay_capacity: int
     deadline: float | None
     deadline_threads: int
+    background: Callable[[str], object] | None
     dispatch: Literal["all", "first"]
     on_error: Literal["problem", "passthrough"]
     record: str | os.PathLike[str] | None
@@ -78,6 +79,7 @@ class Settings:
     replay_capacity: int
     deadline: float | None
     deadline_threads: int
+    background: Callable[[str], object] | None
     dispatch: Literal["all", "first"]
     on_error: Literal["problem", "passthrough"]
     record: Path | None
@@ -471,6 +473,15 @@ def _directory(value: Any) -> Path | None:
     return directory
 
 
+def _submitter(value: Any) -> Any:
+    if value is None or callable(value):
+        return value
+    raise _Wrong(
+        "must be a function of one string, the job, such as "
+        f"'lambda job: queue.enqueue(\"bot.perform\", job)', not {value!r:.40}."
+    )
+
+
 def _share(value: object) -> float:
     if not _is_number(value) or not 0 <= value <= 1:
         raise _Wrong(f"must be a number from 0 to 1, not {value!r:.40}.")
@@ -674,6 +685,16 @@ SETTINGS: Final = (
         "How many handlers with a deadline run at once in each process; if all threads "
         "are busy, the next one does not run and is late at once.",
         _count,
+    ),
+    Setting(
+        "background",
+        "a function of one string, or None",
+        "",
+        None,
+        "None: jobs are performed in threads of the process",
+        "The function that submits a job to an engine for background work; see "
+        ":doc:`/guides/background-work`.",
+        _submitter,
     ),
     Setting(
         "dispatch",

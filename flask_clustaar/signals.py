@@ -75,6 +75,14 @@ reply_sent: NamedSignal = IndependentSignal("reply-sent")
 #: *webhook*, *delivery* (its identity, as ``notification.delivery``).
 reply_repeated: NamedSignal = IndependentSignal("reply-repeated")
 
+#: Sent when the engine for background work took a job of a task. Arguments: *webhook*,
+#: *job* (:class:`~flask_clustaar.background.Job`).
+job_submitted: NamedSignal = IndependentSignal("job-submitted")
+
+#: Sent in a worker after a task returned or raised. Arguments: *webhook*, *job*,
+#: *duration* (seconds, float), *exception* (what it raised, or None).
+job_performed: NamedSignal = IndependentSignal("job-performed")
+
 #: Sent when a request is rejected: by authentication, because its body is not a
 #: notification, or because no handler matches (code ``no_handler``). Arguments:
 #: *webhook*, *code* (the stable ``code`` of the problem body), *status* (the HTTP

@@ -32,7 +32,7 @@ LADDER = [
     {"openapi"},
     {"logs"},
     {"signals"},
-    {"recording"},
+    {"background", "recording"},
     {"installation"},
     {"handling"},
     {"extension", "verification"},

@@ -8,11 +8,12 @@ from weakref import WeakKeyDictionary
 from .. import signals
 
 if TYPE_CHECKING:
+    from ..background import Job
     from ..extension import ClustaarWebhook
     from ..models import Notification
     from ..routing import Handler
 
-#: The label for topics without a handler, and for unknown channels.
+#: The label for topics without a handler, unknown channels, and unknown tasks.
 OTHER = "other"
 
 #: The label for failures without a single responsible handler.
@@ -36,6 +37,8 @@ class Observer:
         signals.notification_received.connect(self._notification_received)
         signals.handler_failed.connect(self._handler_failed)
         signals.handler_late.connect(self._handler_late)
+        signals.job_submitted.connect(self._job_submitted)
+        signals.job_performed.connect(self._job_performed)
         signals.reply_repeated.connect(self._reply_repeated)
         signals.request_rejected.connect(self._request_rejected)
         self._listen_further()
@@ -62,6 +65,14 @@ class Observer:
 
     def late(self, webhook: str, handler: str, reason: str) -> None:
         """Count a handler that was late, when it has ended."""
+
+    def submitted(self, webhook: str, task: str) -> None:
+        """Count a job that was submitted."""
+
+    def performed(
+        self, webhook: str, task: str, seconds: float, exception: str | None
+    ) -> None:
+        """Count a job that was performed, for how long it ran, and what it raised."""
 
     def replied(self, webhook: str) -> None:
         """Count a reply."""
@@ -132,6 +143,26 @@ class Observer:
     ) -> None:
         if self._observes(webhook):
             self.late(webhook.name, handler.name, reason)
+
+    def _job_submitted(
+        self, sender: Any, webhook: ClustaarWebhook, job: Job, **extra: Any
+    ) -> None:
+        if self._observes(webhook):
+            self.submitted(webhook.name, job.task)
+
+    def _job_performed(
+        self,
+        sender: Any,
+        webhook: ClustaarWebhook,
+        job: Job,
+        duration: float,
+        exception: BaseException | None,
+        **extra: Any,
+    ) -> None:
+        if self._observes(webhook):
+            task = job.task if job.task in webhook.tasks else OTHER
+            name = None if exception is None else type(exception).__name__
+            self.performed(webhook.name, task, duration, name)
 
     def _reply_sent(self, sender: Any, webhook: ClustaarWebhook, **extra: Any) -> None:
         if self._observes(webhook):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import metrics, trace
+from opentelemetry import metrics, propagate, trace
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
 
@@ -15,6 +15,7 @@ from ..describe import cut
 from .observer import Observer
 
 if TYPE_CHECKING:
+    from ..background import Job
     from ..extension import ClustaarWebhook
     from ..models import Notification
     from ..routing import Handler
@@ -80,6 +81,17 @@ class OpenTelemetry(Observer):
             "{handler}",
             "Handlers that were late, counted when they have ended.",
         )
+        self._submissions = meter.create_counter(
+            "clustaar.jobs.submitted",
+            "{job}",
+            "Jobs of tasks that the engine for background work took.",
+        )
+        self._jobs = meter.create_histogram(
+            "clustaar.job.duration", "s", "Time that jobs of tasks took."
+        )
+        self._job_failures = meter.create_counter(
+            "clustaar.job.failures", "{job}", "Jobs of tasks that raised an exception."
+        )
         self._replies = meter.create_counter(
             "clustaar.replies", "{reply}", "Replies that were sent."
         )
@@ -108,6 +120,23 @@ class OpenTelemetry(Observer):
 
         super().init_app(webhook)
         webhook.around(traced)
+        webhook._tracing = self
+
+    def inject(self) -> dict[str, str]:
+        """Return the context of the current trace, for a job."""
+        carrier: dict[str, str] = {}
+        propagate.inject(carrier)
+        return carrier
+
+    def performing(self, job: Job) -> AbstractContextManager[Any]:
+        """Return a span for a job, below the span in which it was made."""
+        context = propagate.extract(job.trace)
+        span = self._tracer.start_span(f"perform {job.task}", context)
+        if not span.is_recording():
+            return NOTHING
+        span.set_attribute("code.function.name", job.task)
+        span.set_attribute("clustaar.webhook", job.webhook)
+        return self._inside(span)
 
     @contextmanager
     def _inside(self, span: Span) -> Iterator[None]:
@@ -148,6 +177,17 @@ class OpenTelemetry(Observer):
     def late(self, webhook: str, handler: str, reason: str) -> None:
         labels = {"webhook": webhook, "handler": handler, "reason": reason}
         self._late.add(1, labels)
+
+    def submitted(self, webhook: str, task: str) -> None:
+        self._submissions.add(1, {"webhook": webhook, "task": task})
+
+    def performed(
+        self, webhook: str, task: str, seconds: float, exception: str | None
+    ) -> None:
+        self._jobs.record(seconds, {"webhook": webhook, "task": task})
+        if exception is not None:
+            labels = {"webhook": webhook, "task": task, "exception": exception}
+            self._job_failures.add(1, labels)
 
     def replied(self, webhook: str) -> None:
         self._replies.add(1, {"webhook": webhook})

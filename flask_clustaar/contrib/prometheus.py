@@ -75,6 +75,25 @@ class PrometheusMetrics(Observer):
             ["webhook", "handler", "reason"],
             registry=registry,
         )
+        self._submissions = Counter(
+            "clustaar_jobs_submitted",
+            "Jobs of tasks that the engine for background work took.",
+            ["webhook", "task"],
+            registry=registry,
+        )
+        self._jobs = Histogram(
+            "clustaar_job_duration_seconds",
+            "Time that jobs of tasks took.",
+            ["webhook", "task"],
+            registry=registry,
+            buckets=buckets,
+        )
+        self._job_failures = Counter(
+            "clustaar_job_failures",
+            "Jobs of tasks that raised an exception.",
+            ["webhook", "task", "exception"],
+            registry=registry,
+        )
         self._replies = Counter(
             "clustaar_replies",
             "Replies that were sent.",
@@ -112,6 +131,16 @@ class PrometheusMetrics(Observer):
 
     def late(self, webhook: str, handler: str, reason: str) -> None:
         self._late.labels(webhook, handler, reason).inc()
+
+    def submitted(self, webhook: str, task: str) -> None:
+        self._submissions.labels(webhook, task).inc()
+
+    def performed(
+        self, webhook: str, task: str, seconds: float, exception: str | None
+    ) -> None:
+        self._jobs.labels(webhook, task).observe(seconds)
+        if exception is not None:
+            self._job_failures.labels(webhook, task, exception).inc()
 
     def replied(self, webhook: str) -> None:
         self._replies.labels(webhook).inc()
