@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo run test lint format typing docs check-docs pictures bench build mutation clean \
-	test-min test-dev test-all test-wheel attack-short frozen neighbours attack apart/neighbours suite check
+	test-min test-dev test-all test-wheel attack-short frozen neighbours engines attack apart/neighbours apart/engines suite check
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -63,6 +63,12 @@ neighbours:  ## Test the webhook beside other extensions
 
 apart/neighbours: $(VENV)/installed/neighbours
 	@$(DEV) -m pytest tests/apart/neighbours.py $(ARGS)
+
+engines:  ## Test background work with Celery, RQ and others, and deadlines on servers that stop
+	@$(MAKE) apart/engines VENV=.venv-engines
+
+apart/engines: $(VENV)/installed/engines
+	@$(DEV) -m pytest tests/apart/engines.py tests/apart/stopping.py $(ARGS)
 
 attack:  ## Attack bots on many servers, and print the figures of docs/run/security.rst: 20 minutes
 	@$(MAKE) apart/attack VENV=.venv-attack

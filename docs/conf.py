@@ -110,6 +110,7 @@ nitpick_ignore_regex = [
     ),
     ("py:.*", r"(.*\.Annotated|Key|CustomerSatisfactionChoice)"),
     ("py:.*", r"flask_clustaar\.(replaying|schemas\.schema)\..*"),
+    ("py:.*", r"(flask_clustaar\.(background|extension)\.)?(_P|_T|Home|dict\[str)"),
     # Type variables, and what only the package itself uses of its routing.
     (
         "py:.*",

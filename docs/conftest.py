@@ -390,6 +390,8 @@ COMMANDS: dict[str, Callable[[Page, list[str], str], str | None]] = {
     "curl": not_here,
     "nginx": not_here,
     "pyinstaller": not_here,
+    "celery": not_here,
+    "rq": not_here,
 }
 
 

@@ -118,6 +118,12 @@ STATIONS = [
         ("invalid_reply",),
     ),
     Station(
+        "self.jobs.submit",
+        "background.Jobs.submit",
+        "What is to be done in the background",
+        ("background_unavailable",),
+    ),
+    Station(
         "store.complete",
         "replay.ReplayStore.complete",
         "Recorded, for the same delivery again",

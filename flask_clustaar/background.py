@@ -31,8 +31,8 @@ from .routing import name_of
 from .schemas import schema_for
 from .wire import JSON
 
-P = ParamSpec("P")
-T = TypeVar("T")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 #: The version of the format of jobs.
 VERSION: Final = 1
@@ -111,25 +111,27 @@ class Tracing(Protocol):
     def performing(self, job: Job) -> AbstractContextManager[Any]: ...
 
 
-class Task(Generic[P, T]):
+class Task(Generic[_P, _T]):
     """A function that can be called in the background.
 
     It is made by ``@webhook.task``, and can still be called as the function.
     """
 
-    def __init__(self, home: Home, function: Callable[Concatenate[Any, P], T]) -> None:
+    def __init__(
+        self, home: Home, function: Callable[Concatenate[Any, _P], _T]
+    ) -> None:
         _check_task(function)
         self._home = home
         #: The function.
-        self.function: Callable[Concatenate[Any, P], T] = function
+        self.function: Callable[Concatenate[Any, _P], _T] = function
         #: The name with its module, such as ``bot.tell_crm``.
         self.name: str = f"{function.__module__}.{name_of(function)}"
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
 
     def __call__(
-        self, notification: Notification | None, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+        self, notification: Notification | None, *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
         return self.function(notification, *args, **kwargs)
 
     def __repr__(self) -> str:
@@ -139,8 +141,8 @@ class Task(Generic[P, T]):
         self,
         notification: Notification | None,
         /,
-        *args: P.args,
-        **arguments: P.kwargs,
+        *args: _P.args,
+        **arguments: _P.kwargs,
     ) -> None:
         """Call the function in the background.
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Generic, Literal, TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 #: The reason for a missing result: the time was up, or all threads were busy.
 Reason = Literal["timeout", "busy"]
@@ -37,7 +37,7 @@ def shortest(*deadlines: float | None) -> float | None:
     return min((each for each in deadlines if each is not None), default=None)
 
 
-class InThread(Generic[T]):
+class InThread(Generic[_T]):
     """A call of a function in a thread.
 
     :param function: the function.
@@ -47,7 +47,7 @@ class InThread(Generic[T]):
 
     def __init__(
         self,
-        function: Callable[[], T],
+        function: Callable[[], _T],
         ended_late: Callable[[float, BaseException | None], object],
     ) -> None:
         self._function = function
@@ -62,7 +62,7 @@ class InThread(Generic[T]):
         self._has_ended = threading.Lock()
         self._has_ended.acquire()
 
-    def result(self, threads: Threads, until: float) -> T:
+    def result(self, threads: Threads, until: float) -> _T:
         """Return the result of the function, or raise its exception.
 
         :param threads: the threads that run it.
@@ -84,7 +84,7 @@ class InThread(Generic[T]):
                 raise TimeIsUp("timeout")
             wait()
         if self._error is None:
-            result: T = self._value
+            result: _T = self._value
             return result
         if isinstance(self._error, TimeIsUp):
             raise TimeIsUp("timeout")

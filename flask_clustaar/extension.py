@@ -44,8 +44,8 @@ from .settings import (
     describe_unread_variables,
 )
 
-P = ParamSpec("P")
-T = TypeVar("T")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 #: The headers of a trace context (W3C), which jobs carry on.
 TRACE_HEADERS = ("traceparent", "tracestate")
@@ -165,7 +165,7 @@ class ClustaarWebhook(Router):
 
     # -- background work ---------------------------------------------------------------
 
-    def task(self, function: Callable[Concatenate[Any, P], T]) -> Task[P, T]:
+    def task(self, function: Callable[Concatenate[Any, _P], _T]) -> Task[_P, _T]:
         """Make a function a task, which can be called in the background::
 
             @webhook.task

@@ -685,8 +685,9 @@ async def _await(awaitable: Any, until: float | None) -> Any:
         return await awaitable
     import asyncio
 
+    limit = asyncio.timeout(until - time.perf_counter())
     try:
-        async with asyncio.timeout(until - time.perf_counter()) as limit:
+        async with limit:
             return await awaitable
     except TimeoutError:
         if limit.expired():
