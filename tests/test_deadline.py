@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -656,6 +656,15 @@ def test_what_is_around_a_handler_is_in_its_thread(bots: Make) -> None:
     assert events[-1] == "slow>"
 
 
+def drain(ended: queue.Queue[dict[str, Any]]) -> int:
+    """Return how many handlers have ended, and forget them."""
+    number = 0
+    with suppress(queue.Empty):
+        while ended.get_nowait():
+            number += 1
+    return number
+
+
 def test_sessions_of_sqlalchemy_are_closed(bots: Make, tmp_path: Path) -> None:
     """A hundred handlers that are late leave no connection checked out."""
     bot = bots(deadline_threads=100)
@@ -671,9 +680,12 @@ def test_sessions_of_sqlalchemy_are_closed(bots: Make, tmp_path: Path) -> None:
         bot.go.wait()
 
     bot.webhook.late(late)
-    with ThreadPoolExecutor(25) as users:
-        replies = [*users.map(bot.say, ["hi"] * 100)]
-    assert [*map(texts, replies)] == [["One moment."]] * 100
+    missing = 100
+    while missing:  # On a busy machine the time of some is up before they begin.
+        with ThreadPoolExecutor(10) as users:
+            replies = [*users.map(bot.say, ["hi"] * missing)]
+        assert [*map(texts, replies)] == [["One moment."]] * missing
+        missing = drain(bot.ended)
     for _ in range(100):
         assert asked.acquire(timeout=20)
     with bot.app.app_context():
