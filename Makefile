@@ -1,5 +1,5 @@
-# Everything there is to do here. Each target sets up what it needs: .venv is made with
-# the first Python 3.11+ that is found, and what is installed is installed once.
+# All tasks of the project. Each target installs what it needs, once. .venv is created
+# with the first Python 3.11+ that is found.
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -15,19 +15,19 @@ CONSTRAINTS :=
 ARGS :=
 # For `make test-dev`.
 PALLETS := flask werkzeug
-# How many processes run the tests.
+# The number of processes that run the tests.
 WORKERS := auto
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/installed/examples  ## Start the shop bot, ask it something, show what it answers
+demo: $(VENV)/installed/examples  ## Start the shop bot, send it a notification, and show the reply
 	@$(PY) scripts/demo.py
 
-run: $(VENV)/installed/examples  ## Start the shop bot and leave it running, with a line of curl to ask it
+run: $(VENV)/installed/examples  ## Start the shop bot, keep it running, and print a curl command for it
 	@$(PY) scripts/demo.py --stay
 
-test: $(VENV)/installed/test  ## Run the suite in parallel, with coverage; or a part: ARGS="-k signature"
+test: $(VENV)/installed/test  ## Run the tests in parallel, with coverage; or some: ARGS="-k signature"
 ifdef ARGS
 	@$(DEV) -m pytest $(ARGS)
 else
@@ -40,25 +40,25 @@ else
 		|| { cat $(VENV)/coverage.log; exit 1; }
 endif
 
-test-min:  ## Run the suite with the lowest supported versions of the dependencies
+test-min:  ## Run the tests with the lowest supported versions of the dependencies
 	@$(MAKE) suite VENV=.venv-min CONSTRAINTS=requirements/lowest.txt PYTHON=python3.11
 
-test-dev:  ## Run the suite on the development versions of Flask and Werkzeug
+test-dev:  ## Run the tests with the development versions of Flask and Werkzeug
 	@$(MAKE) suite VENV=.venv-dev UPSTREAM="$(PALLETS:%=https://github.com/pallets/%/archive/main.zip)"
 
-test-all:  ## Run the suite on each CPython from 3.11 on that this machine has
+test-all:  ## Run the tests on each installed CPython from 3.11
 	@scripts/pythons | { status=0; while read -r python; do \
 		version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 		$(MAKE) suite VENV=.venv-$$version PYTHON="$$python" </dev/null || status=1; \
 	done; exit $$status; }
 
-test-wheel: build  ## Run the suite against the built wheel, outside of the checkout
+test-wheel: build  ## Run the tests with the built wheel, outside of the checkout
 	@scripts/test-wheel $(ARGS)
 
-frozen: $(VENV)/installed/frozen  ## Freeze a bot with PyInstaller, and talk with it
+frozen: $(VENV)/installed/frozen  ## Freeze a bot with PyInstaller, and test it
 	@$(DEV) -m pytest tests/apart/frozen.py $(ARGS)
 
-neighbours:  ## Test the webhook beside other extensions
+neighbours:  ## Test the webhook together with other extensions
 	@$(MAKE) apart/neighbours VENV=.venv-neighbours
 
 apart/neighbours: $(VENV)/installed/neighbours
@@ -70,17 +70,17 @@ engines:  ## Test background work with Celery, RQ and others, and deadlines on s
 apart/engines: $(VENV)/installed/engines
 	@$(DEV) -m pytest tests/apart/engines.py tests/apart/stopping.py $(ARGS)
 
-attack:  ## Attack bots on many servers, and print the figures of docs/run/security.rst: 20 minutes
+attack:  ## Attack bots on many servers, and print the figures of docs/run/security.rst (20 minutes)
 	@$(MAKE) apart/attack VENV=.venv-attack
 
-attack-short:  ## Attack them for some minutes: all but the browser and the soak test
+attack-short:  ## Run a part of the attacks: without browser and soak test (some minutes)
 	@$(MAKE) attack ARGS="odd forged kills redis"
 
 # ARGS="kills soak" runs some of them.
 apart/attack: $(VENV)/installed/attack
 	@PYTHONPATH=tests:tests/apart $(PY) -m attack $(ARGS)
 
-# In random order: pytest prints the seed, and `ARGS="--randomly-seed=N"` repeats it.
+# In random order. pytest prints the seed; `ARGS="--randomly-seed=N"` repeats the order.
 suite: $(VENV)/installed/test
 	@$(PY) -VV
 	@$(DEV) -m pytest $(PARALLEL) $(ARGS)
@@ -107,13 +107,13 @@ docs: $(VENV)/installed/docs  ## Build the documentation: docs/_build/html
 	@$(PY) -m sphinx -nWq --keep-going docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
-check-docs: docs  ## Check each page, link and search of the documentation, in chromium
+check-docs: docs  ## Check the pages, links and search of the documentation, with Chromium
 	@$(PY) docs/check.py
 
-pictures: $(VENV)/installed/test  ## Draw the pictures of the documentation, in chromium
+pictures: $(VENV)/installed/test  ## Create the pictures of the documentation, with Chromium
 	@PYTHONPATH=docs $(PY) scripts/pictures.py
 
-bench: $(VENV)/installed/bench  ## Measure the speed, next to a hand-written view and other libraries
+bench: $(VENV)/installed/bench  ## Measure the speed, compared with a plain view and other libraries
 	@$(PY) -m benchmarks $(ARGS)
 
 build: $(VENV)/installed/build  ## Build sdist and wheel, and check them: dist/
@@ -122,36 +122,36 @@ build: $(VENV)/installed/build  ## Build sdist and wheel, and check them: dist/
 	@$(PY) -m check_wheel_contents dist
 	@$(PY) -m twine check --strict dist/*
 
-mutation: $(VENV)/installed/mutation  ## Break the code on purpose, and see if the suite notices
+mutation: $(VENV)/installed/mutation  ## Run mutation tests: break the code, and check that the tests fail
 	@$(PY) -m mutmut run >$(VENV)/mutation.log 2>&1 || { tail -c 2000 $(VENV)/mutation.log; exit 1; }
 	@$(PY) -m mutmut results
 
-check:  ## Do all that continuous integration does
+check:  ## Run all checks of continuous integration
 	@.ci/run
 
-clean:  ## Remove all that was made here
+clean:  ## Remove all generated files
 	@rm -rf .venv .venv-* build dist *.egg-info docs/_build mutants .coverage* \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-# Development mode, for the workers of xdist as well; without its checks of memory,
-# which take long and are about extensions written in C. Modules are compiled once, and
+# Development mode, also for the workers of xdist. Without its memory checks, which are
+# slow and only test extensions written in C. Modules are compiled once, and
 # not by each process that a test starts.
 DEV = PYTHONDEVMODE=1 PYTHONMALLOC=pymalloc PYTHONDONTWRITEBYTECODE= $(PY)
-# A worker that has nothing left takes tests from another one. Before, it has the tests
-# of whole modules, which share their servers.
+# Workers run the tests of whole modules, which share servers. An idle worker takes
+# tests from another one.
 PARALLEL = --numprocesses $(WORKERS) --dist worksteal
 
-# Playwright switches between greenlets. To follow them makes coverage slow, so only the
-# tests that need it are run like this.
+# Playwright uses greenlets. Measuring their coverage is slow, so it is enabled only for
+# the tests that need it.
 IN_A_BROWSER = tests/test_inspector_page.py
 
-# Without Chromium the tests of the inspector's page are skipped, and not covered.
+# Without Chromium, the tests of the inspector's page are skipped and not covered.
 UNCOVERED = $(if $(shell command -v chromium),,--omit 'tests/*inspect*.py')
 
-# -- what is installed ---------------------------------------------------------------
+# -- installation --------------------------------------------------------------------
 
-# A virtual environment whose Python has gone is made anew, with all that was in it.
+# If the Python of a virtual environment was removed, the environment is created again.
 GONE := $(shell test -x $(PY) || rm -rf $(VENV)/installed)
 
 PIP = $(PY) -m pip install --quiet --disable-pip-version-check
@@ -163,9 +163,9 @@ $(PY):
 	echo "Making $(VENV) with $$("$$python" -V)"; \
 	"$$python" -m venv --clear $(VENV)
 
-# The package itself, editable, with all of its extras and one of the dependency groups.
+# The package itself, editable, with all extras and one dependency group.
 $(VENV)/installed/%: setup.py pyproject.toml flask_clustaar/_version.py $(CONSTRAINTS) | $(PY)
-	@echo "Installing what '$*' needs"
+	@echo "Installing the dependencies of '$*'"
 	@$(PIP) 'pip>=25.1'
 	@$(PIP) $(CONSTRAINTS:%=--constraint %) $(UPSTREAM) --editable '.[$(EXTRAS)]' --group $*
 	@mkdir -p $(@D)

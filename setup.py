@@ -10,13 +10,13 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 URL = "https://github.com/flask-clustaar/flask-clustaar"
 
-# Read, not imported: the package's dependencies are not there when it is built.
+# Read and not imported, because the dependencies are not installed during a build.
 VERSION = re.search(
     r'^__version__ = "(.+)"$', (HERE / "flask_clustaar/_version.py").read_text(), re.M
 )
 assert VERSION is not None
 
-# PyPI shows the README, and finds its pictures on GitHub.
+# PyPI shows the README, with pictures from GitHub.
 README = re.sub(
     r"^(\.\. image:: )(?!http)",
     rf"\1{URL}/raw/main/",
@@ -24,8 +24,8 @@ README = re.sub(
     flags=re.M,
 )
 
-# Lowest versions only: an upper bound here would hold back whole applications.
-# requirements/lowest.txt has the same versions, and `make test-min` tests them.
+# Lower bounds only, because an upper bound restricts whole applications.
+# requirements/lowest.txt lists the same versions, and `make test-min` tests them.
 INSTALL_REQUIRES = [
     "Flask>=3.0",
     "blinker>=1.8.1",
@@ -35,7 +35,7 @@ INSTALL_REQUIRES = [
     "msgspec>=0.19",
 ]
 
-# For those who work on the package there are groups in pyproject.toml.
+# The dependency groups for development are in pyproject.toml.
 EXTRAS = {
     "async": ["asgiref>=3.6"],
     "jmespath": ["jmespath>=1.0"],

@@ -1,7 +1,7 @@
-"""Start the shop bot, ask it something as the platform would, and check the answer.
+"""Start the shop bot, send it a notification like the platform, and check the reply.
 
-``make demo`` runs this. With ``--stay``, as ``make run`` has it, the bot goes on
-running, and the line to ask it with is printed instead.
+``make demo`` runs this script. With ``--stay``, as in ``make run``, the bot keeps
+running, and a command that sends a notification is printed instead.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHOP = Path(__file__).resolve().parent.parent / "examples" / "shop"
 NOTIFICATION = SHOP / "notification.json"
 REPLY = SHOP / "reply.json"
 
-# Of this demonstration alone; a bot's own are in the settings of its webhook.
+# Only for this demonstration. Your bot's values are in its webhook settings.
 PRIVATE_KEY = "demo-key"
 USERNAME = "demo"
 PASSWORD = "open:sesame"
@@ -39,7 +39,7 @@ FLASK = [sys.executable, "-m", "flask"]
 
 
 def main(arguments: list[str]) -> int:
-    """Run the demonstration; return 0 if the bot answered as it should."""
+    """Run the demonstration; return 0 if the reply is as expected."""
     staying = "--stay" in arguments
     with tempfile.TemporaryDirectory() as directory:
         log = None if staying else Path(directory, "log")
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
 
 def ask(url: str) -> int:
-    """Send the documented notification, show what comes back, and check it."""
+    """Send the documented notification, and show and check the reply."""
     body = NOTIFICATION.read_bytes()
     headers = signed_headers(body)
     show(f"POST {url} HTTP/1.1", headers, body.decode())
@@ -64,19 +64,19 @@ def ask(url: str) -> int:
     phrase = http.client.responses.get(status, "")
     show(f"HTTP/1.1 {status} {phrase}", {"Content-Type": kind}, pretty(reply))
     if status == 200 and reply == json.loads(REPLY.read_text()):
-        print("The bot answered as it should. What a person sees of it:\n")
+        print("The reply is as expected. The user sees:\n")
         print("\n".join(f"  {line.text}".rstrip() for line in render_reply(reply)))
         return 0
-    print(f"This is not the right reply, which is in {REPLY}.")
+    print(f"The reply differs from the expected one in {REPLY}.")
     return 1
 
 
 def stay(server: Server) -> int:
-    """Say how to ask the bot something, until Ctrl+C."""
+    """Print commands that send a notification, and wait for Ctrl+C."""
     print(
         f"\nThe shop bot listens on {server.url}. Ctrl+C stops it.\n"
-        f"Ask it something, from another terminal:\n\n{curl(server.url)}\n\n"
-        f"or, as a conversation:\n\n{send(server.url)}\n",
+        f"Send a notification from another terminal:\n\n{curl(server.url)}\n\n"
+        f"Or show the reply as a conversation:\n\n{send(server.url)}\n",
         flush=True,
     )
     with contextlib.suppress(KeyboardInterrupt):
@@ -85,9 +85,9 @@ def stay(server: Server) -> int:
 
 
 def curl(url: str) -> str:
-    """Return a line for the shell that signs the notification and sends it.
+    """Return a shell command that signs and sends the notification.
 
-    A signature is good for ten seconds, so the line makes one whenever it is run.
+    A signature is valid for ten seconds, so the command creates a new one at each run.
     """
     file = shlex.quote(str(NOTIFICATION))
     return (
@@ -101,17 +101,17 @@ def curl(url: str) -> str:
 
 
 def send(url: str) -> str:
-    """Return a line for the shell that does the same with the package's own tool."""
+    """Return a shell command that does the same with ``flask clustaar send``."""
     arguments = ["--key", PRIVATE_KEY, "--username", USERNAME, "--password", PASSWORD]
     command = [*FLASK, "clustaar", "send", "--text", "hello", *arguments, "--url", url]
     return shlex.join(command)
 
 
-# -- a bot as people run it, also for the tests --------------------------------------
+# -- running a bot, also for the tests -----------------------------------------------
 
 
 class Server(NamedTuple):
-    """A running ``flask run``, and where its webhook is."""
+    """A running ``flask run``, and the URL of its webhook."""
 
     process: subprocess.Popen[bytes]
     url: str
@@ -127,10 +127,10 @@ def serve(
 ) -> Iterator[Server]:
     """Run an application on a free port of the loopback.
 
-    :param app: what follows ``flask --app``.
-    :param directory: where to run it.
+    :param app: the value of ``flask --app``.
+    :param directory: the working directory.
     :param settings: its environment variables.
-    :param log: a file for what the server prints; None for the terminal.
+    :param log: a file for the output of the server; None for the terminal.
     """
     with contextlib.ExitStack() as stack:
         output = None if log is None else stack.enter_context(log.open("wb"))
@@ -159,20 +159,20 @@ def run_flask(
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for an application: no settings but these."""
+    """Return the environment for an application, with only these settings."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("FLASK_")}
     return {**inherited, "FLASK_SKIP_DOTENV": "1", **settings}
 
 
 def free_port() -> int:
-    """Return a port of the loopback on which nothing listens."""
+    """Return a free port of the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
 
 
 def is_open(port: int, process: subprocess.Popen[bytes]) -> bool:
-    """Wait until the server listens; tell if it does."""
+    """Wait for the server; return whether it listens."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError):
@@ -194,7 +194,7 @@ def signed_headers(
     username: str = USERNAME,
     password: str = PASSWORD,
 ) -> dict[str, str]:
-    """Return the headers of a notification, as the platform sends them."""
+    """Return the headers of a notification, signed as by the platform."""
     date = formatdate(usegmt=True)
     return {
         "Content-Type": "application/json",
@@ -205,7 +205,7 @@ def signed_headers(
 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
-    """Send a notification; return the status, the type and the body of the answer."""
+    """Send a notification; return status, content type and body of the answer."""
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.netloc, timeout=30)
     with contextlib.closing(connection):
@@ -215,13 +215,13 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, byte
 
 
 def show(first_line: str, headers: dict[str, str], body: str) -> None:
-    """Print a message of HTTP."""
+    """Print an HTTP message."""
     lines = [first_line, *(f"{name}: {value}" for name, value in headers.items())]
     print("\n".join([*lines, "", body.strip(), ""]), flush=True)
 
 
 def pretty(value: Any, indent: int = 0) -> str:
-    """Return JSON for people: what fits on a line stays on it."""
+    """Format JSON for reading: values that fit are on one line."""
     flat = json.dumps(value)
     if len(flat) + indent <= 88 or not isinstance(value, dict | list):
         return flat
@@ -237,6 +237,6 @@ def pretty(value: Any, indent: int = 0) -> str:
 
 
 if __name__ == "__main__":
-    # So that the server is also stopped when this is.
+    # Stop the server also when this script is terminated.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -1,8 +1,8 @@
-"""Draw all pictures of the documentation: ``make pictures``.
+"""Create all pictures of the documentation: ``make pictures``.
 
-The diagrams are drawn from the code, and the terminal from a run of the tutorial's bot.
-The inspector and the webchat are the shop of the examples, in Debian's chromium.
-Nothing is loaded from the network: the pictures of the products are drawn here.
+Diagrams are generated from the code, and the terminal from a run of the tutorial's bot.
+The inspector and the webchat show the shop of the examples, in Chromium. Nothing is
+loaded from the network; the pictures of products are drawn here.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ DRAWN = """<svg xmlns="http://www.w3.org/2000/svg" width="576" height="240">
 
 
 def main() -> None:
-    """Draw all pictures."""
+    """Create all pictures."""
     for name, draw_it in [*diagrams.PICTURES.items(), ("chat.svg", terminal.chat)]:
         (PICTURES / name).write_text(draw_it(), encoding="utf-8")
         print(f"docs/_static/{name}")
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def shoot() -> None:
-    """Take the pictures of the inspector and of the webchat."""
+    """Take screenshots of the inspector and the webchat."""
     with inspecting() as address, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         for take in OPTIONS:
@@ -75,7 +75,7 @@ def shoot() -> None:
 
 
 def draw(route: Any) -> None:
-    """Answer a request for a picture of the shop."""
+    """Answer a request for a picture of a product."""
     route.fulfill(content_type="image/svg+xml", body=DRAWN)
 
 
@@ -89,7 +89,7 @@ def say(page: Any, text: str, how: str = "fresh") -> None:
 
 
 def inspector_conversation(page: Any) -> None:
-    """A conversation, and why the bot answered so."""
+    """A conversation, and the details of a request."""
     say(page, "hello")
     page.get_by_role("button", name="Shoes").click()
     expect(page.get_by_role("heading", name="Red shoes")).to_be_visible()
@@ -123,14 +123,14 @@ def inspector_phone(page: Any) -> None:
 
 
 def webchat_cards(page: Any) -> Any:
-    """A carousel, as the webchat draws it."""
+    """A carousel, as in the webchat."""
     say(page, "hello")
     expect(page.get_by_role("button", name="Shoes")).to_be_visible()
     return page.locator("#stage .cards")
 
 
 def webchat_quick_replies(page: Any) -> Any:
-    """Quick replies below their message."""
+    """A message with quick replies."""
     say(page, "hello")
     expect(page.get_by_role("button", name="Shoes")).to_be_visible()
     block = page.locator("#stage .chips").locator("..")
@@ -156,7 +156,7 @@ OPTIONS: dict[Any, dict[str, Any]] = {
 
 @contextlib.contextmanager
 def inspecting() -> Iterator[str]:
-    """Inspect the shop; yield the address of the page."""
+    """Inspect the shop; yield the URL of the page."""
     with tempfile.TemporaryDirectory() as directory:
         environment = os.environ | {
             "FLASK_SQLALCHEMY_DATABASE_URI": f"sqlite:///{directory}/shop.db",
@@ -180,7 +180,7 @@ def inspecting() -> Iterator[str]:
 
 
 def address_in(log: Path, process: subprocess.Popen[bytes]) -> str:
-    """Return the address of the page as soon as it is printed."""
+    """Wait for the URL of the page in the log, and return it."""
     while process.poll() is None:
         found = re.search(r"^Inspector: +(\S+)$", log.read_text(), re.M)
         if found:

@@ -25,7 +25,7 @@ def test_demo() -> None:
     assert "X-Hub-Signature: sha1=" in request
     assert demo.NOTIFICATION.read_text().strip() in request
     assert demo.REPLY.read_text().strip() in answer
-    assert "The bot answered as it should." in answer
+    assert "The reply is as expected." in answer
 
 
 @dataclass
@@ -64,13 +64,13 @@ def test_demo_that_goes_wrong(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """A reply that is not the right one fails."""
+    """An unexpected reply fails."""
     monkeypatch.setattr(demo, "REPLY", tmp_path / "reply.json")
     demo.REPLY.write_text('{"actions": []}')
     url = staying.line("listens on").split()[5].rstrip(".")
 
     assert 1 == demo.ask(url)
-    assert "This is not the right reply" in capfd.readouterr().out
+    assert "The reply differs from the expected one" in capfd.readouterr().out
 
 
 needs_curl = pytest.mark.skipif(
