@@ -336,10 +336,11 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
         installation._begin()
         if (csrf := installation.app.extensions.get("csrf")) is not None:
             csrf.exempt(webhook.blueprint)
-        values["exchange"] = exchange = Exchange(installation, request.environ)
+        this_request = current._get_current_object()
+        values["exchange"] = exchange = Exchange(installation, this_request.environ)
         if installation._recorder is not None:
             after_this_request(partial(installation._recorder.finish, exchange))
-        current.stream = exchange.read()
+        this_request.stream = exchange.read()
 
     def authenticate() -> Response | None:
         exchange: Exchange = current.view_args["exchange"]

@@ -167,7 +167,8 @@ class Exchange:
         )
 
     def _header(self, key: str) -> list[str]:
-        return [self.environ[key]] if key in self.environ else []
+        value = self.environ.get(key)
+        return [] if value is None else [value]
 
     # -- the delivery ------------------------------------------------------------------
 

@@ -216,9 +216,8 @@ _read_once: Final = functools.lru_cache(maxsize=64)(read_date)
 # Names and not functions, so that a build without SHA-1 fails only when SHA-1 is used.
 _HMAC: Final = {algorithm: HMACAlgorithm(algorithm) for algorithm in ALGORITHMS}
 
-_SIGNATURE: Final = re.compile(
-    "([a-z0-9-]{1,16})=([0-9a-f]+)", re.ASCII | re.IGNORECASE
-)
+# Letters in both cases: re.IGNORECASE takes twice as long.
+_SIGNATURE: Final = re.compile("([A-Za-z0-9-]{1,16})=([0-9A-Fa-f]+)")
 
 
 def _read_signature(

@@ -200,21 +200,20 @@ class Lazy:
         self._loaders: dict[type[Model], Callable[[Any], Any]] = {}
 
     def __get__(self, instance: Model | None, model: Any = None) -> Any:
-        name = self._name
-        if instance is None or RECEIVED not in instance.__dict__:
+        state = instance.__dict__ if instance is not None else {}
+        received = state.get(RECEIVED)
+        if received is None:
             owner = model or type(instance)
             raise AttributeError(
-                f"'{owner.__name__}' has no attribute '{name}'",
-                name=name,
+                f"'{owner.__name__}' has no attribute '{self._name}'",
+                name=self._name,
                 obj=owner if instance is None else instance,
             )
-        kind = instance.__class__
-        load = self._loaders.get(kind)
+        load = self._loaders.get(model)
         if load is None:
-            load = self._loaders[kind] = Lazy.loader(kind, name)
-        state = instance.__dict__
+            load = self._loaders[model] = Lazy.loader(model, self._name)
         try:
-            value = state[name] = load(state[RECEIVED])
+            value = state[self._name] = load(received)
         except RecursionError as error:
             raise InvalidJSON("The body is nested too deeply.") from error
         return value

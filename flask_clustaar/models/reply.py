@@ -33,7 +33,8 @@ class StepReachedResponse(Model):
         interlocutor: Interlocutor | None = None,
         _received: Any = None,
     ) -> None:
-        self.__post_init__(_received)
+        if _received is not None:
+            self.__post_init__(_received)
         # Keep values of the wrong type; the error names them when the reply is sent.
         self.actions = list(actions) if isinstance(actions, tuple) else actions  # type: ignore[assignment]
         self.session = session

@@ -155,20 +155,19 @@ class String(Kind, name="string"):
 
     @classmethod
     def finish(cls, shape: Shape, *, clean: bool) -> Finish | None:
-        ask = super().finish(shape, clean=clean)
         clean_text = shape.clean
         if clean_text is None or not (clean or STRIPPED in shape.marks):
-            return ask
+            return super().finish(shape, clean=clean)
         if not clean:
             clean_text = str.strip
-        ask_all = _asking(list(shape.limits))
+        limits = [limit.accepts for limit in shape.limits]
+        questions = [limit.accepts for limit in _questions(shape)]
 
         def finish(value: str) -> str:
             cleaned = clean_text(value)
-            if cleaned is not value:
-                ask_all(cleaned)
-            elif ask is not None:
-                ask(cleaned)
+            for accepts in questions if cleaned is value else limits:
+                if not accepts(cleaned):
+                    raise Unsure
             return cleaned
 
         return finish

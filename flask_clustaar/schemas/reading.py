@@ -61,7 +61,7 @@ def read(model: type[Model], raw: bytes | msgspec.Raw, depth: int = 0) -> Model:
     struct = _RECEIVED.decoder(model).decode(raw)
     if has_many_brackets(raw, depth):
         parse(bytes(raw), above=depth)  # Raises if it is nested too deeply.
-    return _build(struct, Received(raw, view=struct, depth=depth))
+    return _build(struct, Received(raw, depth, struct))
 
 
 def _build(struct: Any, received: Received) -> Model:
@@ -82,7 +82,7 @@ def _build_value(
         model = cast("type[Model]", shape.model)
         return _load_envelope(model, value, holder, "")
     if shape.item is None:
-        return _build(value, Received(view=value, holder=holder, keys=keys))
+        return _build(value, Received(None, 0, value, holder, keys))
     return [
         _build_value(item, shape.item, holder, (*keys, index))
         for index, item in enumerate(value)
@@ -145,12 +145,17 @@ def part_of(envelope: Model, name: str) -> Received | None:
         return None
     value = _value(model, _row(model, name), received)
     if isinstance(value, msgspec.Raw):
-        return Received(value, depth=received.depth + 1)
+        return Received(value, received.depth + 1)
     return None if value is None else Received(json=value)
 
 
+_rows: dict[tuple[type[Model], str], Attribute] = {}
+
+
 def _row(model: type[Model], name: str) -> Attribute:
-    return attributes_of(model)[names_of(model).index(name)]
+    if (model, name) not in _rows:
+        _rows.update({(model, row.name): row for row in attributes_of(model)})
+    return _rows[model, name]
 
 
 def _value(model: type[Model], row: Attribute, received: Received) -> Any:
@@ -235,11 +240,11 @@ def _load_envelope(model: type[Model], value: Any, holder: Received, key: str) -
     depth = holder.depth + 1
     if value.__class__ is msgspec.Raw:
         if memoryview(value)[0] == ord("{"):
-            return lazy(model, Received(value, depth=depth))
+            return lazy(model, Received(value, depth))
     elif value.__class__ is dict:
         return lazy(model, Received(json=value, depth=depth))
     elif isinstance(value, msgspec.Struct):
-        part = Received(view=value, holder=holder, keys=(key,), depth=depth)
+        part = Received(None, depth, value, holder, (key,))
         return lazy(model, part)
     raise ValidationError("Not a valid object.")
 
@@ -264,6 +269,6 @@ def _read_value(shape: Shape, field: Kind, raw: msgspec.Raw, depth: int) -> Any:
             return read(cast("type[Model]", shape.model), raw, depth)
         except (msgspec.MsgspecError, Unsure, RecursionError):
             loaded = field.deserialize(parse(bytes(raw), above=depth))
-            loaded.__dict__[RECEIVED] = Received(raw, depth=depth)
+            loaded.__dict__[RECEIVED] = Received(raw, depth)
             return loaded
     return field.deserialize(parse(bytes(raw), above=depth))

@@ -23,11 +23,11 @@ class Received:
     Parts refer to the object that contains them; objects do not refer to their parts.
 
     :param raw: the bytes, which are valid JSON.
-    :param json: the JSON value.
+    :param depth: the nesting level in the notification.
     :param view: the msgspec struct of an envelope, with raw bytes for unused parts.
     :param holder: the object that contains this part.
     :param keys: the path from the holder to this part.
-    :param depth: the nesting level in the notification.
+    :param json: the JSON value.
     """
 
     __slots__ = ("raw", "view", "depth", "_json", "_holder", "_keys")
@@ -35,12 +35,12 @@ class Received:
     def __init__(
         self,
         raw: bytes | msgspec.Raw | None = None,
-        *,
-        json: Any = _MISSING,
+        depth: int = 0,
         view: Any = None,
         holder: Received | None = None,
         keys: tuple[str | int, ...] = (),
-        depth: int = 0,
+        *,
+        json: Any = _MISSING,
     ) -> None:
         self.raw: bytes | msgspec.Raw | None = raw
         self.view: Any = view

@@ -104,7 +104,7 @@ class Structs:
         finish = None if self._received else _finisher(rows, model, self._clean)
         fields = [self._field(row) for row in rows]
         if self._source == "models" and model is not None:
-            fields.append((_mark(model, rows), msgspec.UnsetType))
+            fields += _marks(model, rows)
         return msgspec.defstruct(
             name,
             fields,
@@ -139,33 +139,31 @@ class _Never(msgspec.Struct, tag="\0"):
     """The second member of a union with only one model."""
 
 
-def _mark(model: type[Model], rows: Sequence[Attribute]) -> str:
+def _marks(model: type[Model], rows: Sequence[Attribute]) -> list[Any]:
     """Mark a model for msgspec, which accepts every object with the right attributes.
 
-    The mark is an additional attribute, which msgspec does not encode. An object has it
-    if it is of the model, was not received, has exactly the model's attributes, and
-    contains no sets instead of lists.
+    The marks are two additional attributes, which msgspec does not encode. An object
+    has them if it is of the model, was not received, has as many attributes as the
+    model, and contains no sets instead of lists.
 
-    :return: the name of that attribute.
+    :return: the fields of a struct that takes only marked objects.
     """
     count, unset = len(rows), msgspec.UNSET
-    lists = [row.name for row in rows if row.shape.kind == "list"]
+    # Models cannot be in a set.
+    lists = [r.name for r in rows if r.shape.item and r.shape.item.kind != "model"]
 
     def mark(self: Model) -> msgspec.UnsetType | None:
-        state = self.__dict__
-        if len(state) != count or RECEIVED in state:
-            return None
+        return unset if len(self.__dict__) == count else None
+
+    def mark_without_sets(self: Model) -> msgspec.UnsetType | None:
         for name in lists:
-            if state.get(name).__class__ in _SETS:
+            if isinstance(getattr(self, name), (set, frozenset)):
                 return None
-        return unset
+        return mark(self)
 
     name = f"_is_{model.__name__}_{id(model)}"
-    setattr(model, name, property(mark))
-    return name
-
-
-_SETS: Final = (set, frozenset)
+    setattr(model, name, property(mark_without_sets if lists else mark))
+    return [(name, msgspec.UnsetType), (RECEIVED, None, None)]
 
 
 def _finisher(
@@ -183,6 +181,8 @@ def _finisher(
     ]
     blanks = [row.name for row in rows if row.none == "blank"]
     rule, complete = (model._rule, model._complete) if model else (None, None)
+    # What a model can be completed with.
+    absent = [row.name for row in rows if row.none == "omit"]
     if not (steps or blanks or rule or complete):
         return None
 
@@ -196,7 +196,7 @@ def _finisher(
         for name in blanks:
             if getattr(struct, name) is None:
                 setattr(struct, name, "")
-        if complete:
+        if complete and any(getattr(struct, name) is None for name in absent):
             _complete(struct, rows, complete)
         if rule and any(rule.check(msgspec.to_builtins(struct))):
             raise Unsure
@@ -207,9 +207,7 @@ def _finisher(
 def _complete(
     struct: Any, rows: Sequence[Attribute], complete: Callable[[JSON], None]
 ) -> None:
-    missing = [row for row in rows if getattr(struct, row.name) is None]
-    if missing:
-        wire = msgspec.to_builtins(struct)
-        complete(wire)
-        for row in missing:
-            setattr(struct, row.name, wire.get(row.key))
+    wire = msgspec.to_builtins(struct)
+    complete(wire)
+    for row in rows:
+        setattr(struct, row.name, wire.get(row.key))

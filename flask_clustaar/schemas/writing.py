@@ -107,7 +107,7 @@ def changed_attributes(model: Model) -> list[str]:
 
 
 def _is_as_loaded(value: Any, kind: type[Model], name: str, received: Received) -> bool:
-    if value.__class__ is str and received.view:
+    if received.view and (value is None or value.__class__ is str):
         if value is getattr(received.view, name):
             return True
     return same(value, loader_of(kind, name)(received))
@@ -147,7 +147,7 @@ def dumps(model: Model, slow: Slow) -> bytes:
         elif shape.item is None:
             wire[key] = _part(value, shape, slow)
         else:
-            wire[key] = _parts(value, shape.item, slow)
+            wire[key] = _parts(value, shape, shape.item, slow)
     return _encode(wire)
 
 
@@ -176,11 +176,14 @@ def _is_part(shape: Shape) -> bool:
     return holds_models(shape) and not shape.limits
 
 
-def _parts(values: Any, item: Shape, slow: Slow) -> Any:
+def _parts(values: Any, shape: Shape, item: Shape, slow: Slow) -> Any:
     """Return a list of objects, each as received, or written."""
     if values.__class__ is not list:
         raise Unsure
-    return [_part(value, item, slow) for value in values]
+    try:
+        return write(values, shape)  # All at once, if they are new and valid.
+    except UNCLEAR:
+        return [_part(value, item, slow) for value in values]
 
 
 def _part(value: Any, shape: Shape, slow: Slow) -> Any:
