@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any, cast
 
+import msgspec
 from blinker import Signal
 from flask import Flask, Response
 from flask.globals import app_ctx
@@ -649,6 +650,10 @@ class Exchange:
 
 def _parsed(body: bytes) -> Any:
     """Return a reply as a dict. What went back unchanged may have any number."""
+    try:
+        return msgspec.json.decode(body)
+    except ValueError:  # Lone surrogates, which Python reads.
+        pass
     try:
         return json.loads(body)
     except ValueError:  # An integer that Python does not read.

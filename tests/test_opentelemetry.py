@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -210,6 +212,42 @@ def test_nothing_is_recorded_without_an_sdk() -> None:
 
     assert ["Hello"] == client.say("hi").texts
     assert 500 == client.say("fail").status_code
+
+
+def test_an_sdk_that_is_configured_late() -> None:
+    """An SDK counts that is configured before the first request, as in a worker."""
+    program = """
+from flask import Flask
+from flask_clustaar import ClustaarWebhook, events
+from flask_clustaar.contrib.opentelemetry import OpenTelemetry
+from flask_clustaar.testing import ClustaarClient
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+app = Flask("bot")
+webhook = ClustaarWebhook(app, private_key="key")
+OpenTelemetry(webhook)
+webhook.on(events.CONVERSATION_STEP_REACHED, lambda notification: "Hello")
+
+exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+metrics.set_meter_provider(MeterProvider([reader]))
+
+client = ClustaarClient(app)
+assert ["Hello"] == client.say("hi").texts
+assert ["Hello"] == client.say("hi").texts
+assert 2 == len(exporter.get_finished_spans())
+names = reader.get_metrics_data().to_json()
+for name in ("clustaar.notifications", "clustaar.replies", "clustaar.handler.duration"):
+    assert name in names
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_no_personal_data(bot: Bot) -> None:

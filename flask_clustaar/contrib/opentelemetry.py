@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from opentelemetry import metrics, propagate, trace
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
 
+from .. import signals
 from .._version import __version__
 from ..describe import cut
+from ..routing.handlers import Around
 from .observer import Observer
 
 if TYPE_CHECKING:
@@ -32,7 +37,8 @@ class OpenTelemetry(Observer):
         OpenTelemetry(webhook)
 
     The span of a handler is a child of the request's span, and the parent of spans that
-    the handler creates. Without an SDK, nothing is recorded.
+    the handler creates. Without an SDK, nothing is recorded. It must be
+    configured before the first request.
 
     :param webhook: the first webhook; :meth:`init_app` adds more.
     :param tracer_provider: the provider for spans. Default: the global one.
@@ -50,8 +56,12 @@ class OpenTelemetry(Observer):
         record_exceptions: bool = False,
     ) -> None:
         self._record_exceptions = record_exceptions
+        self._tracer_provider = tracer_provider
         self._meter_provider = meter_provider
-        self._listens_further = False
+        #: Where the spans of a webhook's handlers will be among what is around them.
+        self._places: WeakKeyDictionary[ClustaarWebhook, int] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+        self._has_looked = False
         self._tracer = trace.get_tracer(
             SCOPE, __version__, tracer_provider=tracer_provider
         )
@@ -107,19 +117,9 @@ class OpenTelemetry(Observer):
 
         :raises ConfigurationError: if it is too late.
         """
-
-        def traced(
-            notification: Notification, handler: Handler
-        ) -> AbstractContextManager[Any]:
-            span = self._tracer.start_span(f"handle {handler.name}")
-            if not span.is_recording():
-                return NOTHING
-            span.set_attribute("code.function.name", handler.name)
-            span.set_attributes(_attributes(webhook.name, notification))
-            return self._inside(span)
-
+        webhook._check_open(self.init_app)
+        self._places.setdefault(webhook, len(webhook._arounds))
         super().init_app(webhook)
-        webhook.around(traced)
         webhook._tracing = self
 
     def inject(self) -> dict[str, str]:
@@ -136,6 +136,32 @@ class OpenTelemetry(Observer):
             return NOTHING
         span.set_attribute("code.function.name", job.task)
         span.set_attribute("clustaar.webhook", job.webhook)
+        return self._inside(span)
+
+    def _look_for_sdk(self) -> None:
+        """Start to record if there is an SDK. Without one, stop to listen."""
+        with self._lock:
+            if self._has_looked:
+                return
+            self._has_looked = True
+            has_traces = _is_sdk(self._tracer_provider or trace.get_tracer_provider())
+            if has_traces:
+                for webhook, place in self._places.items():
+                    around = Around(partial(self._traced, webhook.name), False)
+                    webhook._arounds.insert(place, around)
+            if _is_sdk(self._meter_provider or metrics.get_meter_provider()):
+                super()._listen_further()
+            elif not has_traces:
+                signals.notification_received.disconnect(self._notification_received)
+
+    def _traced(
+        self, webhook: str, notification: Notification, handler: Handler
+    ) -> AbstractContextManager[Any]:
+        span = self._tracer.start_span(f"handle {handler.name}")
+        if not span.is_recording():
+            return NOTHING
+        span.set_attribute("code.function.name", handler.name)
+        span.set_attributes(_attributes(webhook, notification))
         return self._inside(span)
 
     @contextmanager
@@ -159,9 +185,8 @@ class OpenTelemetry(Observer):
         """Connect further signals once there is an SDK, to save time without one."""
 
     def notified(self, webhook: str, topic: str, notification: Notification) -> None:
-        if not self._listens_further and self._records_metrics():
-            self._listens_further = True
-            super()._listen_further()
+        if not self._has_looked:
+            self._look_for_sdk()
         span = trace.get_current_span()
         if span.is_recording():
             span.set_attributes(_attributes(webhook, notification))
@@ -198,10 +223,13 @@ class OpenTelemetry(Observer):
     def rejected(self, webhook: str, code: str) -> None:
         self._rejections.add(1, {"webhook": webhook, "code": code})
 
-    def _records_metrics(self) -> bool:
-        """Return whether there is an SDK; it may be configured late, in a worker."""
-        provider = self._meter_provider or metrics.get_meter_provider()
-        return not type(provider).__module__.startswith(metrics.__name__)
+
+def _is_sdk(provider: object) -> bool:
+    """Tell if a provider records anything: those of the API do not."""
+    return not type(provider).__module__.startswith(_API)
+
+
+_API = (trace.__name__, metrics.__name__)
 
 
 def _attributes(webhook: str, notification: Notification) -> dict[str, Any]:

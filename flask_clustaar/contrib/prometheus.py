@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -106,6 +107,10 @@ class PrometheusMetrics(Observer):
             ["webhook"],
             registry=registry,
         )
+        # For each request: to look for labels takes longer than to count.
+        self._notifications_of = cache(self._notifications.labels)
+        self._durations_of = cache(self._durations.labels)
+        self._replies_of = cache(self._replies.labels)
         super().__init__(webhook)
 
     def view(self) -> tuple[bytes, int, dict[str, str]]:
@@ -121,10 +126,10 @@ class PrometheusMetrics(Observer):
         return generate_latest(registry), 200, headers
 
     def notified(self, webhook: str, topic: str, notification: Notification) -> None:
-        self._notifications.labels(webhook, topic).inc()
+        self._notifications_of(webhook, topic).inc()
 
     def handled(self, webhook: str, handler: str, seconds: float) -> None:
-        self._durations.labels(webhook, handler).observe(seconds)
+        self._durations_of(webhook, handler).observe(seconds)
 
     def failed(self, webhook: str, handler: str, exception: str) -> None:
         self._failures.labels(webhook, handler, exception).inc()
@@ -143,7 +148,7 @@ class PrometheusMetrics(Observer):
             self._job_failures.labels(webhook, task, exception).inc()
 
     def replied(self, webhook: str) -> None:
-        self._replies.labels(webhook).inc()
+        self._replies_of(webhook).inc()
 
     def repeated(self, webhook: str) -> None:
         self._repeats.labels(webhook).inc()
