@@ -671,29 +671,28 @@ def test_sessions_of_sqlalchemy_are_closed(bots: Make, tmp_path: Path) -> None:
     bot.app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path}/bot.db"
     bot.app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_size": 100}
     db = SQLAlchemy(bot.app)
-    asked = threading.Semaphore(0)
+    asked: list[int] = []
+    replies: list[Reply] = []
 
     @bot.webhook.on(TOPIC)
     def slow(notification: Notification) -> None:
         db.session.execute(sql("SELECT 1"))
-        asked.release()
+        asked.append(1)
         bot.go.wait()
 
     bot.webhook.late(late)
-    missing = 100
-    while missing:  # On a busy machine the time of some is up before they begin.
-        with ThreadPoolExecutor(10) as users:
-            replies = [*users.map(bot.say, ["hi"] * missing)]
-        assert [*map(texts, replies)] == [["One moment."]] * missing
-        missing = drain(bot.ended)
-    for _ in range(100):
-        assert asked.acquire(timeout=20)
+    with ThreadPoolExecutor(25) as users:
+        # On a busy machine some are late before they begin, and do not run.
+        while len(asked) < 100:
+            replies += users.map(bot.say, ["hi"] * (100 - len(asked)))
+            until(lambda: len(asked) + bot.ended.qsize() == len(replies))
+    assert [*map(texts, replies)] == [["One moment."]] * len(replies)
     with bot.app.app_context():
         pool: Any = db.engine.pool
     assert pool.checkedout() == 100
 
     bot.go.set()
-    for _ in range(100):
+    for _ in replies:
         bot.ended.get(timeout=20)
     assert pool.checkedout() == 0
     pool.dispose()
@@ -743,8 +742,10 @@ def test_twenty_at_once_on_four_threads(bots: Make) -> None:
     assert [*map(texts, replies)] == [["One moment."]] * 20
     assert texts(bot.say("fast")) == ["Fast"]
     bot.go.set()
-    told = [bot.ended.get(timeout=20)["reason"] for _ in range(20)]
-    assert sorted(told) == ["busy"] * 16 + ["timeout"] * 4
+    told = [bot.ended.get(timeout=20) for _ in range(20)]
+    # On a busy machine some are late before they begin, and do not run.
+    assert 1 <= len([each for each in told if each["duration"]]) <= 4
+    assert {each["reason"] for each in told} <= {"busy", "timeout"}
 
 
 def test_one_thread_serves_one_request_after_the_other(bots: Make) -> None:
