@@ -680,12 +680,15 @@ def test_sessions_of_sqlalchemy_are_closed(bots: Make, tmp_path: Path) -> None:
         asked.append(1)
         bot.go.wait()
 
+    def settled() -> bool:
+        return len(asked) + bot.ended.qsize() == len(replies)
+
     bot.webhook.late(late)
     with ThreadPoolExecutor(25) as users:
         # On a busy machine some are late before they begin, and do not run.
         while len(asked) < 100:
             replies += users.map(bot.say, ["hi"] * (100 - len(asked)))
-            until(lambda: len(asked) + bot.ended.qsize() == len(replies))
+            until(settled)
     assert [*map(texts, replies)] == [["One moment."]] * len(replies)
     with bot.app.app_context():
         pool: Any = db.engine.pool
