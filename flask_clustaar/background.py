@@ -1,4 +1,4 @@
-"""Work in the background: tasks, and the jobs that say which task is to be done."""
+"""Background work: tasks, and the jobs that call them."""
 
 from __future__ import annotations
 
@@ -37,25 +37,26 @@ _T = TypeVar("_T")
 #: The version of the format of jobs.
 VERSION: Final = 1
 
-#: How many threads perform jobs in the process, and how many jobs may wait for them.
+#: The number of threads for jobs in the process, and the maximum number of waiting
+#: jobs.
 POOL_THREADS: Final = 4
 POOL_JOBS: Final = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One call of a task that is to be made in the background."""
+    """One call of a task in the background."""
 
     #: The name of the webhook.
     webhook: str
     #: The name of the task, such as ``bot.tell_crm``.
     task: str
-    #: The identity of the job: an idempotency key. It is the same if the job is
-    #: performed again, and if the delivery that it comes from runs again.
+    #: The identity of the job, an idempotency key. It is the same if the job is
+    #: repeated, and if its delivery is handled again.
     key: str
     #: The notification as JSON; None without one.
     notification: JSON | None = field(default=None, repr=False)
-    #: The identity of the delivery that the job comes from.
+    #: The identity of the delivery that submitted the job.
     delivery: str | None = None
     #: The arguments of the task.
     arguments: JSON = field(default_factory=dict, repr=False)
@@ -63,14 +64,15 @@ class Job:
     trace: dict[str, str] = field(default_factory=dict)
 
     def dumps(self) -> str:
-        """Return the job as text: JSON in ASCII."""
+        """Return the job as a text: JSON in ASCII."""
         return json.dumps({"v": VERSION, **vars(self)}, allow_nan=False)
 
     @classmethod
     def loads(cls, text: str | bytes) -> Job:
-        """Read a job.
+        """Load a job from its text.
 
-        :raises InvalidJob: if it is not one, or from another version of this package.
+        :raises InvalidJob: if it is not a job, or from an incompatible version of this
+            package.
         """
         try:
             values = json.loads(text)
@@ -81,13 +83,13 @@ class Job:
         except (TypeError, ValueError, KeyError, AttributeError):
             raise InvalidJob("This is not a job of 'task.later'.") from None
         raise InvalidJob(
-            f"The job has the version {version!r:.20}, and this program reads "
-            f"{VERSION}. Let workers and servers have the same version of "
-            "Flask-Clustaar."
+            f"The job has version {version!r:.20}, but this program reads "
+            f"{VERSION}. Install the same version of Flask-Clustaar on workers "
+            "and servers."
         )
 
     def load_notification(self) -> Notification | None:
-        """Return the notification, as it was when the job was made."""
+        """Return the notification, as it was when the job was created."""
         if self.notification is None:
             return None
         notification = load_notification(json.dumps(self.notification).encode())
@@ -96,7 +98,7 @@ class Job:
 
 
 class Home(Protocol):
-    """What a task has to know of its webhook."""
+    """The methods of a webhook that tasks use."""
 
     name: str
 
@@ -105,7 +107,7 @@ class Home(Protocol):
 
 
 class Tracing(Protocol):
-    """A tool for traces."""
+    """The interface of tracing tools."""
 
     def inject(self) -> dict[str, str]: ...
     def performing(self, job: Job) -> AbstractContextManager[Any]: ...
@@ -114,7 +116,7 @@ class Tracing(Protocol):
 class Task(Generic[_P, _T]):
     """A function that can be called in the background.
 
-    It is made by ``@webhook.task``, and can still be called as the function.
+    Created by ``@webhook.task``. Calling it directly calls the function.
     """
 
     def __init__(
@@ -146,19 +148,19 @@ class Task(Generic[_P, _T]):
     ) -> None:
         """Call the function in the background.
 
-        In a handler, the job is submitted when the reply is valid. If the delivery
-        fails, it is dropped, because the delivery may run again.
+        In a handler, the job is submitted after the reply was validated. If the
+        delivery fails, the job is dropped, because the delivery may be handled again.
 
-        :param notification: the notification for the function, as it is now. None keeps
-            personal data out of the job.
-        :param arguments: the other arguments, by their names. They are JSON.
-        :raises TypeError: if the function does not have these arguments, or they are
+        :param notification: the notification for the function, in its current state.
+            Pass None to keep personal data out of the job.
+        :param arguments: the other arguments, by name. They must be JSON values.
+        :raises TypeError: if the function does not have these arguments, or if they are
             not JSON.
-        :raises BackgroundUnavailable: outside of a handler, if the engine fails.
+        :raises BackgroundUnavailable: outside a handler, if the engine fails.
         """
         if args:
             raise TypeError(
-                f"Pass the arguments of '{self.name}' by their names, as in "
+                f"Pass the arguments of '{self.name}' by name, as in "
                 f"'{self.function.__name__}.later(notification, score=3)'."
             )
         self._check_arguments(notification, arguments)
@@ -176,7 +178,7 @@ class Task(Generic[_P, _T]):
         jobs.add(self._home._submit, job)
 
     def perform(self, job: Job) -> Any:
-        """Call the function as a job says.
+        """Call the function with the arguments of a job.
 
         :raises InvalidJob: if the function does not have these arguments.
         """
@@ -185,7 +187,7 @@ class Task(Generic[_P, _T]):
         except TypeError as error:
             raise InvalidJob(
                 f"The task '{self.name}' cannot be called with the arguments of the "
-                f"job: {error}. The job is from another version of the program: give "
+                f"job: {error}. The job is from another version of the program. Give "
                 "new arguments a default value, and keep old ones until their jobs "
                 "are done."
             ) from None
@@ -195,25 +197,27 @@ class Task(Generic[_P, _T]):
     def _check_arguments(self, notification: Any, arguments: JSON) -> None:
         if notification is not None and not isinstance(notification, Notification):
             raise TypeError(
-                f"The first argument of 'later' is the notification or None, not a "
-                f"'{type(notification).__name__}'. Pass others by their names."
+                "The first argument of 'later' must be the notification or None, not a "
+                f"'{type(notification).__name__}'. Pass other arguments by name."
             )
         try:
             inspect.signature(self.function).bind(None, **arguments)
         except TypeError as error:
-            raise TypeError(f"'{self.name}' cannot be called so: {error}.") from None
+            raise TypeError(
+                f"'{self.name}' cannot be called with these arguments: {error}."
+            ) from None
         for name, value in arguments.items():
             if not _is_json(value):
                 raise TypeError(
-                    f"The argument '{name}' of '{self.name}' is not JSON, but a "
-                    f"'{type(value).__name__}' or has something in it that is not. "
-                    "Pass text, numbers, booleans, None, and lists and dicts of them; "
-                    "an id in place of an object."
+                    f"The argument '{name}' of '{self.name}', a "
+                    f"'{type(value).__name__}', is not JSON serializable. Pass texts, "
+                    "numbers, booleans, None, and lists and dicts of them. Instead of "
+                    "an object, pass its id."
                 )
 
 
 def _is_json(value: Any) -> bool:
-    """Tell if a value arrives as it is sent."""
+    """Return whether a value is unchanged after conversion to JSON and back."""
     try:
         return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
     except (TypeError, ValueError, RecursionError):
@@ -221,7 +225,7 @@ def _is_json(value: Any) -> bool:
 
 
 def _as_json(notification: Notification) -> JSON:
-    """Return a notification as JSON, as it is now: handlers may change it later."""
+    """Return the current JSON of a notification, which handlers may change later."""
     wire = schema_for(Notification).dump(notification)
     try:
         found: JSON = json.loads(json.dumps(wire, allow_nan=False))
@@ -236,13 +240,14 @@ def _check_task(function: Any) -> None:
     name = name_of(function) if callable(function) else repr(function)
     if not inspect.isroutine(function) or "<" in name:
         raise TypeError(
-            f"A worker could not find the task '{name}'. Write it as a function at "
-            "the top of a module: '@webhook.task', and below it "
+            f"A worker could not import the task '{name}'. Define it at the top level "
+            "of a module: '@webhook.task', and below it "
             "'def tell_crm(notification, *, score): ...'."
         )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
-            f"The task '{name}' is a generator function. Calling it does nothing."
+            f"The task '{name}' is a generator function, so calling it does nothing. "
+            "Make it a plain function."
         )
     first, *others = [*inspect.signature(function).parameters.values(), None]
     if first is None or first.kind not in (
@@ -262,7 +267,7 @@ def _check_task(function: Any) -> None:
 
 
 def _trace_of_job() -> dict[str, str]:
-    """Return the trace context of the job that is being performed."""
+    """Return the trace context of the current job."""
     job = _current.get()
     return {} if job is None else job.trace
 
@@ -271,10 +276,10 @@ def _trace_of_job() -> dict[str, str]:
 
 
 class Jobs:
-    """The jobs of a delivery: they wait until its reply is valid.
+    """The jobs of a delivery, which wait until its reply is validated.
 
     :param identity: the identity of the delivery, if it has one.
-    :param sent: whether there is no reply to wait for.
+    :param sent: True if there is no reply to wait for.
     """
 
     def __init__(self, identity: str | None, *, sent: bool = False) -> None:
@@ -282,7 +287,7 @@ class Jobs:
         self._state = "sent" if sent else "open"
         self._waiting: deque[tuple[Callable[[Job], None], Job]] = deque()
         self._numbers: Counter[str] = Counter()
-        # A handler that is late adds jobs while they are submitted.
+        # A late handler can add jobs while others are submitted.
         self._lock = threading.Lock()
 
     def new_key(self, task: str) -> str:
@@ -293,7 +298,7 @@ class Jobs:
         return f"{self._identity}:{task}:{number}"
 
     def add(self, submit: Callable[[Job], None], job: Job) -> None:
-        """Add a job. It is submitted at once if the reply was valid already."""
+        """Add a job; submit it at once if the reply was already validated."""
         with self._lock:
             if self._state == "open":
                 self._waiting.append((submit, job))
@@ -308,7 +313,7 @@ class Jobs:
         )
 
     def submit(self) -> None:
-        """Submit what waits, because the reply is valid.
+        """Submit the waiting jobs, because the reply is valid.
 
         :raises BackgroundUnavailable: if an engine fails.
         """
@@ -321,12 +326,12 @@ class Jobs:
             submit(job)
 
     def drop(self) -> None:
-        """Drop what waits, because the delivery failed."""
+        """Drop the waiting jobs, because the delivery failed."""
         with self._lock:
             self._waiting.clear()
 
     def end(self) -> None:
-        """Drop what waits and what comes, unless the reply was valid."""
+        """Drop waiting and later jobs, unless the reply was valid."""
         with self._lock:
             if self._state == "open":
                 self._state = "failed"
@@ -338,7 +343,7 @@ _jobs: ContextVar[Jobs | None] = ContextVar("flask_clustaar.jobs", default=None)
 
 @contextmanager
 def collecting(jobs: Jobs) -> Iterator[Jobs]:
-    """Collect the jobs that are made in a block."""
+    """Collect the jobs that are created in a ``with`` block."""
     token = _jobs.set(jobs)
     try:
         yield jobs
@@ -353,35 +358,37 @@ _current: ContextVar[Job | None] = ContextVar("flask_clustaar.job", default=None
 
 
 def current_job() -> Job:
-    """Return the job that a task is called for.
+    """Return the current job, in a task.
 
-    Its ``key`` is the same when the job runs again: write it where it must be unique,
-    to do things once.
+    Its ``key`` is the same when the job is repeated. Store it in a unique column to do
+    something only once.
 
     :raises RuntimeError: if no job is being performed.
     """
     job = _current.get()
     if job is None:
-        raise RuntimeError("No job is being performed: the task was called directly.")
+        raise RuntimeError(
+            "There is no current job, because the task was called directly."
+        )
     return job
 
 
 def perform(tasks: Mapping[str, Task[..., Any]], job: Job) -> Any:
     """Call the task of a job.
 
-    :raises InvalidJob: if there is none.
+    :raises InvalidJob: if the program has no such task.
     """
     task = tasks.get(job.task)
     if task is None:
         known = ", ".join(f"'{name}'" for name in sorted(tasks)) or "none"
         raise InvalidJob(
-            f"The program has no task '{job.task:.80}'. The job is from another "
-            "version of it, or the module with the task is not imported. The tasks "
-            f"are: {known}."
+            f"The program has no task '{job.task:.80}'. Import its module, or finish "
+            "the jobs of the version of the program that had it. The tasks are: "
+            f"{known}."
         )
     token = _current.set(job)
     try:
-        # Jobs of this job have keys of their own, the same if it runs again.
+        # Jobs of this job have their own keys, which are the same if it is repeated.
         with collecting(Jobs(job.key, sent=True)):
             return task.perform(job)
     finally:
@@ -389,9 +396,9 @@ def perform(tasks: Mapping[str, Task[..., Any]], job: Job) -> Any:
 
 
 class Pool:
-    """Performs jobs in threads of this process. What waits there can be lost.
+    """Performs jobs in threads of this process. Waiting jobs can be lost.
 
-    Threads are made when they are needed, in the process that needs them.
+    Threads are created on demand, in each process.
     """
 
     def __init__(self) -> None:
@@ -401,16 +408,16 @@ class Pool:
         self._threads: Any = None
 
     def submit(self, perform: Callable[[str], object], job: str) -> None:
-        """Have a job performed.
+        """Submit a job.
 
-        :raises RuntimeError: if too many wait, or the program ends.
+        :raises RuntimeError: if too many jobs wait, or if the program is ending.
         """
         self._prepare()
         places = self._places
         if not places.acquire(blocking=False):
             raise RuntimeError(
-                f"{POOL_JOBS} jobs are waiting in this process already. Let an engine "
-                "perform them in processes of their own."
+                f"{POOL_JOBS} jobs are already waiting in this process. Use an engine "
+                "that performs jobs in other processes."
             )
         try:
             self._threads.submit(_perform_in_thread, perform, job, places)

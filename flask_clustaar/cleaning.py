@@ -61,10 +61,10 @@ def cleaner(
 
 
 def is_clean(document: bytes) -> bool:
-    """Tell if no text of a JSON document needs to be sanitised or normalised.
+    """Return whether no text of a JSON document needs sanitising or normalising.
 
-    It says so at a glance, or says no: without ``<`` there is no markup, and without
-    rare characters everything is in the form NFKC.
+    This is a quick check, which may return False for a clean document. Without ``<``,
+    there is no markup; without rare characters, all texts are in NFKC.
     """
     rest = document.translate(None, _PLAIN)
     return not rest or _settled().issuperset(rest.decode())
@@ -76,9 +76,9 @@ _PLAIN: Final = bytes(range(128)).replace(b"<", b"")
 
 @functools.cache
 def _settled() -> frozenset[str]:
-    """Return common characters that are in the form NFKC, whatever stands beside them.
+    """Return common characters that are in NFKC, next to any other character.
 
-    Those are letters of Latin, Greek and Cyrillic, punctuation, currencies and emoji.
+    These are Latin, Greek and Cyrillic letters, punctuation, currencies and emoji.
     """
     ranges = [(0xA1, 0x530), (0x2010, 0x20C0), (0x2600, 0x27C0), (0x1F300, 0x1FB00)]
     found = {chr(code) for first, end in ranges for code in range(first, end)}

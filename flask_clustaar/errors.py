@@ -41,7 +41,7 @@ class ReplayStoreError(ClustaarError):
 
 
 class InvalidJob(ClustaarError, ValueError):
-    """What a worker was given is not a job, or not one that this program knows."""
+    """A worker got an invalid job, or a job of an unknown task."""
 
 
 class Violation(NamedTuple):
@@ -366,7 +366,7 @@ class HandlerLate(ProblemError):
 
 
 class BackgroundUnavailable(ProblemError):
-    """The engine for background work did not take a job of a task."""
+    """The engine for background work did not accept a job."""
 
     code: int | None = 503
     description: str | None = "The background work cannot be submitted right now."

@@ -92,9 +92,9 @@ class ClustaarWebhook(Router):
         #: webhook; otherwise use :meth:`init_app`.
         self.blueprint: Blueprint = _make_blueprint(self, settings.get("url_prefix"))
         self._keywords = settings
-        #: What can be called in the background, by name.
+        #: The tasks, by name.
         self.tasks: dict[str, Task[..., Any]] = {}
-        #: Traces jobs; None without a tool for traces.
+        #: Traces jobs; None without a tracing tool.
         self._tracing: Tracing | None = None
         #: Whether the warning about async handlers was issued.
         self._warned = False
@@ -166,7 +166,7 @@ class ClustaarWebhook(Router):
     # -- background work ---------------------------------------------------------------
 
     def task(self, function: Callable[Concatenate[Any, _P], _T]) -> Task[_P, _T]:
-        """Make a function a task, which can be called in the background::
+        """Register a function as a task, which can be called in the background::
 
             @webhook.task
             def tell_crm(notification, *, score): ...
@@ -177,18 +177,18 @@ class ClustaarWebhook(Router):
                 tell_crm.later(notification, score=3)
                 return "Thank you."
 
-        :param function: a function at the top of a module, which the worker imports.
-            Its first argument is the notification or None; the others are JSON, and are
-            passed by name.
-        :raises TypeError: if a worker could not find or call it.
-        :raises ConfigurationError: if there is one of this name already, or if it is
-            too late to register anything.
+        :param function: a function at the top level of a module that workers import.
+            Its first argument is the notification or None. The other arguments are JSON
+            values, and are passed by name.
+        :raises TypeError: if a worker could not import or call it.
+        :raises ConfigurationError: if there is already one with this name, or after the
+            first request.
         """
         task = Task(self, function)
         self._check_open(function)
         if task.name in self.tasks:
             raise ConfigurationError(
-                f"There is a task '{task.name}' already. Rename one of them."
+                f"There is already a task '{task.name}'. Rename one of them."
             )
         self.tasks[task.name] = task
         return task
@@ -196,9 +196,9 @@ class ClustaarWebhook(Router):
     def perform(self, job: str) -> None:
         """Perform a job, in a worker: call the task in an application context.
 
-        :param job: what the engine was given.
+        :param job: the text that the engine got.
         :raises InvalidJob: if it is not a job of this program.
-        :raises RuntimeError: if it is not clear in which application.
+        :raises RuntimeError: if the application is ambiguous.
         """
         self._perform(self._only_app(), job)
 
@@ -233,7 +233,7 @@ class ClustaarWebhook(Router):
             raise
         except BaseException as error:
             raise BackgroundUnavailable(
-                f"The engine for background work did not take a job of '{job.task}'."
+                f"The engine for background work did not accept a job of '{job.task}'."
             ) from error
         signals.job_submitted.send(app, webhook=self, job=job)
 
@@ -262,7 +262,7 @@ class ClustaarWebhook(Router):
         )
 
     def _make_pool(self, app: Flask) -> Callable[[str], object]:
-        """Return a function that has jobs performed in threads of this process."""
+        """Return a function that submits jobs to threads of this process."""
         pool, find = Pool(), weakref.ref(app)
 
         def submit(job: str) -> None:

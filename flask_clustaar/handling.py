@@ -73,7 +73,7 @@ class Exchange:
         #: The handlers that were called, and those that answered.
         self.called: list[Handler] = []
         self.answered: list[Handler] = []
-        #: The jobs that handlers ask for; None if the application has no tasks.
+        #: The jobs of the handlers; None if the application has no tasks.
         self.jobs: Jobs | None = None
         #: The problem of a late handler, if there was one.
         self.late: HandlerLate | None = None
@@ -554,7 +554,7 @@ class Exchange:
             return None
         notification = self._load()  # Handlers may have changed theirs.
         if self.jobs is not None:
-            self.jobs.drop()  # Handlers that run again ask for them again.
+            self.jobs.drop()  # Handlers that run again submit them again.
         name = name_of(found.function)
         try:
             returned = found(raised, notification)

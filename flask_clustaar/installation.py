@@ -44,7 +44,8 @@ class Installation:
         )
         #: Submits a job to the engine for background work.
         self.background: Callable[[str], object] = background
-        #: Whether handlers may ask for jobs: a webhook of the application has tasks.
+        #: Whether handlers can submit jobs: whether any webhook of the application has
+        #: tasks.
         self.has_tasks: bool = False
         #: Where handlers with a deadline run.
         self._threads: Threads = Threads(settings.deadline_threads)

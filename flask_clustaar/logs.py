@@ -37,17 +37,17 @@ FIELDS: Final = (
 
 
 def traceback_of(error: BaseException) -> str:
-    """Return the traceback of an exception, in which no text begins a line."""
-    if isinstance(error, InvalidReply):  # Its lines are ours.
+    """Return the traceback of an exception, without line breaks in messages."""
+    if isinstance(error, InvalidReply):  # This package wrote its lines.
         return "".join(traceback.format_exception(error))
     return printable_traceback(error)
 
 
 def _with_printable_traceback(record: logging.LogRecord) -> bool:
-    """Let no text of a user begin a line of the log, through a handler's exception.
+    """Keep texts of users in exceptions from starting a new line in the log.
 
-    A formatter prefers the text of a record to the exception. An ordinary exception is
-    left to it.
+    Formatters use the record's text instead of the exception. Exceptions without line
+    breaks are left to the formatter.
     """
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
@@ -120,7 +120,7 @@ _INDEX: Final = re.compile(r"[0-9]{1,4}")
 def _without_keys(path: str) -> str:
     """Return a path up to the first segment that a user may have typed.
 
-    A text with dots in it has several segments, so all that follows is shown as one.
+    A text with dots has several segments, so everything after the first is hidden.
     """
     segments = path.split(".")
     names, before = _names(), ""
@@ -135,7 +135,7 @@ def _without_keys(path: str) -> str:
 
 @functools.cache
 def _names() -> dict[str, bool]:
-    """Return the keys and the attributes of all models, and which of them are lists."""
+    """Return the keys and attributes of all models, and whether they are lists."""
     models = [Model]
     for model in models:
         models += model.__subclasses__()

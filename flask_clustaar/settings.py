@@ -228,7 +228,7 @@ def _warn_of_white_space(values: Mapping[str, Any], labels: Mapping[str, str]) -
 
 
 def _ends_invisibly(secret: Secret) -> bool:
-    """Return whether there is at either end what a person does not see."""
+    """Return whether a text begins or ends with invisible characters."""
     text = secret.reveal().decode(errors="replace")
     ends = (text[0], text[-1])
     return any(end.isspace() or unicodedata.category(end) in _UNSEEN for end in ends)
@@ -691,7 +691,7 @@ SETTINGS: Final = (
         "a function of one string, or None",
         "",
         None,
-        "None: jobs are performed in threads of the process",
+        "None: threads of the process perform jobs",
         "The function that submits a job to an engine for background work; see "
         ":doc:`/guides/background-work`.",
         _submitter,

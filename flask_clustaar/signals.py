@@ -54,17 +54,17 @@ notification_received: NamedSignal = IndependentSignal("notification-received")
 handler_called: NamedSignal = IndependentSignal("handler-called")
 
 #: Sent when a handler, a filter or the webhook itself raised an exception, and when the
-#: reply that the handlers made is invalid; also if an error handler answers then.
-#: Arguments: *webhook*, *notification* (None if it could not be loaded), *handler*
-#: (None if no single handler is at fault), *exception*, *code* (the stable ``code`` of
-#: the problem body).
+#: reply of the handlers is invalid; also if an error handler replies. Arguments:
+#: *webhook*, *notification* (None if it could not be loaded), *handler* (None if no
+#: single handler is responsible), *exception*, *code* (the stable ``code`` of the
+#: problem body).
 handler_failed: NamedSignal = IndependentSignal("handler-failed")
 
-#: Sent when a handler that was late has ended, in the thread of the handler, or at once
-#: if it did not run. Its answer is dropped. Arguments: *webhook*, *notification* (the
-#: one that the handler got), *handler*, *duration* (for how many seconds it ran in the
-#: end; 0.0 if it did not run), *reason* (``"timeout"``, or ``"busy"`` if all threads
-#: were busy), *exception* (what it raised after its deadline, or None).
+#: Sent when a late handler has ended, in the thread of the handler; or at once if it
+#: did not run. Its answer is dropped. Arguments: *webhook*, *notification* (that of the
+#: handler), *handler*, *duration* (float, in seconds; 0.0 if it did not run), *reason*
+#: (``"timeout"``, or ``"busy"`` if all threads were busy), *exception* (raised after
+#: the deadline, or None).
 handler_late: NamedSignal = IndependentSignal("handler-late")
 
 #: Sent before a reply is sent. Arguments: *webhook*, *notification*, *reply* (the JSON
@@ -75,12 +75,12 @@ reply_sent: NamedSignal = IndependentSignal("reply-sent")
 #: *webhook*, *delivery* (its identity, as ``notification.delivery``).
 reply_repeated: NamedSignal = IndependentSignal("reply-repeated")
 
-#: Sent when the engine for background work took a job of a task. Arguments: *webhook*,
+#: Sent when the engine for background work accepted a job. Arguments: *webhook*,
 #: *job* (:class:`~flask_clustaar.background.Job`).
 job_submitted: NamedSignal = IndependentSignal("job-submitted")
 
 #: Sent in a worker after a task returned or raised. Arguments: *webhook*, *job*,
-#: *duration* (seconds, float), *exception* (what it raised, or None).
+#: *duration* (float, in seconds), *exception* (None if it returned).
 job_performed: NamedSignal = IndependentSignal("job-performed")
 
 #: Sent when a request is rejected: by authentication, because its body is not a

@@ -234,7 +234,7 @@ def test_the_context_of_a_task(bot: Bot) -> None:
 
 def test_there_is_no_current_job() -> None:
     """Unless one is being performed."""
-    with pytest.raises(RuntimeError, match="No job is being performed"):
+    with pytest.raises(RuntimeError, match="There is no current job"):
         current_job()
 
 
@@ -275,12 +275,12 @@ def any_number(*notifications: Any) -> None: ...
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda notification: None, "A worker could not find the task '<lambda>'"),
-        (local(), r"could not find the task 'local\.<locals>\.inner'"),
-        (Class(), "could not find the task 'Class.__call__'"),
-        (Class, "could not find the task 'Class'"),
-        (5, "could not find the task '5'"),
-        (generator, "'generator' is a generator function. Calling it does nothing."),
+        (lambda notification: None, "A worker could not import the task '<lambda>'"),
+        (local(), r"could not import the task 'local\.<locals>\.inner'"),
+        (Class(), "could not import the task 'Class.__call__'"),
+        (Class, "could not import the task 'Class'"),
+        (5, "could not import the task '5'"),
+        (generator, "'generator' is a generator function, so calling it does nothing."),
         (no_arguments, "first argument of the task 'no_arguments' must be the noti"),
         (only_keywords, "first argument of the task 'only_keywords' must be the noti"),
         (any_number, "first argument of the task 'any_number' must be the noti"),
@@ -301,7 +301,9 @@ def test_a_method_may_be_a_task(bot: Bot) -> None:
 def test_two_tasks_of_one_name(bot: Bot) -> None:
     """A worker could not tell them apart."""
     bot.webhook.task(tell_crm)
-    with pytest.raises(ConfigurationError, match="There is a task 'test_background.t"):
+    with pytest.raises(
+        ConfigurationError, match="There is already a task 'test_background.t"
+    ):
         bot.webhook.task(tell_crm)
 
 
@@ -360,13 +362,19 @@ def test_a_notification_that_is_not_json(bot: Bot) -> None:
 def test_arguments_that_the_task_does_not_have(bot: Bot) -> None:
     """They are an error where they are asked for."""
     task = bot.task(tell_crm)
-    with pytest.raises(TypeError, match="cannot be called so: got an unexpected"):
+    with pytest.raises(
+        TypeError, match="cannot be called with these arguments: got an unexpected"
+    ):
         task.later(None, scores=1)
-    with pytest.raises(TypeError, match="cannot be called so: missing a required"):
+    with pytest.raises(
+        TypeError, match="cannot be called with these arguments: missing a required"
+    ):
         bot.task(anything).later(None)
-    with pytest.raises(TypeError, match="by their names, as in 'tell_crm.later"):
+    with pytest.raises(TypeError, match="by name, as in 'tell_crm.later"):
         task.later(None, 3)
-    with pytest.raises(TypeError, match="is the notification or None, not a 'int'"):
+    with pytest.raises(
+        TypeError, match="must be the notification or None, not a 'int'"
+    ):
         task.later(3)
 
 
@@ -510,7 +518,7 @@ def test_an_engine_that_refuses(
     reply = bot.say()
     assert (reply.status_code, code_of(reply)) == (503, "background_unavailable")
     assert reply.response.headers["Retry-After"] == "1"
-    assert "did not take a job of 'test_background.tell_crm'." in caplog.text
+    assert "did not accept a job of 'test_background.tell_crm'." in caplog.text
     assert "Traceback" in caplog.text
 
     assert bot.client.resend().status_code == 200
@@ -639,8 +647,8 @@ def test_a_job_is_text(bot: Bot) -> None:
         ("[]", "This is not a job"),
         ("{}", "This is not a job"),
         ('{"v": 1}', "This is not a job"),
-        ('{"v": 2}', "has the version 2, and this program reads 1"),
-        ('{"v": "x"}', "has the version 'x'"),
+        ('{"v": 2}', "has version 2, but this program reads 1"),
+        ('{"v": "x"}', "has version 'x'"),
     ],
 )
 def test_what_is_not_a_job(bot: Bot, job: str, message: str) -> None:
@@ -667,7 +675,7 @@ def test_a_job_of_a_task_that_is_gone(bot: Bot) -> None:
 
 def test_a_job_with_arguments_of_another_version(bot: Bot) -> None:
     """The error says what to do."""
-    with pytest.raises(InvalidJob, match="give new arguments a default value"):
+    with pytest.raises(InvalidJob, match="Give new arguments a default value"):
         bot.webhook.perform(changed(bot, arguments={"points": 3}))
     assert done == []
 
@@ -831,7 +839,7 @@ def test_the_pool_is_bounded(pooled: Bot) -> None:
                 for _ in range(POOL_THREADS + POOL_JOBS + 1):
                     task.later(None)
                     taken += 1
-            assert "jobs are waiting in this process already" in str(
+            assert "jobs are already waiting in this process" in str(
                 caught.value.__cause__
             )
             go.set()

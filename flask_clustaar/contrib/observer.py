@@ -72,7 +72,7 @@ class Observer:
     def performed(
         self, webhook: str, task: str, seconds: float, exception: str | None
     ) -> None:
-        """Count a job that was performed, for how long it ran, and what it raised."""
+        """Count a performed job, with its duration and exception."""
 
     def replied(self, webhook: str) -> None:
         """Count a reply."""

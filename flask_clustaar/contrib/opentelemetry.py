@@ -94,13 +94,13 @@ class OpenTelemetry(Observer):
         self._submissions = meter.create_counter(
             "clustaar.jobs.submitted",
             "{job}",
-            "Jobs of tasks that the engine for background work took.",
+            "Jobs that the engine for background work accepted.",
         )
         self._jobs = meter.create_histogram(
-            "clustaar.job.duration", "s", "Time that jobs of tasks took."
+            "clustaar.job.duration", "s", "Duration of jobs."
         )
         self._job_failures = meter.create_counter(
-            "clustaar.job.failures", "{job}", "Jobs of tasks that raised an exception."
+            "clustaar.job.failures", "{job}", "Jobs that raised an exception."
         )
         self._replies = meter.create_counter(
             "clustaar.replies", "{reply}", "Replies that were sent."
@@ -129,7 +129,7 @@ class OpenTelemetry(Observer):
         return carrier
 
     def performing(self, job: Job) -> AbstractContextManager[Any]:
-        """Return a span for a job, below the span in which it was made."""
+        """Return a span for a job, as a child of the span that submitted it."""
         context = propagate.extract(job.trace)
         span = self._tracer.start_span(f"perform {job.task}", context)
         if not span.is_recording():

@@ -78,20 +78,20 @@ class PrometheusMetrics(Observer):
         )
         self._submissions = Counter(
             "clustaar_jobs_submitted",
-            "Jobs of tasks that the engine for background work took.",
+            "Jobs that the engine for background work accepted.",
             ["webhook", "task"],
             registry=registry,
         )
         self._jobs = Histogram(
             "clustaar_job_duration_seconds",
-            "Time that jobs of tasks took.",
+            "Duration of jobs.",
             ["webhook", "task"],
             registry=registry,
             buckets=buckets,
         )
         self._job_failures = Counter(
             "clustaar_job_failures",
-            "Jobs of tasks that raised an exception.",
+            "Jobs that raised an exception.",
             ["webhook", "task", "exception"],
             registry=registry,
         )

@@ -1,1 +1,1 @@
-"""Record what a webhook receives and answers, and replay it."""
+"""Record the requests to a webhook and their replies."""

@@ -75,13 +75,13 @@ class Files:
         self._days = days
         self._clock = clock
         self._today: Day | None = None
-        #: The second in which the file was known to be the right one.
+        #: The time of the last check that the file exists, in seconds.
         self._checked = 0
 
     def today(self) -> Day:
         """Return the file of this day (UTC). The first call of a day deletes old files.
 
-        A file that somebody removed is missed within a second.
+        A deleted file is noticed within a second.
 
         :raises OSError: if the file cannot be opened.
         """
@@ -107,7 +107,7 @@ def _date(number: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(number * 86_400))
 
 
-#: Let a link be an error, and a pipe nothing to wait for, where the system can.
+#: Do not follow links, and do not wait for pipes, if the system supports that.
 _PLAIN: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 

@@ -16,7 +16,7 @@ def find_patterns(text: str) -> Iterator[re.Match[str]]:
 
 
 def may_have_pattern(document: bytes) -> bool:
-    """Return whether :func:`find_patterns` may find something in a JSON document.
+    """Return whether :func:`find_patterns` may find a match in a JSON document.
 
     :param document: in UTF-8, without unnecessary escapes.
     """
@@ -36,7 +36,7 @@ def is_email(value: str) -> bool:
 
 
 def is_object_id(value: str) -> bool:
-    """Return whether a value is an id of an object of the platform."""
+    """Return whether a value is an object id of the platform."""
     return _OBJECT_ID.fullmatch(value) is not None
 
 
@@ -81,12 +81,11 @@ _PATTERNS: Final = re.compile(
     r"|\+?\d{9,}"
     r")(?![^\W_])"
 )
-#: A long number has this, whichever pattern it matches.
+#: Every long number contains a match of this.
 _NUMBER: Final = re.compile(r"\d(?:[ .()/+-]{0,3}\d){8}")
 
-# The same in UTF-8, roughly: digits become zeros, and what may be between them goes.
-# In other scripts a digit becomes its first byte, which stands for other characters
-# as well.
+# An approximation in UTF-8: digits become zeros, and separators are removed. Digits of
+# other scripts become their first byte, which other characters also begin with.
 _FIRST_BYTES: Final = b"\xd9\xdb\xdf\xe0\xe1\xea\xef\xf0"
 _ZEROS: Final = bytes.maketrans(
     b"123456789" + _FIRST_BYTES, b"0" * (9 + len(_FIRST_BYTES))

@@ -1,4 +1,4 @@
-"""Pseudonyms: what stands in a recording for what a user is."""
+"""Generate the pseudonyms that replace personal data in recordings."""
 
 from __future__ import annotations
 

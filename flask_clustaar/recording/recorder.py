@@ -27,13 +27,13 @@ Redact = Callable[[Redactor, bytes, bytes], tuple[bytes, bytes] | None]
 
 
 class Late(Protocol):
-    """What the recorder reads of a handler that was late."""
+    """The attributes of a late handler that the recorder uses."""
 
     handler: Any
 
 
 class Exchange(Protocol):
-    """What the recorder reads of a request that is answered."""
+    """The attributes of a request that the recorder uses."""
 
     environ: dict[str, Any]
     body: bytes
@@ -72,8 +72,8 @@ class Recorder:
 
     :param webhook: the name of the webhook.
     :param app: the name of the application.
-    :param settings: what to record.
-    :param directory: where to record it.
+    :param settings: the settings of the webhook.
+    :param directory: the directory of the files.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ class Recorder:
 
 
 def _timings(exchange: Exchange, total: float) -> dict[str, float]:
-    """Return how long each part took, in milliseconds."""
+    """Return the duration of each part, in milliseconds."""
     timings = {"total": _ms(total)}
     if exchange.loaded is not None:
         timings["load"] = _ms(exchange.loaded - exchange.began)
@@ -233,7 +233,7 @@ def _json_of(response: Answered) -> bytes:
     """Return the body of a response; ``null`` if it is not JSON."""
     body = response.get_data()
     if response.status_code == 200 and response.content_type == "application/json":
-        return body  # It is from here.
+        return body  # This package wrote it.
     with suppress(msgspec.MsgspecError):
         if response.is_json:
             return bytes(_ANY.decode(body))
@@ -241,7 +241,7 @@ def _json_of(response: Answered) -> bytes:
 
 
 def _on_one_line(document: bytes) -> bytes:
-    """Return JSON without line breaks, which only are between its values."""
+    """Return JSON without line breaks, which can only be between values."""
     if b"\n" in document or b"\r" in document:
         return document.replace(b"\n", b" ").replace(b"\r", b" ")
     return document

@@ -33,7 +33,7 @@ class Redactor:
         self.pseudonyms: Pseudonyms = Pseudonyms(key)
         #: The latest redacted users, because each user sends several requests.
         self._users: dict[bytes, _KnownUser] = {}
-        #: The words of steps that were sent again; None for others.
+        #: The words of steps that occurred twice; None for others.
         self._steps: dict[bytes, bytes | None] = {}
 
     def pseudonymise(self, request: bytes, reply: bytes) -> tuple[bytes, bytes]:
@@ -47,7 +47,7 @@ class Redactor:
         has_user = b'"interlocutor"' in reply
         if has_user or b"url" in document.input:
             table = _with_more(table, document.input, reply)
-        # A text is not found by its words.
+        # Texts cannot be found by their words.
         step = document.step if table.texts else self._words_of(document.step)
         rest = b"%b %b " % (document.rest, step)
         search = Search(table, rest + reply)
@@ -70,10 +70,10 @@ class Redactor:
         return document.redacted(walk, user), bytes(walk.reply(Raw(reply)))
 
     def _words_of(self, step: bytes) -> bytes:
-        """Return the words in a step; all users get the same ones.
+        """Return the words in a step, which are the same for all users.
 
-        They are found when a step is sent for the second time: if the platform filled
-        in something of the user, it never is.
+        They are collected when a step occurs for the second time. A step that contains
+        data of a user does not occur twice.
         """
         words = self._steps.get(step)
         if words is not None:
@@ -99,7 +99,7 @@ class Redactor:
 
 
 class _KnownUser(NamedTuple):
-    """A user who was redacted."""
+    """A redacted user."""
 
     #: The interlocutor with pseudonyms.
     redacted: bytes
@@ -123,7 +123,7 @@ _NULL: Final = Raw(b"null")
 
 
 class _Data(Struct, forbid_unknown_fields=True):
-    """The data of a notification; only parts with these names are known."""
+    """The data of a notification, with the known keys only."""
 
     type: Raw = _NULL
     channel: Raw = _NULL
@@ -134,7 +134,7 @@ class _Data(Struct, forbid_unknown_fields=True):
 
 
 class _Envelope(Struct, forbid_unknown_fields=True):
-    """A notification without anything unknown in it."""
+    """A notification, with the known keys only."""
 
     topic: Raw = _NULL
     botID: Raw = _NULL
@@ -144,7 +144,7 @@ class _Envelope(Struct, forbid_unknown_fields=True):
 
 
 class _Request:
-    """A request, of which only that is parsed which has to be."""
+    """A request, of which only the necessary parts are parsed."""
 
     def __init__(self, document: bytes) -> None:
         self._document = document
@@ -152,7 +152,7 @@ class _Request:
             data = _ENVELOPE.decode(document).data
         except msgspec.ValidationError:
             data = None
-        #: Whether it has only what a notification has.
+        #: Whether it has only known keys.
         self.is_usual: bool = data is not None
         if data is None:
             parts = _members(_members(document).get("data"))
@@ -163,7 +163,7 @@ class _Request:
         self.input: bytes = bytes(data.input)
         self.user: bytes = bytes(data.interlocutor)
         self.step: bytes = bytes(data.step)
-        #: What else may be personal.
+        #: The other parts that may be personal.
         self.rest: bytes = b"%b %b" % (data.input, data.session)
         if not (self.is_usual and self.user[:1] == b"{"):
             self.is_usual, self.rest = False, document
@@ -171,8 +171,8 @@ class _Request:
     def spliced(self, search: Search, rest: bytes, user: bytes) -> bytes | None:
         """Return the request with another user, and the rest redacted.
 
-        :param rest: what was searched of it.
-        :return: None if it has to be parsed for that.
+        :param rest: the parts that were searched.
+        :return: None if it has to be parsed.
         """
         if not self.is_usual or search.finds_pattern_in(rest):
             return None
@@ -204,7 +204,7 @@ class _Request:
 
 
 def _redact(members: dict[str, Raw], walk: _Walk, kept: Set[str]) -> None:
-    """Redact the members of an object, but for some."""
+    """Redact the members of an object, except *kept* ones."""
     for name, value in members.items():
         if name not in kept:
             redact = walk.session if name == "session" else walk.structure
@@ -306,7 +306,7 @@ _USER: Final[Mapping[str, Callable[[Any, Table], Any]]] = {
 
 
 def _with_more(table: Table, input: bytes, reply: bytes) -> Table:
-    """Return a table with what the input and the reply say of the user as well."""
+    """Return the table, extended by personal data in the input and the reply."""
     table = table.copy()
     _user(_member(_decode(reply), "interlocutor"), table)
     _add_urls(_decode(input), table)
@@ -344,7 +344,7 @@ def _url(url: str, pseudonyms: Pseudonyms) -> str:
 
 
 class _Walk:
-    """Replaces texts in JSON values. A value without any to replace is not parsed."""
+    """Replaces texts in JSON values. Values without texts to replace are not parsed."""
 
     def __init__(self, search: Search) -> None:
         self._search = search
@@ -430,9 +430,9 @@ class _WithoutTexts(_Walk):
 _STRUCTURAL: Final = frozenset({"type", "kind", "service", "id", "code"})
 #: Keys whose values the program defines.
 _FREE: Final = frozenset({"sessionValues", "payload", "values"})
-#: The types of objects that name something of the platform.
+#: The types of objects that refer to objects of the platform.
 _TARGETS: Final = frozenset({b'"step"', b'"story"'})
-#: What is around the data of a notification, and not personal.
+#: The keys of a notification, except its data, which are not personal.
 _AROUND: Final = frozenset({"topic", "botID", "type", "timestamp"})
 #: Keys whose values are not texts for people.
 _TECHNICAL: Final = frozenset(
@@ -440,7 +440,7 @@ _TECHNICAL: Final = frozenset(
 )
 
 
-#: How many users' pseudonyms are kept in memory, and how many steps.
+#: The maximum number of cached users, and of cached steps.
 _MOST_USERS: Final = 1000
 _MOST_STEPS: Final = 200
 _ALPHANUMERIC: Final = re.compile(r"[^\W_]")
@@ -456,7 +456,7 @@ _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 
 
 def _members(part: bytes | Raw | None) -> dict[str, Raw]:
-    """Return the members of a JSON object; none if it is something else."""
+    """Return the members of a JSON object; of another value, an empty dict."""
     try:
         return {} if part is None else _OBJECT.decode(part)
     except msgspec.ValidationError:
@@ -464,11 +464,11 @@ def _members(part: bytes | Raw | None) -> dict[str, Raw]:
 
 
 def _plain(document: bytes) -> bytes:
-    """Return a JSON document without unnecessary escapes, which would hide values.
+    """Return a JSON document without unnecessary escapes, which hide values.
 
-    Lone surrogates, which Python reads, are replaced.
+    Lone surrogates, which Python accepts, are replaced.
     """
-    if b"\\" not in document:  # Nearly always, and quicker to find.
+    if b"\\" not in document:  # The usual case, and a quick check.
         return document
     if b"\\u" not in document and b"\\/" not in document:
         return document

@@ -19,12 +19,12 @@ class Entry(NamedTuple):
     """The pseudonym of one spelling of a value."""
 
     value: str
-    #: The form in lower case.
+    #: The spelling in lower case.
     low: str
     pseudonym: str
-    #: Whether to replace it inside of words as well.
+    #: Whether to replace it also inside words.
     anywhere: bool
-    #: Its place in the table.
+    #: Its position in the table.
     order: int
 
 
@@ -33,15 +33,16 @@ class Table:
 
     def __init__(self, pseudonyms: Pseudonyms) -> None:
         self.pseudonyms = pseudonyms
-        #: By the forms of the values.
+        #: The entries, by spelling.
         self.entries: dict[str, Entry] = {}
-        #: By what each JSON document with the form has, in lower case: bytes in ASCII
-        #: if possible, which are quick to find, or a text.
+        #: The entries, by a clue: a part of the spelling in lower case, which every
+        #: JSON document with the spelling contains. If possible, it is ASCII, which is
+        #: fast.
         self.clues: dict[bytes, list[Entry]] = {}
         self.texts: dict[str, list[Entry]] = {}
 
     def copy(self) -> Table:
-        """Return a table to which others can be added."""
+        """Return a copy that can be extended."""
         table = Table(self.pseudonyms)
         table.entries = self.entries.copy()
         table.clues = {clue: each.copy() for clue, each in self.clues.items()}
@@ -51,7 +52,7 @@ class Table:
     def add(self, value: str, pseudonym: str, *, anywhere: bool = False) -> str:
         """Add a value, and return its pseudonym. A value keeps its first pseudonym.
 
-        :param anywhere: whether to replace it inside of words as well.
+        :param anywhere: True to replace it also inside words.
         """
         known = self.entries.get(value)
         if known is not None:
@@ -82,15 +83,14 @@ class Table:
 
 
 class Search:
-    """What of a table may occur in a document, and in its parts.
+    """Finds the values of a table in a document and its parts.
 
-    Most documents have nothing that is to be replaced, and the others have it in few
-    places. So a document is searched as bytes, which is quick, and only those of its
-    parts are parsed that may have something.
+    Most documents have no values to replace, or only in a few places. So a document is
+    searched as bytes, which is fast, and only parts with a possible match are parsed.
 
     :param table: the table.
-    :param document: a JSON document in UTF-8, without unnecessary escapes. Default: any
-        document; then all parts are parsed.
+    :param document: a JSON document in UTF-8, without unnecessary escapes. Default:
+        parse all parts of any document.
     """
 
     def __init__(self, table: Table, document: bytes | None = None) -> None:
@@ -99,8 +99,8 @@ class Search:
         self.has_patterns: bool = document is None or may_have_pattern(document)
         self._clues = table.clues
         self._texts = table.texts
-        #: Where the first clue is; behind the end if there is none. A clue that is a
-        #: text may be anywhere.
+        #: The position of the first clue; after the end if there is none. Clues that
+        #: are not ASCII may be anywhere.
         self.first: int = sys.maxsize
         if document is not None:
             low = _lower(document)
@@ -120,7 +120,7 @@ class Search:
                 }
 
     def finds_in(self, part: bytes) -> bool:
-        """Return whether there may be something to replace in a part of it."""
+        """Return whether a part of the document may contain values to replace."""
         if self._parses_all:
             return True
         if self._clues:
@@ -135,17 +135,16 @@ class Search:
         return self.finds_pattern_in(part)
 
     def finds_pattern_in(self, part: bytes) -> bool:
-        """Return whether an address or a long number may be in a part of it."""
+        """Return whether a part may contain an e-mail address or a long number."""
         return self.has_patterns and may_have_pattern(part)
 
     def spliced(self, document: bytes) -> bytes | None:
-        """Replace what occurs in a part that may be cut off at both ends.
+        """Replace values in a part of the document.
 
-        Only the strings are parsed in which something occurs. What is in a pattern is
-        not replaced.
+        Only strings with a match are parsed. Values in patterns are not replaced.
 
-        :return: None where not each of them is the value of an ordinary key, or an item
-            of a list.
+        :return: None if a match is not in the value of an ordinary key or a list's
+            item.
         """
         if self._texts:
             return None
@@ -155,7 +154,7 @@ class Search:
         if len(low) != len(document):
             return None
         pieces, done = [], 0
-        known: dict[bytes, bytes] = {}  # Many texts are in a document twice.
+        known: dict[bytes, bytes] = {}  # Many texts occur twice in a document.
         for position in _positions(low, self._clues):
             if position < done:
                 continue
@@ -198,7 +197,7 @@ class Search:
             yield (start - end, True, last), start, end, make(match[0])
 
 
-#: A rank, by which the first one wins; where something is found; what replaces it.
+#: The rank (the first one wins), the start, the end, and the replacement.
 _Found = tuple[tuple[int, bool, int], int, int, str]
 
 
@@ -208,7 +207,7 @@ def lower(text: str) -> str:
 
 
 def _positions(document: bytes, clues: Iterable[bytes]) -> list[int]:
-    """Return where clues occur in a document, from its beginning on."""
+    """Return the positions of clues in a document, in order."""
     positions = []
     for clue in clues:
         position = document.find(clue)
@@ -221,11 +220,11 @@ def _positions(document: bytes, clues: Iterable[bytes]) -> list[int]:
 def _is_text(document: bytes, start: int, end: int) -> bool:
     """Return whether two quotation marks enclose a text.
 
-    :param start: the position of one. The next one is at *end*.
+    :param start: the position of the first one; the second one is at *end*.
     """
     if document[start - 1] == _BACKSLASH or document[end - 1] == _BACKSLASH:
         return False
-    # It is behind another string.
+    # It follows another string.
     if document[start + 1] in b",:]} ":
         return False
     if document[end + 1 : end + 2] not in (b",", b"]", b"}"):
@@ -239,7 +238,7 @@ def _is_text(document: bytes, start: int, end: int) -> bool:
     return key not in _NOT_TEXT
 
 
-#: Keys whose values may be the platform's words, or names of its objects.
+#: Keys whose values the platform may define, or that name its objects.
 _NOT_TEXT: Final = frozenset(
     {b"id", b"type", b"kind", b"name", b"code", b"service", b"botID", b"topic"}
 )
@@ -249,7 +248,7 @@ _encode: Final = msgspec.json.encode
 
 
 def words_of(part: bytes) -> bytes:
-    """Return the words in a part, each once, in which the same clues are found.
+    """Return the unique words of a part; they contain the same clues.
 
     A part with a pattern is returned unchanged.
     """
@@ -259,7 +258,7 @@ def words_of(part: bytes) -> bytes:
 
 
 def _lower(document: bytes) -> bytes:
-    """Return a document with the letters in lower case that are then ASCII."""
+    """Convert letters to lower case whose lower case is ASCII."""
     low = document.lower()
     for byte, char, plain in _LOWER_IN_ASCII:
         if byte in low and char in low:
@@ -273,7 +272,7 @@ _LOWER_IN_ASCII: Final = (
     (b"\xc4", "İ".encode(), b"i"),
     (b"\x84", "\u212a".encode(), b"k"),
 )
-#: Characters of a clue: JSON does not escape them.
+#: The characters of a clue, which JSON does not escape.
 _PLAIN: Final = re.compile(r"[a-z0-9_.@-]*")
 _WORD: Final = re.compile(_PLAIN.pattern.replace("*", "+").encode())
 

@@ -27,7 +27,7 @@ BUSY_TIMEOUT: Final = 5.0
 #: The same, in seconds, after a timeout until the database can be used again. With the
 #: longer timeout, all threads of a server would wait, and block further requests.
 LOCKED_TIMEOUT: Final = 0.1
-#: How often a transaction is attempted at most.
+#: The maximum number of attempts of a transaction.
 ATTEMPTS: Final = 4
 #: How long to retry completing or releasing a claim, in seconds.
 FINISH_WITHIN: Final = 60
@@ -86,7 +86,7 @@ class SQLiteReplayStore:
                 (delivery, now),
             ).fetchone()
             if record is not None:
-                # The first attempt may have been recorded although it failed.
+                # A failed attempt may have been recorded.
                 own = record == (token, None)
                 return mine if own else Claim.of_another(delivery, record[1])
             self._put(connection, delivery, token, now + lease, None)
@@ -123,7 +123,7 @@ class SQLiteReplayStore:
         self._finish(attempt)
 
     def _finish(self, attempt: Callable[[sqlite3.Connection], None]) -> None:
-        """Record how a delivery ended; repeat it in the background if it fails."""
+        """Complete or release a claim; retry in the background if it fails."""
         try:
             self._run(attempt, BUSY_TIMEOUT)
         except ReplayStoreError:
@@ -136,12 +136,13 @@ class SQLiteReplayStore:
         self._close()
 
     def _run(self, attempt: Callable[[sqlite3.Connection], T], timeout: float) -> T:
-        """Make an attempt in a transaction of its own, within *timeout* seconds.
+        """Run a function in a transaction, within *timeout* seconds.
 
-        If it fails, it is made again: the file may have been deleted, replaced or found
-        to be damaged.
+        If it fails, it is retried, because the file may have been deleted, replaced or
+        renamed.
 
-        :raises ReplayStoreError: if it fails again, or others use the file for longer.
+        :raises ReplayStoreError: if it fails again, or if the file is locked for
+            longer.
         """
         deadline = time.monotonic() + timeout
         if not self._lock.acquire(timeout=timeout):
@@ -173,7 +174,7 @@ class SQLiteReplayStore:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
         except (sqlite3.Error, OSError) as error:
-            self._close()  # The next transaction starts afresh.
+            self._close()  # The next transaction opens a new connection.
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             self._is_locked = code == sqlite3.SQLITE_BUSY
             if code == sqlite3.SQLITE_CORRUPT:

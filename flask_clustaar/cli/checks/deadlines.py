@@ -1,4 +1,4 @@
-"""Check the deadlines of a webhook's handlers, and what answers when one is late."""
+"""Check the deadlines of handlers, and the late handlers."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from ...settings import Settings
 from ..findings import Finding, rule
 
 NO_LATE_HANDLER = rule(
-    "no_late_handler", "warning", "Nothing answers when a handler is late."
+    "no_late_handler", "warning", "There is no handler for late answers."
 )
 DEADLINE_GEVENT = rule(
     "deadline_gevent", "warning", "gevent cannot interrupt a busy handler."
 )
 DEADLINE_LEASE = rule(
-    "deadline_lease", "warning", "The lease of a delivery ends before its deadline."
+    "deadline_lease", "warning", "A lease is shorter than a deadline."
 )
 
-#: How many handlers are named.
+#: The maximum number of handlers in a message.
 _MOST = 3
 
 
 def check_deadlines(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding]:
-    """Find deadlines that do not do what they are for."""
+    """Find deadlines that have no effect or an unintended one."""
     settings = webhook.installation(app).settings
     timed = {
         handler: deadline
@@ -66,9 +66,9 @@ def _check_gevent() -> Iterator[Finding]:
     if patched or find_spec("gevent"):
         what = "is in use" if patched else "is installed"
         yield DEADLINE_GEVENT(
-            f"gevent {what}. Under it, the late reply waits while a handler computes, "
-            "because all requests share a thread. Use a deadline for handlers that "
-            "wait for the network, or gunicorn's 'gthread' workers.",
+            f"gevent {what}. It cannot send the late reply while a handler computes, "
+            "because all requests share a thread. Use deadlines only for handlers "
+            "that wait for the network, or use gunicorn's 'gthread' workers.",
             level="warning" if patched else "hint",
         )
 
@@ -76,7 +76,7 @@ def _check_gevent() -> Iterator[Finding]:
 def _check_lease(settings: Settings, deadline: float) -> Iterator[Finding]:
     if settings.keys and settings.replay_lease <= deadline:
         yield DEADLINE_LEASE(
-            f"A handler may take {deadline:g} seconds, and the same delivery may run "
-            f"again after {settings.replay_lease:g}. Set 'CLUSTAAR_REPLAY_LEASE' to "
-            f"{deadline + 30:g} or more."
+            f"A handler may take {deadline:g} seconds, but the same delivery may be "
+            f"handled again after {settings.replay_lease:g}. Set "
+            f"'CLUSTAAR_REPLAY_LEASE' to {deadline + 30:g} or more."
         )
