@@ -367,8 +367,8 @@ def hostile_recording(directory: Path) -> str:
         "at": 1.0,
         "app": "hostile",
         "webhook": "clustaar",
-        "request": json.dumps(NOTIFICATION),
-        "reply": json.dumps({"actions": [], "session": {"values": {HOSTILE: 1}}}),
+        "request": NOTIFICATION,
+        "reply": {"actions": [], "session": {"values": {HOSTILE: 1}}},
         "status": 200,
         "code": HOSTILE,
         "error": HOSTILE,
@@ -383,6 +383,7 @@ def hostile_recording(directory: Path) -> str:
         row | {"webhook": HOSTILE},
         row | {"v": HOSTILE},
         row | {"request": None},
+        row | {"request": HOSTILE},
         HOSTILE,
     ]
     file = directory / f"{HOSTILE.replace('/', '')}.jsonl"
@@ -444,7 +445,8 @@ def commands(directory: Path) -> Iterator[tuple[list[str], str]]:
     yield [*replay, "--baseline", HOSTILE], ""
     yield ["replay", recording, "--line", "1", "--as-test", str(directory / "t")], ""
     yield ["replay", recording, "--line", "5", "--as-test", str(directory / "t")], ""
-    yield ["replay", recording, "--line", "1", "--as-story", str(directory / "t")], ""
+    for line in ("1", "7"):
+        yield ["replay", recording, "--line", line, "--as-story", str(directory)], ""
     yield ["inspect", recording, "--no-reload"], ""
 
 

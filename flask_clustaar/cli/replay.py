@@ -14,6 +14,7 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
+from ..errors import ProblemError
 from ..replaying import report
 from ..replaying.baseline import (
     BaselineError,
@@ -294,8 +295,15 @@ def _write_story(files: tuple[Path, ...], line: int | None, directory: Path) -> 
         conversation = conversation_of(recorded, (each for each, _ in read(file)))
     name = f"{files[0].name.partition('.')[0]}-{recorded.line}"
     story = directory / f"test_{name.replace('-', '_')}.story"
-    with _existing():
-        described = write_story(conversation, story)
+    try:
+        with _existing():
+            described = write_story(conversation, story)
+    except ProblemError as error:
+        reason = " ".join(str(error).split("\n"))
+        raise click.ClickException(
+            f"The conversation around line {recorded.line} of '{files[0]}' cannot be a "
+            f"story. {reason}"
+        ) from error
     echo(f"Created {story}")
     if described:
         echo(

@@ -96,7 +96,8 @@ def _without_name(request: bytes) -> bytes:
     Only a bot file knows the step of a name.
     """
     document = msgspec.json.decode(request)
-    step = document.get("data", {}).get("step")
+    data = document.get("data") if isinstance(document, dict) else None
+    step = data.get("step") if isinstance(data, dict) else None
     if isinstance(step, dict):
         step["name"] = None
     return msgspec.json.encode(document)
