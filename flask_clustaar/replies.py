@@ -423,8 +423,14 @@ def dumps(
     if translators and notification is not None:
         body = _translated(body, notification, answers)
     if limit is not None and _GROWTH * (len(received) + len(body)) > limit:
-        _check_return(body, received, limit, answers)
+        if not (_is_as_received(reply.session) and _is_as_received(reply.interlocutor)):
+            _check_return(body, received, limit, answers)
     return body
+
+
+def _is_as_received(part: Any) -> bool:
+    """Tell if nobody looked at a part of the reply. It was small enough to arrive."""
+    return part is None or isinstance(part, Received)
 
 
 def _translated(

@@ -70,7 +70,7 @@ def _build(struct: Any, received: Received) -> Model:
     instance = lazy(model, received)
     if model.__post_init__ is not Model.__post_init__:
         for name in names_of(model):
-            getattr(instance, name)
+            instance.__dict__[name] = loader_of(model, name)(received)
         model.__post_init__(instance)
     return instance
 
