@@ -1,7 +1,7 @@
 """A bot whose answers are in a file: one handler for all steps of several bots.
 
-The bot designer writes a key word as the text of a step, and turns on "use webhook". The
-bot looks up its answer by the bot's id and the key word.
+The bot designer writes a key word as the text of a step, and turns on "use webhook".
+The bot looks up its answer by the bot's id and the key word.
 """
 
 from pathlib import Path
