@@ -250,7 +250,7 @@ def _page(found: JSON) -> Iterator[str]:
         "is steadier: it counts what the processor executes, with Valgrind."
     )
     yield from _wrapped(
-        "Whoever changes the code can see that the answers stay the same, byte for "
+        "If you change the code, you can check that the answers stay the same, byte for "
         "byte: ``python -m benchmarks --answers FILE`` writes the answers to a fixed "
         "set of requests, and the same line after the change compares them."
     )

@@ -33,11 +33,11 @@ class Station(NamedTuple):
 
     #: As the source of ``handling.py`` writes it.
     call: str
-    #: Whose it is.
+    #: The function or method.
     module: str
     #: What it does.
     caption: str
-    #: What it can answer with.
+    #: The codes of its errors.
     codes: tuple[str, ...] = ()
 
 
@@ -51,19 +51,19 @@ STATIONS = [
     Station(
         "check_content",
         "body.check_content",
-        "Is it JSON, and not compressed?",
+        "Check the content type",
         ("unsupported_content",),
     ),
     Station(
         "check_credentials",
         "security.check_credentials",
-        "User name and password",
+        "Check user name and password",
         ("credentials_missing", "credentials_invalid"),
     ),
     Station(
         "check_signature",
         "security.check_signature",
-        "Did the platform sign it?",
+        "Check the signature",
         (
             "signature_missing",
             "signature_malformed",
@@ -75,58 +75,58 @@ STATIONS = [
     Station(
         "check_freshness",
         "security.check_freshness",
-        "Just now?",
+        "Check the age of the request",
         ("date_malformed", "request_too_old", "request_from_future"),
     ),
     Station(
         "store.claim",
         "replay.ReplayStore.claim",
-        "The first time? Else its reply again",
+        "Claim the delivery, or repeat its reply",
         ("delivery_in_progress", "replay_store_unavailable"),
     ),
     Station(
         "load_notification",
         "notifications.load_notification",
-        "Bytes become a notification",
+        "Parse the notification",
         ("invalid_json", "invalid_notification"),
     ),
     Station(
         "webhook._send",
         "routing.Topic.send",
-        "Which handlers match?",
+        "Find the matching handlers",
         ("no_handler",),
     ),
     Station(
         "handler.function",
         "your handlers",
-        "One after the other",
+        "Call them in order",
         ("handler_failed", "handler_late"),
     ),
     Station(
-        "answer_of", "replies.answer_of", "What each returned becomes an answer", ()
+        "answer_of", "replies.answer_of", "Convert each return value", ()
     ),
     Station(
         "replies.merge",
         "replies.merge",
-        "The answers become one reply",
+        "Merge the answers into one reply",
         ("internal_error",),
     ),
     Station(
         "replies.dumps",
         "replies.dumps",
-        "Cleaned, checked, written as JSON",
+        "Sanitise, validate, write JSON",
         ("invalid_reply",),
     ),
     Station(
         "self.jobs.submit",
         "background.Jobs.submit",
-        "What is to be done in the background",
+        "Submit background tasks",
         ("background_unavailable",),
     ),
     Station(
         "store.complete",
         "replay.ReplayStore.complete",
-        "Recorded, for the same delivery again",
+        "Record the reply",
     ),
 ]
 
@@ -156,6 +156,8 @@ def _calls(node: ast.AST, methods: dict[str, ast.FunctionDef]) -> Iterator[str]:
     if isinstance(node, ast.Call):
         name = ast.unparse(node.func)
         yield name
+        # A function that is passed on, for another one to call.
+        yield from (ast.unparse(a) for a in node.args if isinstance(a, ast.Attribute))
         method = methods.get(name.removeprefix("self."))
         if name.startswith("self.") and method is not None:
             others = {n: each for n, each in methods.items() if each is not method}

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 PHRASES = {
-    r"\b(that|which|date) is none\b": "is not a ..., is missing",
+    r"\b(that|which|date) is (?-i:none)\b": "is not a ..., is missing",
     r"as (it|they) came\b": "unchanged",
     r"the (door|lock)\b": "authentication",
     r"\btells? of\b": "reports, shows",
@@ -63,7 +63,7 @@ def main() -> int:
         text = file.read_text(encoding="utf-8")
         for phrase, better in PHRASES.items():
             spread = phrase.replace(" ", r"\s+(?:#:?\s+)?")
-            for match in re.finditer(spread, text):
+            for match in re.finditer(spread, text, re.I):
                 line = text.count("\n", 0, match.start()) + 1
                 words = " ".join(match[0].split())
                 print(f"{name}:{line}: '{words}'. Write: {better}.")
