@@ -114,10 +114,11 @@ def gunicorn(
     :param options: others for gunicorn.
     :param settings: of the application, in lower case.
     """
-    command = ["gunicorn", f"{module}:app", "--bind=127.0.0.1:0", *options]
+    command = ["gunicorn", f"{module}:app", "--bind=127.0.0.1:0"]
     command += ["--no-control-socket"]
     command += [f"--workers={workers}", f"--threads={threads}"]
     command += ["--worker-tmp-dir", str(directory), "--graceful-timeout=1"]
+    command += options
     with _serving(command, directory, settings) as server:
         yield server
 

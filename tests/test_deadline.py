@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -654,15 +654,6 @@ def test_what_is_around_a_handler_is_in_its_thread(bots: Make) -> None:
 
     bot.end()
     assert events[-1] == "slow>"
-
-
-def drain(ended: queue.Queue[dict[str, Any]]) -> int:
-    """Return how many handlers have ended, and forget them."""
-    number = 0
-    with suppress(queue.Empty):
-        while ended.get_nowait():
-            number += 1
-    return number
 
 
 def test_sessions_of_sqlalchemy_are_closed(bots: Make, tmp_path: Path) -> None:

@@ -38,14 +38,18 @@ def greet(notification: Any) -> str:
 class Bot:
     """A bot whose spans and metrics are kept in memory."""
 
-    def __init__(self, deadline: float | None = None, **options: Any) -> None:
+    def __init__(
+        self, deadline: float | None = None, background: Any = None, **options: Any
+    ) -> None:
         self.exporter = InMemorySpanExporter()
         self.tracers = TracerProvider()
         self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.reader = InMemoryMetricReader()
         self.meters = MeterProvider([self.reader])
         self.app = Flask("bot")
-        self.webhook = ClustaarWebhook(self.app, private_key="key", deadline=deadline)
+        self.webhook = ClustaarWebhook(
+            self.app, private_key="key", deadline=deadline, background=background
+        )
         OpenTelemetry(
             self.webhook,
             tracer_provider=self.tracers,
@@ -200,6 +204,66 @@ def test_the_span_of_a_handler_with_a_deadline() -> None:
     assert [[bot.spans[0].name, [f"handle {NAME}"]]] == tree(bot.spans)
     bot.tracers.shutdown()
     bot.meters.shutdown()
+
+
+def tell_crm(notification: Any) -> None:
+    if notification is None:
+        raise KeyError("John")
+
+
+def test_a_job_is_in_the_trace_of_its_handler() -> None:
+    """It has a span below that of the handler, and it is counted."""
+    jobs: list[str] = []
+    bot = Bot(background=jobs.append)
+    task = bot.webhook.task(tell_crm)
+    bot.webhook.on(STEP, task.later)
+    bot.client.say("hi")
+    bot.webhook.perform(jobs[0])
+
+    name = f"{__name__}.tell_crm"
+    (handler,) = [span for span in bot.spans if span.name == "handle later"] or [
+        span for span in bot.spans if span.name.endswith("Task.later")
+    ]
+    (job,) = [span for span in bot.spans if span.name == f"perform {name}"]
+    assert job.parent is not None
+    assert job.parent.span_id == handler.context.span_id
+    assert job.context.trace_id == handler.context.trace_id
+    assert bot.metrics["clustaar.jobs.submitted", "clustaar", name] == 1
+    assert bot.metrics["clustaar.job.duration", "clustaar", name] == 1
+    bot.tracers.shutdown()
+    bot.meters.shutdown()
+
+
+def test_a_job_that_fails_is_an_error() -> None:
+    """Of its span, and it is counted with the kind of the exception."""
+    jobs: list[str] = []
+    bot = Bot(background=jobs.append)
+    task = bot.webhook.task(tell_crm)
+    bot.webhook.on(STEP, lambda notification: task.later(None))
+    bot.client.say("hi")
+    with pytest.raises(KeyError):
+        bot.webhook.perform(jobs[0])
+
+    (span,) = [span for span in bot.spans if span.name.startswith("perform ")]
+    assert span.status.status_code is StatusCode.ERROR
+    failures = ("clustaar.job.failures", "clustaar", f"{__name__}.tell_crm", "KeyError")
+    assert bot.metrics[failures] == 1
+    bot.tracers.shutdown()
+    bot.meters.shutdown()
+
+
+def test_a_job_without_an_sdk() -> None:
+    """No trace goes with it."""
+    jobs: list[str] = []
+    app = Flask("bot")
+    webhook = ClustaarWebhook(app, private_key="key", background=jobs.append)
+    OpenTelemetry(webhook)
+    task = webhook.task(tell_crm)
+    webhook.on(STEP, task.later)
+    ClustaarClient(app).say("hi")
+    webhook.perform(jobs[0])
+
+    assert json.loads(jobs[0])["trace"] == {}
 
 
 def test_nothing_is_recorded_without_an_sdk() -> None:

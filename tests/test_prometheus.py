@@ -27,7 +27,7 @@ from serving import (
 
 from flask_clustaar import ClustaarWebhook, events
 from flask_clustaar.contrib.prometheus import PrometheusMetrics
-from flask_clustaar.errors import PROBLEMS
+from flask_clustaar.errors import PROBLEMS, InvalidJob
 from flask_clustaar.testing import ClustaarClient
 
 STEP = events.CONVERSATION_STEP_REACHED
@@ -119,6 +119,47 @@ def test_a_handler_that_is_late() -> None:
     counted = bot.scrape()
     assert 1 == counted["clustaar_handlers_late_total", NAME, "timeout", "clustaar"]
     assert 1 == counted["clustaar_replies_total", "clustaar"]
+
+
+def tell_crm(notification: Any) -> None:
+    if notification.text == "fail":
+        raise KeyError("John")
+
+
+def test_jobs() -> None:
+    """Jobs are counted when they are submitted, and when they are performed."""
+    jobs: list[str] = []
+    bot = Bot(background=jobs.append)
+    task = bot.webhook.task(tell_crm)
+    bot.webhook.on(STEP, task.later)
+    for said in ("hi", "no"):
+        bot.client.say(said)
+    failing = json.loads(jobs[1])
+    failing["notification"]["data"]["input"]["text"] = "fail"
+    bot.webhook.perform(jobs[0])
+    with pytest.raises(KeyError):
+        bot.webhook.perform(json.dumps(failing))
+
+    counted, name = bot.scrape(), f"{__name__}.tell_crm"
+    assert 2 == counted["clustaar_jobs_submitted_total", name, "clustaar"]
+    assert 2 == counted["clustaar_job_duration_seconds_count", name, "clustaar"]
+    assert 1 == counted["clustaar_job_failures_total", "KeyError", name, "clustaar"]
+
+
+def test_a_job_that_is_not_known() -> None:
+    """A task that the program does not have creates no series."""
+    jobs: list[str] = []
+    bot = Bot(background=jobs.append)
+    task = bot.webhook.task(tell_crm)
+    bot.webhook.on(STEP, task.later)
+    bot.client.say("hi")
+    with pytest.raises(InvalidJob):
+        bot.webhook.perform(json.dumps(json.loads(jobs[0]) | {"task": "invented"}))
+
+    counted = bot.scrape()
+    assert (
+        1 == counted["clustaar_job_failures_total", "InvalidJob", "other", "clustaar"]
+    )
 
 
 def test_a_repeat(bot: Bot) -> None:
