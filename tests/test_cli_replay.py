@@ -32,6 +32,7 @@ from flask_clustaar.models import (
 )
 from flask_clustaar.platform.story import Story
 from flask_clustaar.replaying.baseline import BaselineError, read_answer
+from flask_clustaar.replaying.fixtures import Recording
 from flask_clustaar.replaying.stats import Latencies
 from flask_clustaar.testing import ClustaarClient, make_notification
 
@@ -808,7 +809,12 @@ def test_test_of_a_line(directory: Path, tmp_path: Path) -> None:
     created = [Path(line.removeprefix("Created ")) for line in output.splitlines()]
     assert all(path.is_file() for path in created)
     assert f"{file.stem}-1.json" == created[0].name
-    assert "clustaar_client, recording" in created[1].read_text()
+    written: dict[str, Any] = {}
+    exec(created[1].read_text(), written)
+    (test,) = [value for name, value in written.items() if name.startswith("test_")]
+    test(
+        clustaar_client=ClustaarClient(bot()), recording=lambda _: Recording(created[0])
+    )
     again = sentence(run(bot(), "replay", *map(str, arguments)))
     assert again.endswith("already exists. Remove it first.")
 

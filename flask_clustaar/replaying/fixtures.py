@@ -144,7 +144,7 @@ def write_test(
     test.write_text(
         f'"""The reply to a recorded request does not change."""\n\n\n'
         f"def test_recording_{identifier}({argument}, recording):\n"
-        f' """The reply is the same as recorded."""\n'
+        f'    """The reply is the same as recorded."""\n'
         f'    assert recording("{fixture.name}").replayed_by({client}).same_reply\n',
         encoding="utf-8",
     )
