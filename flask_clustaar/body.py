@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from contextlib import suppress
 from typing import IO, Any
@@ -66,19 +67,35 @@ def _length(environ: dict[str, Any]) -> int | None:
 
 def _read(stream: IO[bytes], wanted: int) -> bytes:
     """Read *wanted* bytes, or fewer at the end; one read may return only a part."""
-    body = stream.read(wanted)
+    body = _part(stream, wanted)
     while len(body) < wanted:
-        more = stream.read(wanted - len(body))
+        more = _part(stream, wanted - len(body))
         if not more:
             break
         body += more
     return body
 
 
+def _part(stream: IO[bytes], size: int) -> bytes:
+    """Read up to *size* bytes.
+
+    The decoder of chunks in Werkzeug's development server shrinks the buffer when the
+    connection ends within a chunk. ``RawIOBase.read`` would then read memory beyond
+    the buffer, which can end the process.
+    """
+    if not isinstance(stream, io.RawIOBase):
+        return stream.read(size)
+    buffer = bytearray(size)
+    count = stream.readinto(buffer) or 0
+    if count > len(buffer):
+        raise EOFError("The connection ended within a chunk.")
+    return bytes(buffer[:count])
+
+
 def _discard(stream: IO[bytes], amount: int) -> None:
     """Read and discard up to *amount* bytes."""
     with suppress(Exception):  # Each server raises its own exceptions.
-        while amount > 0 and (data := stream.read(min(amount, 65_536))):
+        while amount > 0 and (data := _part(stream, min(amount, 65_536))):
             amount -= len(data)
 
 

@@ -12,6 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from flask import Flask
+from werkzeug.serving import DechunkedInput
 
 from flask_clustaar import ClustaarWebhook, events
 from flask_clustaar.body import check_content, read_body
@@ -42,6 +43,23 @@ def test_chunks_are_decoded() -> None:
     """A server that decodes chunks knows the end, whatever a length says."""
     assert b"{ }" == read(b"{ }", **CHUNKED, **DECODED)
     assert b"{ }" == read(b"{ }", **CHUNKED, **DECODED, CONTENT_LENGTH="1")
+
+
+def chunks(body: bytes) -> dict[str, Any]:
+    """Return the environment of a chunked request to Werkzeug's server."""
+    return {"wsgi.input": DechunkedInput(io.BytesIO(body)), **CHUNKED, **DECODED}
+
+
+def test_chunks_of_werkzeug() -> None:
+    """Its development server decodes chunks."""
+    assert b"{ }" == read_body(chunks(b"2\r\n{ \r\n1\r\n}\r\n0\r\n\r\n"), 100)
+
+
+@pytest.mark.parametrize("size", [b"3", b"ff", b"ffffff", b"f" * 40])
+def test_connection_ends_within_a_chunk(size: bytes) -> None:
+    """A part of a chunk is not a body, however large the chunk claims to be."""
+    with pytest.raises(BodyIncomplete):
+        read_body(chunks(size + b"\r\n{}"), 2**20)
 
 
 def test_length_of_decoded_chunks() -> None:
