@@ -23,7 +23,7 @@ from flask_clustaar import models, signals
 from flask_clustaar.cli import clustaar
 from flask_clustaar.errors import PROBLEM_PAGE, PROBLEMS
 from flask_clustaar.settings import SETTINGS
-from flask_clustaar.wire import members_of
+from flask_clustaar.wire import Model, members_of
 
 BUILT = Path(__file__).parent / "_build" / "html"
 CHROMIUM = "/usr/bin/chromium"
@@ -174,8 +174,9 @@ def expected() -> Iterator[tuple[str, str]]:
     for name in vars(signals):
         if isinstance(vars(signals)[name], signals.IndependentSignal):
             yield name, f"#flask_clustaar.signals.{name}"
-    for model in {*members_of(models.Action).values()}:
-        yield model.__name__, f"#flask_clustaar.models.{model.__name__}"
+    for name, model in vars(models).items():
+        if isinstance(model, type) and issubclass(model, Model):
+            yield name, f"#flask_clustaar.models.{name}"
     for tag in members_of(models.Action):
         yield tag, "reference/actions/"
     for command in clustaar.list_commands(click.Context(clustaar)):

@@ -102,9 +102,7 @@ STATIONS = [
         "Call them in order",
         ("handler_failed", "handler_late"),
     ),
-    Station(
-        "answer_of", "replies.answer_of", "Convert each return value", ()
-    ),
+    Station("answer_of", "replies.answer_of", "Convert each return value", ()),
     Station(
         "replies.merge",
         "replies.merge",
