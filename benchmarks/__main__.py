@@ -14,30 +14,32 @@ from .parts import FULL, PARTS, QUICK, run
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Take less than a minute; write no page.")
+@click.option(
+    "--quick", is_flag=True, help="Take less than a minute; do not write the page."
+)
 @click.option(
     "--only",
     multiple=True,
     type=click.Choice(list(PARTS)),
-    help="Measure this only; can be repeated. Writes no page.",
+    help="Run only this part; do not write the page. Repeatable.",
 )
 @click.option(
     "--instructions",
     is_flag=True,
-    help="Count instructions instead of time, with Valgrind: steady on a busy machine.",
+    help="Count instructions with Valgrind instead of time; for busy machines.",
 )
 @click.option(
-    "--json", "json_path", type=Path, help="Write what was found to this file, too."
+    "--json", "json_path", type=Path, help="Also write the results to this file."
 )
 @click.option(
-    "--page", type=Path, help="Measure nothing: make the page of such a file anew."
+    "--page", type=Path, help="Do not measure; write the page from such a file."
 )
 @click.option(
     "--answers",
     "answers_path",
     type=Path,
-    help="Measure nothing: write the answers to a fixed set of requests to this file, "
-    "or compare with those in it if it is there.",
+    help="Do not measure; write the answers to fixed requests to this file, or compare "
+    "with its content if it exists.",
 )
 def main(
     quick: bool,
@@ -47,7 +49,7 @@ def main(
     page: Path | None,
     answers_path: Path | None,
 ) -> None:
-    """Measure what a notification costs, and write docs/run/performance.rst."""
+    """Run the benchmarks, and write docs/run/performance.rst."""
     if answers_path is not None:
         compare(answers_path)
         return
@@ -69,7 +71,7 @@ def main(
 
 
 def tell(found: report.JSON) -> None:
-    """Write the page, and say so."""
+    """Write the page, and print its files."""
     for file in report.write_page(found):
         click.echo(f"Wrote {file.relative_to(report.DOCS.parent)}.")
 
@@ -77,7 +79,7 @@ def tell(found: report.JSON) -> None:
 def compare(path: Path) -> None:
     """Write the answers, or compare them.
 
-    :raises SystemExit: with 1 when they differ.
+    :raises SystemExit: with 1 if they differ.
     """
     found = answers.collect()
     if not path.exists():
@@ -90,5 +92,5 @@ def compare(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    logging.disable()  # Some of the answers are failures, which are logged.
+    logging.disable()  # Some answers are failures, which would be logged.
     main(prog_name="python -m benchmarks")

@@ -1,7 +1,7 @@
-"""What recording, metrics and traces add to a delivery.
+"""Measure the CPU time that recording, metrics and traces add to a delivery.
 
-A function that is connected to a signal costs something in all applications of its
-process. So each contender has a process of its own, which waits for its turns.
+A receiver of a signal adds time in all applications of its process. So each contender
+has its own process, which waits for its turns.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .ours import build, offer
 from .payloads import ACTIONS, PAUSE, PAYLOADS, Template, of_user
 from .subjects import Contender
 
-#: How many users talk with the bot.
+#: The number of users.
 USERS = 200
 
 NOTHING = "nothing"
@@ -37,14 +37,15 @@ class Users(NamedTuple):
     templates: list[Template]
 
     def body(self, number: int) -> bytes:
-        """Return a body that was never sent before."""
+        """Return a new body."""
         return self.templates[number % len(self.templates)].body(number)
 
 
 class Added(NamedTuple):
-    """What something adds to a delivery, in microseconds of CPU time."""
+    """The time that an addition adds to a delivery, in microseconds of CPU time."""
 
-    #: What a delivery costs with it on a quiet machine: the lowest of all rounds.
+    #: The time of a delivery with the addition on a quiet machine: the minimum of all
+    #: rounds.
     lowest: float
     #: What it adds: the median, over the rounds, of its share of what a delivery costs
     #: without it in the same round, applied to the lowest of what that costs.
@@ -54,28 +55,28 @@ class Added(NamedTuple):
 
 
 class Addition(NamedTuple):
-    """Something that is off by default."""
+    """A feature that is off by default."""
 
-    #: For people: what it is.
+    #: A description.
     does: str
-    #: Build a bot with it; the argument is an empty directory.
+    #: Creates a bot with it; the argument is an empty directory.
     build: Callable[[str], Contender]
-    #: The package that it needs.
+    #: The package that it requires.
     needs: str | None = None
-    #: The name of what it is added to.
+    #: The name of the contender that it is added to.
     reference: str = NOTHING
-    #: The limit that it is held to, in microseconds.
+    #: The maximum of the added time, in microseconds.
     limit: float | None = None
 
     def is_installed(self) -> bool:
-        """Tell if it can be measured here."""
+        """Return whether it can be measured here."""
         return self.needs is None or find_spec(self.needs) is not None
 
 
 def race(*, rounds: int, block: float, tick: Callable[[], object]) -> dict[str, Added]:
-    """Let all additions that are installed answer deliveries, for some rounds.
+    """Measure all installed additions, for some rounds.
 
-    :param tick: is called after each round.
+    :param tick: called after each round.
     """
     names = [name for name, each in ADDITIONS.items() if each.is_installed()]
     costs: dict[str, list[float]] = {name: [] for name in names}
@@ -102,7 +103,7 @@ def _added(costs: list[float], others: list[float]) -> Added:
 
 
 class _Turns:
-    """The process of an addition, which measures when it is asked to."""
+    """The process of an addition, which measures on request."""
 
     def __init__(self, name: str, directory: str) -> None:
         context = multiprocessing.get_context("spawn")
@@ -118,7 +119,7 @@ class _Turns:
         self._process.join()
 
     def measure(self, block: float) -> float:
-        """Return what a delivery costs, in a block of some seconds."""
+        """Return the time of a delivery, measured for *block* seconds."""
         self._connection.send(block)
         return cast(float, self._connection.recv())
 
@@ -132,16 +133,16 @@ def _serve(name: str, directory: str, connection: Connection) -> None:
             connection.send(measure(contender, count))
 
 
-# -- what is added -------------------------------------------------------------------
+# -- additions -----------------------------------------------------------------------
 
 
 def _greet(notification: Notification) -> str:
-    """Answer with the name of the user."""
+    """Reply with the name of the user."""
     return f"Bonjour {notification.interlocutor.first_name}, que puis-je pour vous ?"
 
 
 def _bot(users: int = USERS, *, is_short: bool = False, **settings: Any) -> Contender:
-    """Build a bot; *users* talk with it in turn.
+    """Create a bot with requests from several users in turn.
 
     :param is_short: whether the steps have one action, and the reply is a text.
     """

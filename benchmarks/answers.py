@@ -1,7 +1,7 @@
-"""The answers to a fixed set of requests, to compare before and after a change.
+"""Compare the answers to fixed requests before and after a change.
 
-Everything that makes an answer is fixed here, the Date among it, so two runs of the
-same code write the same bytes.
+All inputs are fixed, including the date, so two runs of the same code write the same
+bytes.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from .views import PASSWORD, PRIVATE_KEY, USERNAME
 
 _DATE = "Thu, 13 Sep 2018 11:48:23 GMT"
 
-#: Each answer by the name of its request: the status line, the headers, the body.
+#: The answers, by name of the request: status line, headers, body.
 Answers = dict[str, list[Any]]
 
 
 def collect() -> Answers:
-    """Answer all requests."""
+    """Return the answers to all requests."""
     return {name: _answered(*request) for name, request in _requests()}
 
 
@@ -37,7 +37,7 @@ def write(answers: Answers, path: Path) -> None:
 
 
 def differences(answers: Answers, path: Path) -> list[str]:
-    """Return a line about each answer that is not the one in the file."""
+    """Return a line for each answer that differs from the file."""
     before: Answers = json.loads(path.read_text())
     lines = []
     for name in before | answers:
@@ -47,7 +47,7 @@ def differences(answers: Answers, path: Path) -> list[str]:
     return lines
 
 
-# -- handlers, besides those that are measured ---------------------------------------
+# -- more handlers -------------------------------------------------------------------
 
 
 def _change(notification: Notification) -> str:
@@ -176,7 +176,7 @@ def _answered(bot: Contender, environ: Environ) -> list[Any]:
 
 
 def _header(name: str, value: str) -> list[str]:
-    """Return a header; Flask lists methods in another order each time."""
+    """Return a header; the order of methods, which Flask does not fix, is sorted."""
     if name == "Allow":
         value = ", ".join(sorted(value.split(", ")))
     return [name, value]

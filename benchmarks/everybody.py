@@ -1,4 +1,4 @@
-"""All that is measured, and what of it can be measured here."""
+"""All subjects of the benchmarks, and which of them are available."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SUBJECTS: list[Subject] = [BARE, BY_HAND, OURS, *PARTS, *FIELD]
 
 
 def measured() -> list[Subject]:
-    """Return the subjects that can be measured here."""
+    """Return the available subjects."""
     return [subject for subject in SUBJECTS if subject.name not in missing()]
 
 
 @functools.cache
 def missing() -> dict[str, str]:
-    """Return why subjects cannot be measured here, by their names."""
+    """Return the reasons why subjects are not available, by name."""
     reasons = {subject.name: why_not(subject) for subject in FIELD}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
@@ -30,6 +30,6 @@ def why_not(subject: Subject) -> str | None:
         return "not installed"
     try:
         subject.build(PAYLOADS["small"])
-    except Exception as error:  # A new version may be another one altogether.
-        return f"does not work as it did: {type(error).__name__}"
+    except Exception as error:  # A new version may be incompatible.
+        return f"incompatible version: {type(error).__name__}"
     return None

@@ -1,8 +1,7 @@
-"""The field: other libraries that take webhooks in a Flask application.
+"""Other libraries that receive webhooks in a Flask application.
 
-Each one does what it does for its own platform, and gets the same notification: signed
-in its way, with the few keys laid over it that it looks for. Each of them answers with
-200; none checks what it answers with.
+Each library gets the same notification, signed as its own platform signs, with the few
+additional keys that it requires. All answer with 200; none validates its reply.
 """
 # mypy: disable-error-code="untyped-decorator"
 
@@ -269,17 +268,16 @@ def stripe(payload: Payload) -> Contender:
 
 
 def _proven(contender: Contender, heard: list[Any]) -> Contender:
-    """Return a contender whose handler gets what is sent.
+    """Check that the handler of a contender gets the notifications, and return it.
 
-    A library that takes a delivery for none of its business says so to nobody, and
-    would look quick.
+    A library that silently ignores a request would seem fast.
     """
     contender.serve(contender.deliver_many([0]))
     assert heard == ["bonjour"], heard
     return contender
 
 
-#: The distribution, what it does, how it is built.
+#: The distribution, a description, a function that creates the contender.
 _LIBRARIES = [
     (
         "Flask-GitHubApp",

@@ -1,19 +1,16 @@
-"""How it is measured: in rounds, in which each contender has its turn.
+"""Measure contenders in rounds.
 
-A machine of two noisy cores is now quick and now slow, so nothing is ever compared
-with what was measured at another time. In each round every contender, in an order that
-is shuffled anew, answers a block of deliveries of a few milliseconds. What a contender
-costs next to another one is the median, over the rounds, of the ratio of the two within
-one round, and the spread is where eight of ten rounds lie.
+The speed of a busy machine varies, so only times of the same round are compared. In
+each round, all contenders, in random order, answer a block of deliveries for a few
+milliseconds. The relative time of a contender is the median of the ratios within one
+round. The spread contains eight of ten rounds.
 
-The clock is the CPU time of the process, all threads together: unlike the time on the
-wall it does not run while the machine does something else, and nothing measured here
-waits. The deliveries are made and signed in front of each block, untimed, each one
-different; after it each status must be 200.
+The clock is the CPU time of all threads of the process, which does not include other
+work of the machine. Nothing that is measured waits. Before each block, the deliveries
+are created and signed, each one different. After the block, all statuses must be 200.
 
-Garbage: what was there before is frozen, and a full collection is made in front of each
-block. Within a block the collector runs as it does in a server, so that everybody pays
-for what they throw away.
+Existing objects are excluded from garbage collection, and a full collection runs before
+each block. Within a block, the collector runs as in a server, so that its time counts.
 """
 
 from __future__ import annotations
@@ -28,31 +25,31 @@ from typing import NamedTuple
 
 from .subjects import Contender
 
-#: Each delivery of a run has a number of its own.
+#: Each delivery of a run has its own number.
 _numbers = itertools.count(1)
 
-#: For how many seconds a contender is on, in each round.
+#: The duration of a block, in seconds.
 BLOCK = 0.004
 
 
 class Cost(NamedTuple):
-    """What a delivery costs a contender."""
+    """The time of a delivery."""
 
     #: Microseconds of CPU time, the median.
     cpu: float
-    #: The same as a multiple of what it costs the reference: low, median and high.
+    #: The ratio to the time of the reference: low, median and high.
     low: float
     ratio: float
     high: float
 
 
 class Samples(NamedTuple):
-    """Microseconds of CPU time, of each contender in each round."""
+    """Microseconds of CPU time of each contender in each round."""
 
     costs: Mapping[str, list[float]]
 
     def cost(self, name: str, reference: str) -> Cost:
-        """Return what *name* costs, next to *reference*."""
+        """Return the time of *name*, also relative to *reference*."""
         pairs = zip(self.costs[name], self.costs[reference], strict=True)
         ratios = [cost / other for cost, other in pairs]
         low, *_, high = statistics.quantiles(ratios, n=10, method="inclusive")
@@ -67,9 +64,9 @@ def race(
     block: float = BLOCK,
     tick: Callable[[], object] = lambda: None,
 ) -> Samples:
-    """Let contenders answer deliveries, for some rounds.
+    """Measure contenders for some rounds.
 
-    :param tick: is called after each round.
+    :param tick: called after each round.
     """
     costs: dict[str, list[float]] = {name: [] for name in contenders}
     order = list(contenders)
@@ -90,7 +87,7 @@ def race(
 
 
 def measure(contender: Contender, count: int) -> float:
-    """Return how many microseconds of CPU time a delivery takes, in a block."""
+    """Return the CPU time of a delivery in a block, in microseconds."""
     environs = contender.deliver_many(itertools.islice(_numbers, count))
     gc.collect()
     start = time.process_time_ns()
@@ -102,8 +99,8 @@ def measure(contender: Contender, count: int) -> float:
 
 
 def calibrate(contender: Contender, block: float) -> int:
-    """Warm a contender up; return how many deliveries take it *block* seconds."""
-    measure(contender, 1)  # The first one of all can take a hundred times as long.
+    """Warm up a contender; return its number of deliveries in *block* seconds."""
+    measure(contender, 1)  # The first one can take a hundred times as long.
     for count in (1, 3, 10, 30):
         cost = measure(contender, count)
         if cost * count > block * 1e6:

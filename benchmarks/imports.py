@@ -1,4 +1,4 @@
-"""What an import costs on top of Flask's own, in fresh interpreters."""
+"""Measure what imports add to the import of Flask, in new interpreters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: What a program imports besides Flask, by what people call it. Some packages import
-#: their parts when they are used, so these are the names that the programs here use.
+#: The imports of a program after Flask, by library. Some packages import their parts
+#: lazily, so these are the names that the programs here use.
 IMPORTS: Mapping[str, str] = {
     "flask_clustaar": (
         "from flask_clustaar import ClustaarWebhook, events, filters, models"
@@ -62,10 +62,10 @@ print([list(state) for state in states])
 
 
 class Import(NamedTuple):
-    """What an import adds, and what Flask's took in the same interpreter."""
+    """The time and memory of an import."""
 
     milliseconds: float
-    #: As a multiple of Flask's, median.
+    #: The median ratio to the import of Flask in the same interpreter.
     ratio: float
     megabytes: float
 
@@ -76,10 +76,10 @@ def measure(
     rounds: int,
     tick: Callable[[], object] = lambda: None,
 ) -> dict[str, Import]:
-    """Return what imports add, and ``Flask`` itself.
+    """Measure imports, and ``Flask`` itself.
 
-    :param names: of those in :data:`IMPORTS`.
-    :param tick: is called after each round.
+    :param names: names in :data:`IMPORTS`.
+    :param tick: called after each round.
     """
     states: dict[str, list[list[list[float]]]] = {}
     shuffle = random.Random(rounds).shuffle
@@ -99,9 +99,9 @@ def measure(
 
 
 def _run(name: str, cache: str) -> list[list[float]] | None:
-    """Return the states of one interpreter; None if the module is not installed.
+    """Return the states of an interpreter; None if the module is not installed.
 
-    :param cache: where the compiled modules are, from the second time on.
+    :param cache: the directory for compiled modules.
     """
     program = _PROGRAM.format(statement=IMPORTS[name])
     environment = os.environ | {"PYTHONPYCACHEPREFIX": cache}

@@ -1,12 +1,11 @@
-"""Count instructions instead of time: steady on the noisiest machine.
+"""Count instructions instead of time, which is stable on busy machines.
 
-Valgrind runs one Python for all subjects. In it each subject is warmed up; then two
-children are forked. Both make the same deliveries, and one of them answers them: the
-difference of what the two executed is what the answers take. The counts of two runs
-agree within half a percent.
+Valgrind runs one Python for all subjects. Each subject is warmed up; then two children
+are forked. Both create the same deliveries, but only one answers them. The difference
+of their counts is the result. The results of two runs agree within half a percent.
 
-Instructions are not time, but what costs more of one nearly always costs more of the
-other, and a change of two percent shows.
+Instructions are not time, but the two are nearly always correlated, and a change of two
+percent is visible.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from .subjects import Contender, Subject
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: How many deliveries are counted, of each payload.
+#: The number of counted deliveries of each payload.
 COUNTS = {"small": 100, "typical": 100, "large": 20}
 
 
 def is_available() -> bool:
-    """Tell if Valgrind is installed."""
+    """Return whether Valgrind is installed."""
     return shutil.which("valgrind") is not None
 
 
@@ -44,7 +43,7 @@ def count(
 ) -> dict[str, dict[str, float]]:
     """Return the instructions of an answer, by payload and subject.
 
-    :param tick: is called after each subject, with each payload.
+    :param tick: called after each subject with each payload.
     """
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as logs:
@@ -81,7 +80,7 @@ def total(log: Path) -> int:
     return int(match[1].replace(",", ""))
 
 
-# -- below Valgrind ------------------------------------------------------------------
+# -- inside Valgrind -----------------------------------------------------------------
 
 
 def _run(payloads: Sequence[str], names: Sequence[str]) -> None:

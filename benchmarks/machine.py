@@ -1,4 +1,4 @@
-"""What everything was measured on, and with."""
+"""Describe the machine and the versions of the packages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import platform
 from pathlib import Path
 
-#: What has a say in the figures, by the names of the distributions.
+#: The distributions that affect the figures.
 _OURS = ["Flask", "Werkzeug", "marshmallow", "blinker", "itsdangerous", "gunicorn"]
 
 

@@ -1,4 +1,4 @@
-"""Whether memory stays flat: one process answers deliveries for as long as it takes."""
+"""Check that memory does not grow while one process answers many deliveries."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .payloads import PAYLOADS
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: Records are kept for as short as the settings allow, so that the store is soon as
-#: full as it gets: it holds what came in the last six seconds.
+#: The shortest lifetime of records that the settings allow, so that the store soon
+#: reaches its final size: the deliveries of the last six seconds.
 SETTINGS: dict[str, Any] = {
     "request_max_age": 2,
     "clock_skew": 1,
@@ -27,14 +27,14 @@ SETTINGS: dict[str, Any] = {
     "replay_capacity": 1_000_000,
 }
 
-#: How often the memory is looked at.
+#: The number of measurements.
 SAMPLES = 21
 
 
 def run(count: int) -> Iterator[tuple[int, float]]:
-    """Yield how many deliveries were answered, and the megabytes that are resident.
+    """Yield the number of answered deliveries, and the resident memory in megabytes.
 
-    A process of its own does the work.
+    A separate process does the work.
     """
     with subprocess.Popen(
         [sys.executable, "-m", __name__, str(count)],

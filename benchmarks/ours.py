@@ -1,4 +1,4 @@
-"""The extension with everything on, and with one thing else."""
+"""The extension with all features on, and variants."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .views import PASSWORD, PRIVATE_KEY, USERNAME, signed
 
 Handler = Callable[[Notification], Any]
 
-#: The credentials and the key; all other settings are at their defaults.
+#: The credentials and the key; all other settings have their defaults.
 SECRETS: dict[str, Any] = {
     "private_key": PRIVATE_KEY,
     "auth_username": USERNAME,
@@ -40,12 +40,12 @@ def build(
     filtered: bool = True,
     **settings: Any,
 ) -> Contender:
-    """Build a bot.
+    """Create a bot.
 
-    :param handler: what handles the step.
-    :param handlers: how many there are, each for a step of its own.
-    :param filtered: False for a handler of whatever step.
-    :param settings: what differs from :data:`SECRETS`.
+    :param handler: the handler of the step.
+    :param handlers: the number of handlers, each for its own step.
+    :param filtered: False for a handler of all steps.
+    :param settings: settings that override :data:`SECRETS`.
     """
     app = new_app()
     webhook = ClustaarWebhook(app, **(SECRETS | settings))
@@ -90,7 +90,7 @@ def offer(notification: Notification, cards: int = 2) -> list[Action]:
 
 
 def read_all(notification: Notification) -> list[Action]:
-    """Look at each action of the step first."""
+    """Read all actions of the step first."""
     for action in notification.step.actions:
         if action.type == "":
             return []
@@ -102,7 +102,7 @@ def watch(notification: Notification) -> None:
 
 
 def say(notification: Notification) -> str:
-    """Answer with a text."""
+    """Reply with a text."""
     return "Bonjour !"
 
 
@@ -110,7 +110,7 @@ def say(notification: Notification) -> str:
 
 
 def everything(payload: Payload, **settings: Any) -> Contender:
-    """Build the bot with everything on."""
+    """Create the bot with all features on."""
     return build(payload, offer, **settings)
 
 
@@ -133,7 +133,7 @@ def _part(name: str, does: str, build: Callable[[Payload], Contender]) -> Subjec
     return Subject(name, does, "part", build)
 
 
-#: The extension minus each part, and with other handlers.
+#: The extension without each part, and with other handlers.
 PARTS = [
     _part(
         "no credentials",

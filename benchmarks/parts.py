@@ -1,6 +1,7 @@
-"""The parts of a run, in their order: each one measures something, and tells it.
+"""The parts of a run, in order.
 
-What a part finds is JSON: the report is made of it, and ``--json`` writes it.
+The results of a part are JSON, from which the report is created. ``--json`` writes
+them.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ Tick = Callable[[], object]
 
 
 class Effort(NamedTuple):
-    """How much is measured."""
+    """The amount of measuring."""
 
-    #: Rounds of a race, and of each step of a scale.
+    #: The number of rounds, also for each step of a scale.
     rounds: int
     scale_rounds: int
-    #: Rounds over the socket, and of fresh interpreters.
+    #: The number of rounds over sockets, and of new interpreters.
     socket_rounds: int
     import_rounds: int
-    #: Which imports.
+    #: The imports to measure.
     imports: tuple[str, ...]
-    #: Deliveries of the run that watches the memory.
+    #: The number of deliveries of the memory test.
     deliveries: int
-    #: Which steps of a scale are left out: all but each second, or none.
+    #: The stride of the steps of a scale; 2 omits every second one.
     stride: int = 1
     block: float = BLOCK
 
@@ -44,19 +45,19 @@ QUICK = Effort(25, 5, 20, 5, ("flask_clustaar", "marshmallow"), 4_000, stride=2)
 
 
 class Part(NamedTuple):
-    """Something to measure."""
+    """A part of the benchmarks."""
 
-    #: What it is, for the progress bar.
+    #: The label of the progress bar.
     label: str
     run: Callable[[Effort, Tick], JSON]
-    #: How often it tells that it is further.
+    #: The number of ticks of the progress bar.
     ticks: Callable[[Effort], int]
-    #: Returns what is missing here, if something is.
+    #: Returns what is missing to run it; None if nothing is.
     missing: Callable[[], str | None] = lambda: None
 
 
 def run(names: list[str], effort: Effort) -> JSON:
-    """Run parts, each with a progress bar on the terminal; return what they found."""
+    """Run parts, each with a progress bar; return their results."""
     found: JSON = {"skipped": dict(missing())}
     for name in names:
         part = PARTS[name]

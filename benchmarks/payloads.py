@@ -1,4 +1,4 @@
-"""Notifications of the sizes that are measured, and the reply to them."""
+"""Notifications of several sizes, and their replies."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ STEP_ID = "5a8c317624acbe05b1a36feb"
 NEXT_STEP_ID = "5b2d317624acbe05b1a36fec"
 TOPIC = "conversation.step_reached"
 
-#: Stands in a body where each delivery has a number of its own.
+#: The placeholder for the number of a delivery.
 _NUMBER = "{number}"
 
 
 class Payload(NamedTuple):
-    """A notification that is sent again and again, each time a little different."""
+    """A notification that is sent many times, each time with another number."""
 
     name: str
     document: JSON
@@ -26,8 +26,7 @@ class Payload(NamedTuple):
     def template(self, **more: Any) -> Template:
         """Return the bodies of the deliveries.
 
-        :param more: keys that another platform's library looks for, laid over the
-            notification: everybody gets the same document.
+        :param more: additional keys that a library requires.
         """
         text = _dumps(self.document | more)
         before, after = text.encode().split(_NUMBER.encode())
@@ -35,7 +34,7 @@ class Payload(NamedTuple):
 
 
 class Template(NamedTuple):
-    """Bodies that are alike but for a number."""
+    """Bodies that differ only in a number."""
 
     before: bytes
     after: bytes
@@ -48,7 +47,7 @@ def _dumps(document: JSON) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-# -- what the platform sends ---------------------------------------------------------
+# -- notifications -------------------------------------------------------------------
 
 
 def _button(title: str) -> JSON:
@@ -73,7 +72,7 @@ def _quick_reply(title: str) -> JSON:
     return _button(title) | {"type": "quick_reply"}
 
 
-#: Five actions as the builder of a bot lays them into a step.
+#: Five typical actions of a step.
 ACTIONS: list[JSON] = [
     {
         "type": "send_text_action",
@@ -167,7 +166,7 @@ def of_user(number: int, actions: list[JSON] = ACTIONS) -> Payload:
 
 
 def of_size(size: int) -> Payload:
-    """Return a notification of about *size* bytes: as many actions as it takes."""
+    """Return a notification of about *size* bytes, with enough actions."""
     actions: list[JSON] = []
     payload = Payload(f"{size:,}", _notification(actions, _CUSTOMER, _SESSION))
     missing = size - len(payload.template().body(0))
@@ -181,7 +180,7 @@ def of_size(size: int) -> Payload:
     return payload
 
 
-#: By name, the three that everything is measured on.
+#: The three payloads of the main measurements, by name.
 PAYLOADS: Mapping[str, Payload] = {
     "small": Payload(
         "small",
@@ -192,13 +191,13 @@ PAYLOADS: Mapping[str, Payload] = {
 }
 
 
-# -- what goes back ------------------------------------------------------------------
+# -- replies -------------------------------------------------------------------------
 
 
 def reply(payload: Payload, cards: int = 2) -> JSON:
-    """Return what is answered, by the hand-written view and by each subject of ours.
+    """Return the reply of the plain view and of all subjects of the extension.
 
-    :param cards: how many cards there are in it.
+    :param cards: the number of cards.
     """
     carousel = [
         {

@@ -1,4 +1,4 @@
-"""A plot as SVG, both axes logarithmic: small, and readable on light and dark pages."""
+"""Draw plots as SVG, with logarithmic axes, for light and dark pages."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
-#: As wide as a phone allows with a text that can still be read.
+#: A size with readable text on phones.
 WIDTH, HEIGHT = 500, 400
 LEFT, RIGHT, TOP, BOTTOM = 88, 144, 36, 56
 
-#: Of the lines, by their place; the first is drawn last and thickest.
+#: The colours of the lines; the first line is drawn last and thickest.
 COLOURS = (
     "#2563eb", "#111827", "#d97706", "#059669", "#db2777", "#7c3aed",
     "#0891b2", "#65a30d", "#dc2626",
@@ -19,22 +19,22 @@ COLOURS = (
 
 
 class Axis(NamedTuple):
-    """One direction of a plot."""
+    """An axis of a plot."""
 
     label: str
     low: float
     high: float
-    #: Where the axis begins and ends, in the picture.
+    #: The start and end of the axis in the picture.
     start: float
     end: float
 
     def place(self, value: float) -> float:
-        """Return where *value* is in the picture."""
+        """Return the position of *value* in the picture."""
         share = math.log(value / self.low) / math.log(self.high / self.low)
         return self.start + share * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Return the round values on the axis."""
+        """Return the round values for the labels of the axis."""
         powers = range(math.floor(math.log10(self.low)), 8)
         values = [step * 10**power for power in powers for step in (1, 2, 5)]
         inside = [value for value in values if self.low <= value <= self.high]
@@ -49,7 +49,7 @@ def plot(
     x: Sequence[float],
     lines: Mapping[str, Sequence[float]],
 ) -> str:
-    """Return a plot of *lines*, each a value for each of *x*, by their names."""
+    """Return a plot of *lines*: names, with a value for each of *x*."""
     values = [value for line in lines.values() for value in line]
     across = Axis(x_label, x[0], x[-1], LEFT, WIDTH - RIGHT)
     up = Axis(y_label, min(values) * 0.8, max(values) * 1.25, HEIGHT - BOTTOM, TOP)
@@ -94,7 +94,7 @@ def _lines(
     first = next(iter(lines))
     labels = []
     for name in sorted(lines, key=lambda name: lines[name][-1]):
-        # Names stand where their lines end, one above the other.
+        # The names are at the ends of the lines, without overlaps.
         free = min(up.place(lines[name][-1]) + 4, free - 16)
         weight = ' font-weight="600"' if name == first else ""
         colour = f'fill="{styles[name]}"{weight}'

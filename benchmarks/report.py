@@ -1,4 +1,4 @@
-"""What was found, for people: on the terminal, and as a page of the documentation."""
+"""Format the results: for the terminal, and as a page of the documentation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JSON = dict[str, Any]
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
-#: What a plot shows, by the name of its scale: its file, its title.
+#: The file and title of each plot, by name of its scale.
 PLOTS = {
     "handlers": ("performance-handlers.svg", "CPU time and the number of handlers"),
     "payload": ("performance-payload.svg", "CPU time and the size of the notification"),
@@ -26,7 +26,7 @@ PLOTS = {
 
 
 class Section(NamedTuple):
-    """A heading and what is below it."""
+    """A heading and its content."""
 
     title: str
     text: str
@@ -45,7 +45,7 @@ def as_text(found: JSON) -> str:
 
 
 def write_page(found: JSON, docs: Path = DOCS) -> list[Path]:
-    """Write the page and its plots; return the files."""
+    """Write the page and its plots; return their files."""
     static = docs / "_static"
     static.mkdir(parents=True, exist_ok=True)
     files = [docs / "run" / "performance.rst"]
@@ -57,7 +57,7 @@ def write_page(found: JSON, docs: Path = DOCS) -> list[Path]:
     return files
 
 
-# -- what there is to say ------------------------------------------------------------
+# -- sections ------------------------------------------------------------------------
 
 
 def _sections(found: JSON) -> Iterator[Section]:
@@ -80,9 +80,9 @@ def _sections(found: JSON) -> Iterator[Section]:
 def _requests(payloads: JSON) -> Section:
     sizes = ", ".join(f"{name} {each['bytes']:,}" for name, each in payloads.items())
     text = (
-        "The median of CPU time, in microseconds, and in parentheses the multiple of "
-        f"what the view '{BY_HAND.name}' takes, with what it is in eight of ten "
-        f"rounds. The notifications are, in bytes: {sizes}."
+        "The median CPU time in microseconds. In parentheses: its ratio to the view "
+        f"'{BY_HAND.name}', as median and as the range of eight of ten rounds. The "
+        f"sizes of the notifications, in bytes: {sizes}."
     )
     header = ["", *payloads]
     rows = [
@@ -93,7 +93,7 @@ def _requests(payloads: JSON) -> Section:
         for subject in SUBJECTS
         if all(subject.name in each["costs"] for each in payloads.values())
     ]
-    return Section("What a notification costs", text, header, rows)
+    return Section("CPU time of a notification", text, header, rows)
 
 
 def _cost(cost: JSON) -> str:
@@ -103,8 +103,8 @@ def _cost(cost: JSON) -> str:
 
 def _instructions(payloads: JSON) -> Section:
     text = (
-        "The same in thousands of instructions of the processor, which Valgrind "
-        "counts: two runs agree within half a percent, however busy the machine is."
+        "The same in thousands of processor instructions, counted by Valgrind. Two "
+        "runs agree within half a percent, also on a busy machine."
     )
     names = list(next(iter(payloads.values())))
     rows = [
@@ -128,8 +128,8 @@ def _scale(name: str, scale: JSON) -> Section:
     first, last = scale["costs"][OURS.name][0], scale["costs"][OURS.name][-1]
     text = (
         f"From {scale['steps'][0]:,} to {scale['steps'][-1]:,} {scale['what']}, a "
-        f"notification costs {first['cpu']:,.0f} to {last['cpu']:,.0f} µs, which is "
-        f"{first['ratio']:.2f} to {last['ratio']:.2f} times what it costs the view "
+        f"notification takes {first['cpu']:,.0f} to {last['cpu']:,.0f} µs: "
+        f"{first['ratio']:.2f} to {last['ratio']:.2f} times as long as in the view "
         f"'{BY_HAND.name}'."
     )
     title = f"With more {scale['what']}"
@@ -147,9 +147,10 @@ def _brief(cost: JSON) -> str:
 
 def _socket(servers: JSON) -> Section:
     text = (
-        "gunicorn with one worker on the loopback, and a client on the same machine "
-        "that asks the servers in turn over connections that stay open. The "
-        "microseconds from asking to the whole answer, for the typical notification."
+        "The latency of the typical notification in microseconds, from the first byte "
+        "sent to the last byte received. gunicorn runs with one worker on the loopback "
+        "interface. A client on the same machine sends to the servers in turn, over "
+        "persistent connections."
     )
     header = ["", "median", "90 %", "99 %", "multiple"]
     rows = [
@@ -165,9 +166,9 @@ def _socket(servers: JSON) -> Section:
 
 def _additions(found: JSON) -> Section:
     text = (
-        "What is off by default adds to a typical notification: microseconds of CPU "
-        "time, and in parentheses what it is in eight of ten rounds. The last columns "
-        "are the limit, and what a notification costs in all."
+        "The CPU time in microseconds that features which are off by default add to a "
+        "typical notification. In parentheses: the range of eight of ten rounds. The "
+        "last columns are the limit, and the total of a notification."
     )
     rows = [
         [
@@ -180,15 +181,15 @@ def _additions(found: JSON) -> Section:
         for name, each in ADDITIONS.items()
         if (cost := found.get(name)) is not None
     ]
-    header = ["", "What it is", "adds", "limit", "in all"]
+    header = ["", "feature", "added", "limit", "total"]
     return Section("Recording, metrics and traces", text, header, rows)
 
 
 def _imports(modules: JSON) -> Section:
     text = (
-        "What a program's imports add after Flask's own, in fresh interpreters: CPU "
-        "time in milliseconds, the same as a share of Flask's in the same "
-        "interpreter, and resident memory in megabytes."
+        "What imports add to the import of Flask, in new interpreters: CPU time in "
+        "milliseconds, its share of Flask's in the same interpreter, and resident "
+        "memory in megabytes."
     )
     header = ["", "time", "of Flask's", "memory"]
     rows = [
@@ -217,7 +218,7 @@ def _memory(samples: list[list[float]]) -> Section:
     return Section("Memory", text, header, [row])
 
 
-# -- on the terminal -----------------------------------------------------------------
+# -- the terminal --------------------------------------------------------------------
 
 
 def _text_table(section: Section) -> str:
@@ -233,53 +234,53 @@ def _text_table(section: Section) -> str:
     return "\n".join(lines)
 
 
-# -- on the page ---------------------------------------------------------------------
+# -- the page ------------------------------------------------------------------------
 
 
 def _page(found: JSON) -> Iterator[str]:
-    yield ".. Made by 'make bench'. Change the benchmarks, not this."
+    yield ".. Written by 'make bench'. Change the benchmarks, not this file."
     yield ""
     yield "Performance"
     yield "==========="
     yield ""
     yield from _wrapped(_answer(found["requests"]["typical"]["costs"]))
     yield from _wrapped(
-        "Measure it on your own machine with ``make bench``, in a checkout: it takes "
+        "To measure on your own machine, run ``make bench`` in a checkout. It takes "
         "some minutes, and writes this page. ``python -m benchmarks --quick`` takes "
-        "less than one, and prints what it finds. On a busy machine ``--instructions`` "
-        "is steadier: it counts what the processor executes, with Valgrind."
+        "less than a minute, and prints the results. On a busy machine, use ``--instructions``, "
+        "which counts instructions with Valgrind."
     )
     yield from _wrapped(
-        "If you change the code, you can check that the answers stay the same, byte for "
-        "byte: ``python -m benchmarks --answers FILE`` writes the answers to a fixed "
-        "set of requests, and the same line after the change compares them."
+        "To check that a change of the code does not change any answer, run "
+        "``python -m benchmarks --answers FILE`` before and after it. The first run "
+        "writes the answers to fixed requests; the second run compares them."
     )
     for section in _sections(found):
         yield from _rst_section(section)
-    yield from _heading("The machine")
+    yield from _heading("Machine")
     yield from _table([], [[name, value] for name, value in found["machine"].items()])
-    yield from _heading("Who is measured")
+    yield from _heading("Subjects")
     rows = [[subject.name, _does(subject, found["skipped"])] for subject in SUBJECTS]
     yield from _table(["", "what it does"], rows)
     yield from _wrapped(
-        "The other libraries get the same notification, with the few keys laid over "
-        "it that they look for, and signed as their platform signs. None of them "
-        "checks what it answers."
+        "The other libraries get the same notification, with the few additional keys "
+        "that they require, signed as their own platform signs. None of them validates "
+        "its reply."
     )
-    yield from _heading("How it is measured")
+    yield from _heading("Method")
     for paragraph in _METHOD:
         yield from _wrapped(paragraph)
 
 
 _METHOD = (
-    "Everything happens in one process, in rounds. In each one all subjects, in an "
-    "order that is shuffled anew, answer a few milliseconds' worth of deliveries "
-    "through WSGI. A multiple is the median, over the rounds, of the ratio within one "
-    "round, so that it does not matter if the machine is now quick and now slow.",
-    "The clock is the CPU time of the process: it does not run while the machine does "
-    "something else. Deliveries are made and signed before the clock runs, each one is "
-    "different, and each has to be answered with 200. Before each block the garbage is "
-    "collected; within it the collector runs as it does in a server.",
+    "One process measures all subjects in rounds. In each round, all subjects, in "
+    "random order, answer deliveries through WSGI for a few milliseconds. A ratio is "
+    "the median of the ratios within one round, so that varying speed of the machine "
+    "has no effect.",
+    "The clock is the CPU time of the process, which does not include other work of "
+    "the machine. Deliveries are created and signed before the clock starts. Each one "
+    "is different, and must be answered with 200. A garbage collection runs before "
+    "each block; within a block, the collector runs as in a server.",
 )
 
 
@@ -291,13 +292,13 @@ def _answer(costs: JSON) -> str:
         if costs[name]["ratio"] > ours["ratio"] and _kind(name) == "field"
     ]
     text = (
-        "With everything on, a typical notification costs "
-        f"**{ours['ratio']:.2f} times** what it costs a view that is written by hand, "
-        "checks credentials, signature and date, too, and returns a fixed dict: "
-        f"{ours['cpu']:.0f} µs of CPU time instead of {floor['cpu']:.0f}."
+        "With all features on, a typical notification takes "
+        f"**{ours['ratio']:.2f} times** the CPU time of a view that is written by "
+        "hand, checks credentials, signature and date, and returns a fixed dict: "
+        f"{ours['cpu']:.0f} µs instead of {floor['cpu']:.0f} µs."
     )
     if slower:
-        text += f" These need more while they do less: {', '.join(slower)}."
+        text += f" These libraries take longer, and do less: {', '.join(slower)}."
     return text
 
 

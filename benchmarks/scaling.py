@@ -1,4 +1,4 @@
-"""How the cost grows: with the handlers, with the reply, with the notification."""
+"""Measure how the time grows with handlers, reply and notification."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .views import BY_HAND, by_hand
 
 REFERENCE = BY_HAND.name
 
-#: The costs of each subject at each step.
+#: The times of each subject at each step.
 Growth = dict[int, dict[str, Cost]]
 
 
 class Scale(NamedTuple):
-    """Something that grows, and who is measured while it does."""
+    """A quantity that grows, and the subjects to measure."""
 
-    #: What grows, for people.
+    #: The name of the quantity.
     what: str
     steps: tuple[int, ...]
     contenders: Callable[[int], dict[str, Contender]]
@@ -33,9 +33,9 @@ class Scale(NamedTuple):
         block: float = BLOCK,
         tick: Callable[[], object] = lambda: None,
     ) -> Growth:
-        """Measure all there is at each step, in races of their own.
+        """Measure all subjects at each step.
 
-        :param tick: is called after each round.
+        :param tick: called after each round.
         """
         return {step: self._measure(step, rounds, block, tick) for step in self.steps}
 
@@ -68,7 +68,7 @@ def _cards(count: int) -> dict[str, Contender]:
 
 
 def _others() -> list[Subject]:
-    """Return the hand-written view, and the field."""
+    """Return the plain view and the other libraries."""
     return [subject for subject in measured() if subject.kind in ("floor", "field")]
 
 

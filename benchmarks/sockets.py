@@ -1,4 +1,4 @@
-"""The same over a socket: gunicorn, with one worker, and a client that asks in turn."""
+"""Measure over sockets, with gunicorn and one worker for each subject."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from .subjects import App, Contender
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: Who is asked.
+#: The subjects.
 NAMES = ("Flask alone", "written by hand", "flask_clustaar")
 REFERENCE = "written by hand"
 PAYLOAD = "typical"
 
-#: How many deliveries a round has.
+#: The number of deliveries per round.
 BLOCK = 20
 
 
 class Latency(NamedTuple):
-    """Microseconds from the first byte sent to the last one received."""
+    """The time from the first byte sent to the last byte received, in microseconds."""
 
     median: float
-    #: Nine of ten, and ninety-nine of a hundred, take no longer.
+    #: The 90th and the 99th percentile.
     p90: float
     p99: float
-    #: The median round next to the same round of the reference.
+    #: The median ratio to the same round of the reference.
     low: float
     ratio: float
     high: float
 
 
 def is_available() -> bool:
-    """Tell if gunicorn is installed."""
+    """Return whether gunicorn is installed."""
     return importlib.util.find_spec("gunicorn") is not None
 
 
@@ -57,9 +57,9 @@ def make_app(name: str) -> App:
 def race(
     *, rounds: int, tick: Callable[[], object] = lambda: None
 ) -> dict[str, Latency]:
-    """Ask each server in turn, in rounds that are shuffled.
+    """Send deliveries to each server, in rounds with random order.
 
-    :param tick: is called after each round.
+    :param tick: called after each round.
     """
     seconds: dict[str, list[list[float]]] = {name: [] for name in NAMES}
     numbers = itertools.count(1)
@@ -85,9 +85,9 @@ def _contender(name: str) -> Contender:
 
 @contextlib.contextmanager
 def _client(name: str) -> Iterator[http.client.HTTPConnection]:
-    """Start a server on a free port; yield a connection that is kept open."""
+    """Start a server on a free port; yield a persistent connection."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
-        # What gunicorn accepts inherits it: nothing waits for an acknowledgement.
+        # Accepted sockets inherit TCP_NODELAY, so nothing waits for an acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = listener.getsockname()[1]
         command = [
@@ -110,7 +110,7 @@ def _client(name: str) -> Iterator[http.client.HTTPConnection]:
 def _ask(
     client: http.client.HTTPConnection, contender: Contender, numbers: Iterator[int]
 ) -> list[float]:
-    """Send a block of deliveries; return how many seconds each took."""
+    """Send a block of deliveries; return their durations in seconds."""
     seconds = []
     for _ in range(BLOCK):
         environ = contender.deliver(next(numbers))

@@ -1,4 +1,4 @@
-"""What is measured: an application, and deliveries that it answers with 200."""
+"""The subjects of the benchmarks: applications, with deliveries that get 200."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from .payloads import Payload, Template
 
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-#: Makes the headers of a delivery from its body, as keys of a WSGI environment.
+#: Returns the headers of a body, as keys of a WSGI environment.
 Signer = Callable[[bytes], Mapping[str, str]]
 
 Kind = Literal["bare", "floor", "ours", "part", "field"]
 
 
 class Subject(NamedTuple):
-    """Something to measure, before it is known with which notifications."""
+    """Something to measure, independent of the notification."""
 
     name: str
-    #: For people: what it does with a delivery.
+    #: A description of what it does with a delivery.
     does: str
     kind: Kind
     build: Callable[[Payload], Contender]
-    #: The distribution that it needs, if it needs one.
+    #: The distribution that it requires, if any.
     needs: str | None = None
 
     def is_installed(self) -> bool:
-        """Tell if it can be built here."""
+        """Return whether it is available."""
         return self.needs is None or find(self.needs) is not None
 
 
 class Contender(NamedTuple):
-    """A subject that is ready for its deliveries."""
+    """A subject with its deliveries."""
 
     app: App
     template: Template
@@ -48,16 +48,16 @@ class Contender(NamedTuple):
     def deliver(self, number: int) -> Environ:
         """Return the WSGI environment of a delivery that was never sent before.
 
-        It is signed now, and answered with 200 for ten seconds.
+        It is signed now, and valid for ten seconds.
         """
         body = self.template.body(number)
         return environ_of(body, self.sign(body), self.path)
 
     def serve(self, environs: Iterator[Environ]) -> list[str]:
-        """Answer deliveries, as a WSGI server does; return the statuses.
+        """Answer deliveries like a WSGI server; return the statuses.
 
-        Each delivery is gone after its answer: kept, it would cost memory that is new
-        and cold, which a server does not need.
+        Each delivery is freed after its answer. Otherwise it would need new memory, as
+        in no server.
         """
         statuses: list[str] = []
 
@@ -71,12 +71,12 @@ class Contender(NamedTuple):
         return statuses
 
     def deliver_many(self, numbers: Iterable[int]) -> Iterator[Environ]:
-        """Make deliveries, all of them now; yield each one, and forget it."""
+        """Create all deliveries now; yield and free them one by one."""
         made = deque(self.deliver(number) for number in numbers)
         return (made.popleft() for _ in range(len(made)))
 
     def answer(self, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
-        """Answer one delivery; return the status, the headers and the body."""
+        """Answer one delivery; return status, headers and body."""
         head: list[Any] = []
         body = b"".join(self.app(environ, lambda *given: head.extend(given)))
         return head[0], head[1], body
@@ -114,5 +114,5 @@ def environ_of(
 
 
 def new_app() -> Flask:
-    """Return an application; all subjects get the same."""
+    """Return an application with the same settings for all subjects."""
     return Flask("benchmarks", static_folder=None)

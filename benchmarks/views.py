@@ -1,4 +1,4 @@
-"""The two ends of the scale: Flask by itself, and a view that is written by hand."""
+"""Two plain views for comparison: without and with authentication."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AUTHORIZATION = basic_auth(USERNAME, PASSWORD)
 
 
 def signed(body: bytes) -> dict[str, str]:
-    """Return the headers that the platform signs a body with."""
+    """Return the headers of a body that is signed as by the platform."""
     date = formatdate(usegmt=True)
     return {
         "HTTP_AUTHORIZATION": _AUTHORIZATION,
@@ -34,7 +34,7 @@ def signed(body: bytes) -> dict[str, str]:
 
 
 def bare(payload: Payload, *, cards: int = 2) -> Contender:
-    """Build the view that looks at nothing."""
+    """Create the view that does not read the request."""
     app, answer = new_app(), reply(payload, cards)
 
     @app.post("/clustaar")
@@ -45,7 +45,7 @@ def bare(payload: Payload, *, cards: int = 2) -> Contender:
 
 
 def by_hand(payload: Payload, *, cards: int = 2) -> Contender:
-    """Build the view that checks what the extension checks, and nothing else."""
+    """Create the view with the same authentication as the extension."""
     app, answer, key = new_app(), reply(payload, cards), PRIVATE_KEY.encode()
 
     @app.post("/clustaar")

@@ -17,5 +17,5 @@ def greet(notification):
 
 @webhook.fallback
 def leave_as_it_is(notification):
-    """Run all other steps as they were designed."""
+    """Execute the actions that all other steps have in the platform."""
     return notification.step.actions

@@ -19,7 +19,7 @@ def test_greeting() -> None:
 
 
 def test_other_step() -> None:
-    """Any other step runs as it was designed."""
+    """All other steps execute their own actions."""
     client = ClustaarClient(app).at(
         "507f191e810c19729de860ff", actions=[PauseBotAction()]
     )

@@ -148,7 +148,7 @@ def test_library_that_changed_is_skipped_by_name() -> None:
         raise ImportError
 
     changed = Subject("other", "", "field", build)
-    assert why_not(changed) == "does not work as it did: ImportError"
+    assert why_not(changed) == "incompatible version: ImportError"
     assert why_not(changed._replace(needs="no-such-thing")) == "not installed"
     assert why_not(changed._replace(build=ours.everything)) is None
 

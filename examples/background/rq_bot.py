@@ -1,4 +1,4 @@
-"""A bot whose background work is done by RQ."""
+"""A bot with background work in RQ."""
 
 import os
 import sqlite3
@@ -30,7 +30,7 @@ webhook = ClustaarWebhook(app, background=submit)
 
 @webhook.task
 def tell_crm(notification: Notification, *, score: int) -> None:
-    """Write a lead into the database, once."""
+    """Store a lead in the database, once."""
     lead = (current_job().key, notification.interlocutor.first_name, score)
     with sqlite3.connect(os.environ.get("CRM", "crm.db")) as crm:
         crm.execute("CREATE TABLE IF NOT EXISTS leads (key PRIMARY KEY, name, score)")
@@ -39,6 +39,6 @@ def tell_crm(notification: Notification, *, score: int) -> None:
 
 @webhook.on(events.CONVERSATION_STEP_REACHED)
 def lead(notification: Notification) -> str:
-    """Ask for the job, and answer at once."""
+    """Submit the job, and reply at once."""
     tell_crm.later(notification, score=3)
     return "Thank you. We will call you."

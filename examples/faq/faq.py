@@ -1,7 +1,7 @@
 """A bot that answers questions through another service: ``flask --app faq run``.
 
-The user waits meanwhile, so the bot waits for the service two seconds at most. When the
-service is slow, down, or sends something unexpected, the bot still has an answer.
+The user waits for the answer, so the bot waits at most two seconds for the service. If
+the service is slow, down, or sends something unexpected, the bot still has an answer.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from flask_clustaar.models import (
 )
 from flask_clustaar.truncation import truncate
 
-#: The step at which people ask.
+#: The id of the step at which users ask.
 QUESTION = "5a8c317624acbe05b1a37001"
 
 group = HandlerGroup()
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
-    """Make the application."""
+    """Create the application."""
     app = Flask(__name__)
     app.config["FAQ_URL"] = "http://127.0.0.1:8001/search"
     app.config["FAQ_SECONDS"] = 2.0
@@ -64,12 +64,12 @@ class Unavailable(Exception):
 
 
 def look_up(question: str) -> str | None:
-    """Ask the service; None if it does not know."""
+    """Ask the service; return None if it has no answer."""
     url = f"{current_app.config['FAQ_URL']}?{urllib.parse.urlencode({'q': question})}"
     seconds = current_app.config["FAQ_SECONDS"]
     try:
-        # In a thread, since the time-out of a socket is for each single packet: a
-        # service that trickles would hold the bot for as long as it likes.
+        # In a thread, because the timeout of a socket applies to each packet. A slow
+        # stream of packets would block the bot indefinitely.
         document = _threads.submit(_fetch, url, seconds).result(timeout=seconds)
         found = document["answer"]
     except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:

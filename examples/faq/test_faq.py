@@ -1,4 +1,4 @@
-"""The FAQ bot, beside a real service that answers, is slow, or is down."""
+"""The FAQ bot, with a real service that answers, is slow, or is down."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ ANSWERS = {
 
 
 class Service(ThreadingHTTPServer):
-    """A service that answers as *respond* says."""
+    """A service whose answers *respond* sends."""
 
     daemon_threads = True
-    #: Set at the end, for those who wait.
+    #: Set at the end, to stop waiting threads.
     over: threading.Event
     respond: Callable[[Responder], None]
 
@@ -43,7 +43,7 @@ class Responder(BaseHTTPRequestHandler):
         self.server.respond(self)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Do not log."""
 
 
 def answer(responder: Responder) -> None:
@@ -67,7 +67,7 @@ def be_slow(responder: Responder) -> None:
 
 
 def trickle(responder: Responder) -> None:
-    """Send a byte now and then, so that no single packet is late."""
+    """Send single bytes slowly, so that no packet exceeds the timeout."""
     responder.wfile.write(b"HTTP/1.1 200 OK\r\nX-Padding: ")
     while not responder.server.over.wait(0.01):
         responder.wfile.write(b"x")
@@ -103,12 +103,12 @@ def ask(url: str, question: str = "When do you open?", seconds: float = 5) -> An
 
 
 def test_answer(service: Service) -> None:
-    """What the service says is what the bot says."""
+    """The bot sends the answer of the service."""
     assert ["At nine."] == ask(service.url).texts
 
 
 def test_long_answer(service: Service) -> None:
-    """An answer that is too long for the platform is cut."""
+    """An answer that is too long for the platform is truncated."""
     (text,) = ask(service.url, "Tell me everything").texts
 
     assert len(text) <= 1000
@@ -116,7 +116,7 @@ def test_long_answer(service: Service) -> None:
 
 
 def test_unknown_answer(service: Service) -> None:
-    """What the service does not know can be asked again."""
+    """If the service has no answer, the user can ask again."""
     reply = ask(service.url, "Why?")
 
     assert "I do not know that. Can you ask in other words?" in reply.texts[0]
@@ -129,7 +129,7 @@ def test_slow_service(
     respond: Callable[[Responder], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The bot waits as long as it is told to, however the service wastes the time."""
+    """The bot never waits longer than its timeout."""
     service.respond = respond
 
     with caplog.at_level(logging.WARNING):
@@ -149,14 +149,14 @@ def test_broken_service(service: Service, respond: Callable[[Responder], None]) 
 
 @pytest.mark.parametrize("text", ["", "<html>", "[]", "null", "{}"])
 def test_odd_service(service: Service, text: str) -> None:
-    """The bot has an answer when the service says something odd."""
+    """The bot has an answer when the service sends something unexpected."""
     service.respond = lambda responder: send(responder, text)
 
     assert SORRY in ask(service.url).texts[0]
 
 
 def test_service_that_is_not_there(service: Service) -> None:
-    """The bot has an answer when nobody listens."""
+    """The bot has an answer when the service is down."""
     service.shutdown()
     service.server_close()
 

@@ -1,6 +1,6 @@
-"""All the ways to choose a handler that the predecessor had, and three it wished for.
+"""All ways to choose a handler in ``clustaar.webhook``, and three additional ones.
 
-The first handler that matches answers.
+The first matching handler answers.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -33,7 +33,7 @@ def is_trial(request):
 app = Webhook()
 event = events.CONVERSATION_STEP_REACHED
 
-# A function of the request, and several filters that all have to match.
+# A function of the request, and several filters that must all match.
 app.on(event, say("trial"), filters=[is_trial, JSONKeyExists("data.input.text")])
 
 app.on(event, say("welcome"), filter=StepID("507f191e810c19729de860ea"))

@@ -1,4 +1,4 @@
-"""A webhook that answers only to whom knows the credentials and the private key."""
+"""A webhook that requires credentials and a signature."""
 
 # mypy: allow-untyped-defs
 

@@ -1,4 +1,4 @@
-"""The example of the predecessor: it forgets the conversation but for a name."""
+"""The example of ``clustaar.webhook``: it clears the session except for a name."""
 
 # mypy: allow-untyped-defs
 

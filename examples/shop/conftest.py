@@ -1,4 +1,4 @@
-"""The shop, with a database of its own for each test."""
+"""The shop, with a new database for each test."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_welcome(client: ClustaarClient) -> None:
 
 
 def test_welcome_of_somebody_without_a_name(app: Flask) -> None:
-    """The name may be unknown."""
+    """The name of a user may be unknown."""
     client = ClustaarClient(app, user={"first_name": None})
 
     reply = client.at(steps.WINDOW).say("hello")
@@ -35,7 +35,7 @@ def test_welcome_of_somebody_without_a_name(app: Flask) -> None:
 
 
 def test_purchase(client: ClustaarClient) -> None:
-    """The session keeps the basket from step to step, until it is paid."""
+    """The session contains the basket until the order."""
     client.start("Window").say("hello")
     client.click("Shoes")
     client.click("Buy", index=1)
@@ -57,7 +57,7 @@ def test_purchase(client: ClustaarClient) -> None:
 
 
 def titles(client: ClustaarClient) -> list[str]:
-    """Return the titles of the cards that the bot showed last."""
+    """Return the titles of the cards in the last reply."""
     assert client.reply is not None
     (action,) = client.reply.actions
     assert isinstance(action, SendCardsAction)
@@ -65,7 +65,7 @@ def titles(client: ClustaarClient) -> list[str]:
 
 
 def test_change_of_mind(client: ClustaarClient) -> None:
-    """What is typed after a click counts, and so does a click after that."""
+    """The latest click or message decides."""
     client.start("Window").say("hello")
     client.click("Shoes")
     assert ["Blue shoes", "Red shoes"] == titles(client)
@@ -81,7 +81,7 @@ def test_change_of_mind(client: ClustaarClient) -> None:
 
 
 def test_basket_after_something_was_typed(client: ClustaarClient) -> None:
-    """Typing at the basket buys nothing more."""
+    """A message at the basket does not add a product."""
     client.start("Window").say("hello")
     client.click("Buy", index=0)
     client.say("thanks")
@@ -91,7 +91,7 @@ def test_basket_after_something_was_typed(client: ClustaarClient) -> None:
 
 
 def test_basket_that_is_looked_at_again(client: ClustaarClient) -> None:
-    """A product is put into the basket by a click, and not whenever one looks."""
+    """Only a click adds a product; showing the basket does not."""
     client.go_to(steps.BASKET, session_values={"product": "umbrella"})
 
     client.go_to(steps.BASKET)
@@ -100,7 +100,7 @@ def test_basket_that_is_looked_at_again(client: ClustaarClient) -> None:
 
 
 def test_kind_that_is_written(client: ClustaarClient) -> None:
-    """Who writes what they look for sees the same as who clicks."""
+    """Typing the kind has the same effect as clicking it."""
     reply = client.at(steps.SHELF).say(" Hats ")
 
     (action,) = reply.actions
@@ -109,7 +109,7 @@ def test_kind_that_is_written(client: ClustaarClient) -> None:
 
 
 def test_kind_that_does_not_exist(client: ClustaarClient) -> None:
-    """There is a way on from an empty shelf."""
+    """The user can continue if there are no such products."""
     reply = client.at(steps.SHELF).say("elephants")
 
     assert "We have none of those." in reply.texts[0]
@@ -117,7 +117,7 @@ def test_kind_that_does_not_exist(client: ClustaarClient) -> None:
 
 
 def test_empty_basket(client: ClustaarClient) -> None:
-    """There is a way on from an empty basket."""
+    """The user can continue if the basket is empty."""
     reply = client.go_to(steps.BASKET)
 
     assert "Your basket is empty." in reply.texts[0]
@@ -125,7 +125,7 @@ def test_empty_basket(client: ClustaarClient) -> None:
 
 
 def test_full_basket(client: ClustaarClient) -> None:
-    """A basket with more than a message can say is answered all the same."""
+    """A basket that is too long for a message is truncated."""
     client.session["basket"] = ["red-shoes"] * 500
 
     reply = client.go_to(steps.BASKET)
@@ -134,7 +134,7 @@ def test_full_basket(client: ClustaarClient) -> None:
 
 
 def test_other_step(client: ClustaarClient) -> None:
-    """A step that the shop does not know runs as it was designed."""
+    """A step without a handler executes its own actions."""
     made = {"type": "send_hologram_action", "x": [1]}
 
     reply = client.at("507f191e810c19729de860ff", actions=[made]).say("hello")
@@ -143,7 +143,7 @@ def test_other_step(client: ClustaarClient) -> None:
 
 
 def test_documented_notification(client: ClustaarClient) -> None:
-    """The two documents beside this file are a notification and its reply."""
+    """The two JSON files in this directory are a notification and its reply."""
     here = Path(__file__).parent
 
     reply = client.send((here / "notification.json").read_bytes())

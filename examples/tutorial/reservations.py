@@ -20,7 +20,7 @@ webhook = ClustaarWebhook()
 
 
 def create_app(config=None):
-    """Make the application."""
+    """Create the application."""
     app = Flask(__name__)
     app.config.from_prefixed_env()  # FLASK_CLUSTAAR_PRIVATE_KEY=..., also in '.env'
     app.config.from_mapping(config)
@@ -57,7 +57,7 @@ def confirm(notification):
 
 @webhook.fallback
 def leave_as_it_is(notification):
-    """Run all other steps as they were designed."""
+    """Execute the actions that all other steps have in the platform."""
     return notification.step.actions
 
 

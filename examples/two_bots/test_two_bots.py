@@ -41,7 +41,7 @@ def support(app: Flask) -> ClustaarClient:
 
 
 def test_order(sales: ClustaarClient) -> None:
-    """An order is passed on with what was found in the text."""
+    """An order is forwarded with the number in the text."""
     reply = sales.at(STEP, step_name="Order").say("I want 12 of them")
 
     assert ["Thank you! 12 pieces are on their way."] == reply.texts
@@ -51,7 +51,7 @@ def test_order(sales: ClustaarClient) -> None:
 
 
 def test_help(support: ClustaarClient) -> None:
-    """A user who needs help gets a colleague, who sees the problem."""
+    """A user who needs help gets a human agent, who sees the problem."""
     reply = support.at(STEP, step_name="Help").say("It is broken")
 
     assert ["A colleague will be with you in a moment."] == reply.texts
@@ -70,14 +70,14 @@ def test_text_message(app: Flask) -> None:
 
 @pytest.mark.parametrize("name", ["sales", "support"])
 def test_goodbye(app: Flask, name: str) -> None:
-    """Both bots can do what is in the group of all."""
+    """Both bots have the handlers of the common group."""
     reply = ClustaarClient(app, name).at(STEP, step_name="Goodbye").say("Bye")
 
     assert ["Goodbye John"] == reply.texts
 
 
 def test_other_bots_handlers(support: ClustaarClient) -> None:
-    """A bot has no handlers of the other."""
+    """A bot does not have the handlers of the other bot."""
     made = {"type": "pause_bot_action"}
 
     reply = support.at(STEP, step_name="Order", actions=[made]).say("I want 12 of them")
@@ -86,7 +86,7 @@ def test_other_bots_handlers(support: ClustaarClient) -> None:
 
 
 def test_other_bots_key(app: Flask) -> None:
-    """A bot does not let in what is signed with the other's key."""
+    """A bot rejects requests signed with the other bot's key."""
     date = formatdate(usegmt=True)
     signature = sign("key of sales", date, b"{}")
 

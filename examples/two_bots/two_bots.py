@@ -2,7 +2,7 @@
 
 Each has its own URL and its own secrets: ``/sales`` with
 ``FLASK_CLUSTAAR_SALES_PRIVATE_KEY``, ``/support`` with
-``FLASK_CLUSTAAR_SUPPORT_PRIVATE_KEY``. What both can do is in a group of its own.
+``FLASK_CLUSTAAR_SUPPORT_PRIVATE_KEY``. A group has the handlers of both bots.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from flask_clustaar.models import (
     SendEmailAction,
 )
 
-#: What every bot of the house can do.
+#: The handlers of both bots.
 everywhere = HandlerGroup()
 
 sales = HandlerGroup()
 support = HandlerGroup()
-#: Text messages cost, so there the support bot says little.
+#: Text messages cost money, so the support bot sends short ones.
 support_by_sms = HandlerGroup(filter=Channel("twilio"))
 
 
@@ -38,7 +38,7 @@ def say_goodbye(notification: Notification) -> str:
 
 @everywhere.fallback
 def leave_as_it_is(notification: Notification) -> list[Action]:
-    """Run all other steps as they were designed."""
+    """Execute the actions that all other steps have in the platform."""
     return notification.step.actions
 
 
@@ -47,8 +47,8 @@ def leave_as_it_is(notification: Notification) -> list[Action]:
     filter=StepName("Order") & TextMatches(r"(?P<pieces>\d+)"),
 )
 def order(notification: Notification) -> list[str | Action]:
-    """Pass an order on."""
-    assert notification.match, "The filter let it through."
+    """Forward an order by e-mail."""
+    assert notification.match, "The filter has matched."
     pieces = int(notification.match["pieces"])
     email = SendEmailAction(
         recipient="orders@example.com",
@@ -60,7 +60,7 @@ def order(notification: Notification) -> list[str | Action]:
 
 @support.on(events.CONVERSATION_STEP_REACHED, filter=StepName("Help"))
 def call_a_person(notification: Notification) -> list[str | Action]:
-    """Let a person take over."""
+    """Let a human agent take over."""
     problem = notification.text or "No message"
     return [
         "A colleague will be with you in a moment.",
@@ -71,12 +71,12 @@ def call_a_person(notification: Notification) -> list[str | Action]:
 
 @support_by_sms.fallback
 def call_us(notification: Notification) -> str:
-    """Answer anything that comes as a text message."""
+    """Answer every text message."""
     return "Please call us: +44 20 7946 0000"
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
-    """Make the application."""
+    """Create the application."""
     app = Flask(__name__)
     app.config.from_prefixed_env()
     app.config.from_mapping(config)

@@ -56,7 +56,7 @@ def colour(notification):
 
 
 @webhook.fallback
-def unchanged(notification):
+def leave_as_it_is(notification):
     """Execute the actions that all other steps have in the platform."""
     return notification.step.actions
 ''',

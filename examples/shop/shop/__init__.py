@@ -1,4 +1,4 @@
-"""A shop's bot: a catalogue in a database, and a basket that the session remembers."""
+"""A shop's bot: a catalogue in a database, and a basket in the session."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .catalogue import db
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
-    """Make the application.
+    """Create the application.
 
-    Settings come from ``FLASK_...`` in the environment, such as
-    ``FLASK_CLUSTAAR_PRIVATE_KEY``; those in *config* win.
+    Settings come from environment variables such as
+    ``FLASK_CLUSTAAR_PRIVATE_KEY``; *config* overrides them.
     """
     app = Flask(__name__)
     app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///shop.db"  # in instance/
@@ -37,6 +37,6 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 @click.command("init-db")
 @with_appcontext
 def init_db() -> None:
-    """Make the database anew, and fill it with products."""
+    """Create the database again, and fill it with products."""
     catalogue.fill()
     click.echo("The shelves are full.")

@@ -1,4 +1,4 @@
-"""What the shop sells."""
+"""The products of the shop."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """The base of the tables."""
+    """Base class of the tables."""
 
 
 db = SQLAlchemy(model_class=Base)
 
 
 class Product(db.Model):  # type: ignore[name-defined, misc]
-    """One thing to buy."""
+    """A product."""
 
     slug: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
     kind: Mapped[str]
-    #: In cents.
+    #: The price, in cents.
     price: Mapped[int]
 
     @property
@@ -32,7 +32,7 @@ class Product(db.Model):  # type: ignore[name-defined, misc]
 
 
 def kinds(*, limit: int) -> Sequence[str]:
-    """Return the kinds of products there are."""
+    """Return the kinds of products."""
     kind = Product.kind
     return db.session.scalars(
         db.select(kind).distinct().order_by(kind).limit(limit)
@@ -48,14 +48,14 @@ def cheapest(limit: int, *, kind: str | None = None) -> Sequence[Product]:
 
 
 def by_slugs(slugs: Sequence[str]) -> Sequence[Product]:
-    """Return the products with these slugs, in their order."""
+    """Return the products with these slugs, in the same order."""
     query = db.select(Product).where(Product.slug.in_(slugs))
     found = {product.slug: product for product in db.session.scalars(query)}
     return [found[slug] for slug in slugs if slug in found]
 
 
 def fill() -> None:
-    """Make the tables anew, and put products on the shelves."""
+    """Create the tables again, and add products."""
     db.drop_all()
     db.create_all()
     columns = ("slug", "name", "kind", "price")

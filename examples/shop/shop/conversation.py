@@ -1,8 +1,8 @@
-"""What the bot says at each step.
+"""The handlers: the bot's reply at each step.
 
-A click brings a value to the next step: the kind of products to look at (``kind``), or
-the product to buy (``product``). The basket is a list of products in the session, so
-nothing about a conversation is stored here.
+A click stores a session value: the kind of products to show (``kind``), or the product
+to buy (``product``). The basket is a list of products in the session, so the
+application stores nothing about a conversation.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ group = HandlerGroup()
 
 @group.on(events.CONVERSATION_STEP_REACHED, filter=StepID(steps.WINDOW))
 def welcome(notification: Notification) -> list[Action]:
-    """Greet, show some bargains, and ask what to look at."""
+    """Greet, show some bargains, and ask which products to show."""
     name = notification.interlocutor.first_name or "there"
     return [
         SendTextAction(f"Hello {name}, welcome to the shop!"),
@@ -43,7 +43,7 @@ def welcome(notification: Notification) -> list[Action]:
                     title=kind.capitalize(),
                     action=GoToAction.step(steps.SHELF, session_values={"kind": kind}),
                 )
-                for kind in catalogue.kinds(limit=11)  # More are refused.
+                for kind in catalogue.kinds(limit=11)  # The platform's limit.
             ],
         ),
     ]
@@ -51,8 +51,8 @@ def welcome(notification: Notification) -> list[Action]:
 
 @group.on(events.CONVERSATION_STEP_REACHED, filter=StepID(steps.SHELF))
 def show_products(notification: Notification) -> Action:
-    """Show the products of a kind: the one clicked on, or written."""
-    # Not the session's, which keeps the kind of an earlier click.
+    """Show the products of a kind, which the user clicked or typed."""
+    # Not the session's value, which is from an earlier click.
     kind = notification.clicked.get("kind") or notification.text.strip().lower()
     products = catalogue.cheapest(10, kind=kind)
     if not products:
@@ -62,7 +62,7 @@ def show_products(notification: Notification) -> Action:
 
 @group.on(events.CONVERSATION_STEP_REACHED, filter=StepID(steps.BASKET))
 def fill_basket(notification: Notification) -> Action:
-    """Put the product that was clicked on into the basket, and show the basket."""
+    """Put the clicked product into the basket, and show the basket."""
     session = notification.session
     if product := notification.clicked.get("product"):
         session["basket"] = [*session.get("basket", []), product]
@@ -82,7 +82,7 @@ def fill_basket(notification: Notification) -> Action:
 
 @group.on(events.CONVERSATION_STEP_REACHED, filter=StepID(steps.CHECKOUT))
 def check_out(notification: Notification) -> str:
-    """Take the order, and empty the basket."""
+    """Accept the order, and empty the basket."""
     products = catalogue.by_slugs(notification.session.get("basket", []))
     notification.session["basket"] = []
     return f"Thank you for your order of {_total(products)}."
@@ -90,7 +90,7 @@ def check_out(notification: Notification) -> str:
 
 @group.fallback
 def leave_as_it_is(notification: Notification) -> list[Action]:
-    """Run all other steps as they were designed."""
+    """Execute the actions that all other steps have in the platform."""
     return notification.step.actions
 
 
