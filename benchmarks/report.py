@@ -247,8 +247,8 @@ def _page(found: JSON) -> Iterator[str]:
     yield from _wrapped(
         "To measure on your own machine, run ``make bench`` in a checkout. It takes "
         "some minutes, and writes this page. ``python -m benchmarks --quick`` takes "
-        "less than a minute, and prints the results. On a busy machine, use ``--instructions``, "
-        "which counts instructions with Valgrind."
+        "less than a minute, and prints the results. On a busy machine, use "
+        "``--instructions``, which counts instructions with Valgrind."
     )
     yield from _wrapped(
         "To check that a change of the code does not change any answer, run "
