@@ -535,6 +535,8 @@ def test_debug_output(tmp_path: Path) -> None:
         result["without_reply"],
     )
     assert 4 == result["different"]
+    # Which handlers answered is not known.
+    assert {"status", "reply"} >= {group["kind"] for group in result["groups"]}
 
 
 def test_saved_request(tmp_path: Path) -> None:
@@ -911,8 +913,53 @@ def test_story_of_a_conversation(directory: Path, tmp_path: Path) -> None:
     assert f"you  · goes to {ORDER}\nat {ORDER}\nbot  green it is.\n" in text
     assert "you  · event paid" in text
     Story.read(path).check(ClustaarClient(talking_bot()))
+
     again = run(app, "replay", str(file), "--line", "3", "--as-story", str(path.parent))
     assert sentence(again).endswith("already exists. Remove it first.")
+
+
+def test_story_with_names_of_a_bot_file(directory: Path, tmp_path: Path) -> None:
+    """Steps have the names that the bot file beside the story gives them."""
+    steps = [{"id": GREET, "name": "Greet"}, {"id": ORDER, "name": "Order"}]
+    bot = tmp_path / "bot.json"
+    bot.write_text(json.dumps({"steps": steps}))
+    app = talking_bot(record=directory)
+    client = ClustaarClient(app)
+    client.at(GREET).say("hello")
+    client.click("Red")
+    (file,) = directory.glob("*.jsonl")
+
+    output = replay(app, file, "--line", 1, "--as-story", tmp_path)
+
+    path = Path(output.strip().removeprefix("Created "))
+    assert "you  [Red]\nat Order\n" in path.read_text()
+    Story.read(path).check(ClustaarClient(talking_bot(), bot=bot))
+
+
+def test_story_with_buttons_of_one_title(directory: Path, tmp_path: Path) -> None:
+    """A click on one of several buttons with a title says which one it was."""
+    app = Flask("bot")
+    app.testing = True
+    webhook = ClustaarWebhook(app, private_key=KEY, record=directory)
+
+    @webhook.on(events.CONVERSATION_STEP_REACHED)
+    def offer(notification: Any) -> list[Any]:
+        buttons = [colour("Red"), colour("Blue")]
+        for button in buttons:
+            button.title = "Buy"
+        message = f"{notification.session.get('colour')} it is."
+        return [SendQuickRepliesAction(message=message, buttons=buttons)]
+
+    client = ClustaarClient(app)
+    client.at(GREET).say("hello")
+    client.click("Buy", index=1)
+    (file,) = directory.glob("*.jsonl")
+
+    output = replay(app, file, "--line", 1, "--as-story", tmp_path)
+
+    path = Path(output.strip().removeprefix("Created "))
+    assert f"you  [Buy] (2)\nat {ORDER}\nbot  Blue it is.\n" in path.read_text()
+    Story.read(path).check(ClustaarClient(app))
 
 
 def test_story_needs_the_actions_of_steps(directory: Path, tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ class Recorded:
     code: str | None = None
     #: The class of the exception.
     error: str | None = None
-    #: The names of the handlers that ran.
-    handlers: tuple[str, ...] = ()
+    #: The names of the handlers that ran; None if they are not known.
+    handlers: tuple[str, ...] | None = None
     #: The application and the webhook; None for any.
     app: str | None = None
     webhook: str | None = None

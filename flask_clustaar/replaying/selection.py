@@ -16,7 +16,8 @@ from .summary import Summary
 KEYS: Final[Mapping[str, Callable[[Recorded, str], bool]]] = {
     "step": lambda recorded, wanted: wanted in recorded.step(),
     "handler": lambda recorded, wanted: any(
-        name == wanted or name.endswith(f".{wanted}") for name in recorded.handlers
+        name == wanted or name.endswith(f".{wanted}")
+        for name in recorded.handlers or ()
     ),
     "status": lambda recorded, wanted: str(recorded.status) == wanted,
     "code": lambda recorded, wanted: recorded.code == wanted,

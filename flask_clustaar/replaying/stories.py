@@ -39,7 +39,7 @@ def conversation_of(wanted: Recorded, lines: Iterable[Line]) -> list[Recorded]:
 
 
 def write_story(conversation: list[Recorded], path: Path) -> list[str]:
-    """Write a conversation as a story.
+    """Write a conversation as a story, with the names that ``bot.json`` has beside it.
 
     :return: the ids of the steps that a bot file has to describe, because they have
         actions or user data.
@@ -48,7 +48,9 @@ def write_story(conversation: list[Recorded], path: Path) -> list[str]:
     if path.exists():
         raise FileExistsError(f"'{path}' already exists")
     replies: list[Response] = []
-    played = Conversation(lambda body: replies[-1])
+    beside = path.with_name("bot.json")  # As the plugin of pytest does.
+    bot = beside if beside.exists() else None
+    played = Conversation(lambda body: replies[-1], bot=bot)
     described = set()
     for recorded in conversation:
         notification = load_notification(_without_name(recorded.request))
@@ -66,7 +68,11 @@ def _play(played: Conversation, sent: Notification, response: Response) -> None:
     """Add a request and its reply to the conversation."""
     for offer in played.offers:
         if _leads_to(offer, sent, played):
-            played.press(offer)
+            same = [each for each in played.offers if each.title == offer.title]
+            if len(same) == 1:
+                played.press(offer)
+            else:
+                played.click(offer.title, index=same.index(offer))
             return
     if not isinstance(sent.input, GoToAction):
         played._send(sent, lambda: response)
@@ -86,7 +92,6 @@ def _leads_to(offer: Clickable, sent: Notification, played: Conversation) -> boo
         and sent.step.id == action.target.step_id
         and sent.session.values == played.session | (action.session_values or {})
         and sent.interlocutor == played.user
-        and [each.title for each in played.offers].count(offer.title) == 1
     )
 
 

@@ -105,7 +105,10 @@ class Summary:
         status = ""
         if first.kind == "status":
             status = f"{first.after} (was {first.before})"
-        key = recorded.handlers, replayed.handlers, status
+        handlers = recorded.handlers
+        if handlers is None:
+            handlers = replayed.handlers
+        key = handlers, replayed.handlers, status
         classes = self._classes.setdefault(key, {})
         found = classes.setdefault(frozenset(_paths(differences)), _Class())
         found.count += 1
