@@ -26,7 +26,7 @@ TINY = parts.Effort(
     import_rounds=1,
     imports=("flask_clustaar",),
     deliveries=20,
-    stride=4,
+    stride=3,
     block=1e-6,
 )
 

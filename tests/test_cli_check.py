@@ -566,7 +566,7 @@ NOTIFICATIONS = [
 ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(wide=FILTERS, narrow=FILTERS)
 def test_covers(wide: Filter, narrow: Filter) -> None:
     """What is said to match whatever another one matches does so."""
@@ -847,7 +847,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(reply=JSON, channel=st.sampled_from([[], ["--channel", "intercom"]]))
 def test_any_json(reply: Any, channel: list[str]) -> None:
     """No JSON makes it a traceback."""
