@@ -1,7 +1,7 @@
 """Draw the pictures of the page «How it works» from the code: ``make pictures``.
 
-The life of a notification is the calls of ``Exchange``, in the order in which the
-source has them. The ladder is the imports of the modules.
+The life of a notification is the calls of the functions in ``handling.py``, in the
+order in which the source has them. The ladder is the imports of the modules.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import flask_clustaar
-from flask_clustaar import handling
+from flask_clustaar import calling, exchange, handling
 from flask_clustaar.errors import PROBLEMS
 
 HERE = Path(__file__).parent / "_static"
@@ -31,7 +31,7 @@ ENTRIES = {
 class Station(NamedTuple):
     """A call that the picture shows."""
 
-    #: As the source of ``handling.py`` writes it.
+    #: As the source writes it.
     call: str
     #: The function or method.
     module: str
@@ -116,7 +116,7 @@ STATIONS = [
         ("invalid_reply",),
     ),
     Station(
-        "self.jobs.submit",
+        "exchange.jobs.submit",
         "background.Jobs.submit",
         "Submit background tasks",
         ("background_unavailable",),
@@ -134,32 +134,41 @@ STATIONS = [
 
 def calls_in_order() -> dict[str, list[str]]:
     """Return the stations that each entry calls, as the source has them."""
-    source = ast.parse(inspect.getsource(handling.Exchange)).body[0]
-    assert isinstance(source, ast.ClassDef)
-    methods = {
-        node.name: node for node in source.body if isinstance(node, ast.FunctionDef)
+    functions = {
+        node.name: node
+        for module in (handling, calling, exchange)
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(node, ast.FunctionDef)
     }
     known = {station.call for station in STATIONS}
     found = {}
     for entry in ENTRIES:
-        calls = [call for call in _calls(methods[entry], methods) if call in known]
+        calls = [call for call in _calls(functions[entry], functions) if call in known]
         found[entry] = list(dict.fromkeys(calls))
     return found
 
 
-def _calls(node: ast.AST, methods: dict[str, ast.FunctionDef]) -> Iterator[str]:
-    """Yield what is called, arguments before the call, methods of the class inside."""
+def _calls(node: ast.AST, functions: dict[str, ast.FunctionDef]) -> Iterator[str]:
+    """Yield what is called, arguments before the call, our own functions inside."""
     for child in ast.iter_child_nodes(node):
-        yield from _calls(child, methods)
-    if isinstance(node, ast.Call):
-        name = ast.unparse(node.func)
+        yield from _calls(child, functions)
+    if not isinstance(node, ast.Call) or ast.unparse(node.func) == "partial":
+        return
+    for name in map(ast.unparse, [node.func, *_passed_on(node)]):
         yield name
-        # A function that is passed on, for another one to call.
-        yield from (ast.unparse(a) for a in node.args if isinstance(a, ast.Attribute))
-        method = methods.get(name.removeprefix("self."))
-        if name.startswith("self.") and method is not None:
-            others = {n: each for n, each in methods.items() if each is not method}
-            yield from _calls(method, others)
+        own = name.removeprefix("exchange.").removeprefix("self.")
+        if own in functions:
+            rest = {n: each for n, each in functions.items() if n != own}
+            yield from _calls(functions[own], rest)
+
+
+def _passed_on(node: ast.Call) -> Iterator[ast.expr]:
+    """Yield the functions that are arguments, for the called one to call."""
+    for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
+        if isinstance(argument, ast.Call) and ast.unparse(argument.func) == "partial":
+            yield argument.args[0]
+        elif isinstance(argument, (ast.Attribute, ast.Name)):
+            yield argument
 
 
 def rungs() -> list[list[str]]:

@@ -113,6 +113,11 @@ class ProblemError(ClustaarError, HTTPException):
         """The HTTP status of the response."""
         return self.code or 500
 
+    @property
+    def cause(self) -> BaseException:
+        """The exception that caused the problem; without one, the problem itself."""
+        return self.__cause__ or self
+
     def __str__(self) -> str:
         return "\n".join([f"{self.description}", *map(str, self.shown_violations)])
 
@@ -389,6 +394,11 @@ class InvalidReply(ProblemError):
     description: str | None = "The reply of the webhook is invalid, and was not sent."
     #: The exception that an error handler answered with the reply, if one did.
     answered: BaseException | None = None
+
+    @property
+    def cause(self) -> BaseException:
+        """The problem itself, which says more than what it was raised from."""
+        return self
 
     @property
     def tree(self) -> dict[str, Any]:

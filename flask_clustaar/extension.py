@@ -24,8 +24,9 @@ from flask import (
 )
 from werkzeug.exceptions import MethodNotAllowed
 
-from . import signals
+from . import handling, signals
 from .background import Job, Jobs, Pool, Task, Tracing, collecting, perform
+from .calling import run_awaitable
 from .describe import warn_at_the_program
 from .errors import (
     AsyncHandlerWarning,
@@ -34,7 +35,7 @@ from .errors import (
     InsecureWebhookWarning,
     InvalidJob,
 )
-from .handling import Exchange, run_awaitable
+from .exchange import Exchange
 from .installation import Installation
 from .routing import Handler, Router, is_async
 from .settings import (
@@ -340,17 +341,17 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
         values["exchange"] = exchange = Exchange(installation, this_request.environ)
         if installation._recorder is not None:
             after_this_request(partial(installation._recorder.finish, exchange))
-        this_request.stream = exchange.read()
+        this_request.stream = handling.read(exchange)
 
     def authenticate() -> Response | None:
         exchange: Exchange = current.view_args["exchange"]
-        return exchange.authenticate()
+        return handling.authenticate(exchange)
 
     def receive(exchange: Exchange, **values: Any) -> Response:
         if not exchange.installation.has_tasks:
-            return exchange.handle()
+            return handling.handle(exchange)
         with collecting(Jobs(exchange.delivery)) as exchange.jobs:
-            return exchange.handle()
+            return handling.handle(exchange)
 
     blueprint = Blueprint(
         webhook.name, __name__, url_prefix=url_prefix or f"/{webhook.name}"

@@ -274,10 +274,10 @@ def test_pictures() -> None:
 
 #: What a bot is not built on.
 INTERNAL = {
-    "_version", "address", "body", "cleaning", "cli", "contrib", "deadline",
-    "describe", "extension", "fast", "handling", "inspector",
-    "limits", "logs", "notifications", "platform", "printable", "recording",
-    "reference", "replaying", "replies", "verification",
+    "_version", "address", "body", "calling", "cleaning", "cli", "contrib",
+    "deadline", "describe", "exchange", "extension", "failing", "handling",
+    "inspector", "logs", "notifications", "platform", "printable", "recording",
+    "replaying", "replies", "verification",
 }  # fmt: skip
 
 

@@ -34,6 +34,9 @@ LADDER = [
     {"signals"},
     {"background", "recording"},
     {"installation"},
+    {"exchange"},
+    {"calling"},
+    {"failing"},
     {"handling"},
     {"extension", "verification"},
     {"__init__"},
@@ -48,7 +51,10 @@ RUNGS = {name: height for height, names in enumerate(LADDER) for name in names}
 #: All else takes arguments, and needs no application.
 WITH_FLASK = {
     "address",
+    "calling",
+    "exchange",
     "extension",
+    "failing",
     "handling",
     "installation",
     "compat",
