@@ -28,6 +28,7 @@ from serving import (
 from flask_clustaar import ClustaarWebhook, events
 from flask_clustaar.contrib.prometheus import PrometheusMetrics
 from flask_clustaar.errors import PROBLEMS, InvalidJob
+from flask_clustaar.filters import TextEquals
 from flask_clustaar.testing import ClustaarClient
 
 STEP = events.CONVERSATION_STEP_REACHED
@@ -274,11 +275,19 @@ def queries() -> list[str]:
     ]
 
 
-def test_dashboard_and_alerts_use_series_that_exist(bot: Bot) -> None:
+def test_dashboard_and_alerts_use_series_that_exist() -> None:
     """Each query is of series, labels and codes that a bot has."""
-    for said in ("fail", "hi"):
+    jobs: list[str] = []
+    bot = Bot(background=jobs.append)
+    task = bot.webhook.task(tell_crm)
+    bot.webhook.on(STEP, task.later)
+    late = TextEquals("late")
+    bot.webhook.on(STEP, lambda notification: None, filter=late, deadline=1e-9)
+    for said in ("fail", "late", "hi"):
         bot.client.say(said)
     bot.client.resend()
+    with pytest.raises(KeyError):
+        bot.webhook.perform(jobs[0].replace('"hi"', '"fail"'))
     bot.app.test_client().post("/clustaar", json={})
     text = bot.app.test_client().get("/metrics").text
     series = set(re.findall(r"^(clustaar_\w+)[{]", text, re.M))
