@@ -509,10 +509,10 @@ def test_copies_match_the_same() -> None:
         (lambda: as_filter("abc"), TypeError, r"Did you mean 'StepID\('abc'\)'"),  # type: ignore[arg-type]
         (lambda: as_filter(StepID), TypeError, r"Did you mean 'StepID\(...\)'"),
         (
-            lambda: as_filter([StepID(STEP)]),
+            lambda: as_filter([StepID(STEP)]),  # type: ignore[arg-type]
             TypeError,
             "must be a filter object .* a list",
-        ),  # type: ignore[arg-type]
+        ),
         (lambda: as_filter(None), TypeError, "not None"),  # type: ignore[arg-type]
         (lambda: as_filter(is_async), TypeError, "'is_async' is async"),
         (lambda: as_filter(AsyncCaller()), TypeError, "'AsyncCaller' is async"),
