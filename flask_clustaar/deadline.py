@@ -82,11 +82,11 @@ class InThread(Generic[_T]):
         if not wait(timeout=seconds):
             if self._decision.acquire(blocking=False):
                 raise TimeIsUp("timeout")
-            wait()
+            wait()  # pragma: no cover (it ended in this very moment)
         if self._error is None:
             result: _T = self._value
             return result
-        if isinstance(self._error, TimeIsUp):
+        if isinstance(self._error, TimeIsUp):  # pragma: no cover (in this very moment)
             raise TimeIsUp("timeout")
         try:
             raise self._error
@@ -103,7 +103,8 @@ class InThread(Generic[_T]):
         is_first = self._decision.acquire(blocking=False)
         if is_first and not isinstance(self._error, TimeIsUp):
             return self._has_ended.release
-        if is_first:  # An async function was cancelled.
+        # An async function was cancelled, and the caller still waits for this moment.
+        if is_first:  # pragma: no cover
             self._has_ended.release()
         raised = None if isinstance(self._error, TimeIsUp) else self._error
         self._ended_late(time.perf_counter() - began, raised)
@@ -201,7 +202,7 @@ class Thread:
         with suppress(RuntimeError):  # It is already waking.
             self._is_wanted.release()
 
-    def end(self) -> None:
+    def end(self) -> None:  # pragma: no cover (nothing measures the end of a process)
         """Wait until the job has ended, and accept no other one."""
         self._crew.dismiss()
         self._thread.join()
@@ -224,7 +225,7 @@ class Thread:
 _running: set[Thread] = set()
 
 
-def _wait() -> None:
+def _wait() -> None:  # pragma: no cover (nothing measures the end of a process)
     """Wait until all jobs have ended."""
     for thread in [*_running]:
         thread.end()

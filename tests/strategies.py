@@ -270,32 +270,35 @@ def mutated(draw: st.DrawFn, valid: Strategy) -> Any:
     document = copy.deepcopy(draw(valid))
     parent, key = _drawn_place(draw, document)
     value = parent[key]
-    changes = ["replace", "replace", "drop"]
+
+    def put(new: Any) -> None:
+        parent[key] = new
+
+    def one_of(values: list[Any]) -> Any:
+        return copy.deepcopy(draw(st.sampled_from(values)))
+
+    changes: list[Callable[[], Any]] = [
+        lambda: put(one_of(_ANYTHING)),
+        lambda: put(one_of(_ANYTHING)),
+        lambda: parent.pop(key),
+    ]
     if isinstance(value, dict):
-        changes += ["unknown key", "type"]
+        changes += [
+            lambda: value.update(imageUrl_=None),
+            lambda: value.update(type=one_of(_TYPES)),
+        ]
     if isinstance(value, list):
-        changes += ["many", "empty", "more"]
+        changes += [
+            lambda: put(value * one_of([2, 4, 11, 26])),
+            lambda: value.clear(),
+            lambda: value.append(one_of(_ANYTHING)),
+        ]
     if isinstance(value, str):
-        changes += ["longer", "end"]
-    change = draw(st.sampled_from(changes))
-    if change == "replace":
-        parent[key] = copy.deepcopy(draw(st.sampled_from(_ANYTHING)))
-    elif change == "drop":
-        del parent[key]
-    elif change == "unknown key":
-        value["imageUrl_"] = None
-    elif change == "type":
-        value["type"] = draw(st.sampled_from(_TYPES))
-    elif change == "many":
-        value *= draw(st.sampled_from([2, 4, 11, 26]))
-    elif change == "empty":
-        value.clear()
-    elif change == "more":
-        value.append(copy.deepcopy(draw(st.sampled_from(_ANYTHING))))
-    elif change == "longer":
-        parent[key] = value + "k" * draw(st.sampled_from([1, 20, 2049]))
-    else:
-        parent[key] = value + draw(st.sampled_from(["\n", " ", ".", "-", "é"]))
+        changes += [
+            lambda: put(value + "k" * one_of([1, 20, 2049])),
+            lambda: put(value + one_of(["\n", " ", ".", "-", "é"])),
+        ]
+    draw(st.sampled_from(changes))()
     return document
 
 

@@ -178,8 +178,7 @@ def test_what_is_changed_in_what_came(pair: list[Any]) -> None:
             continue
         setattr(action, row.name, getattr(other, row.name))
         expected = {key: value for key, value in came.items() if key != row.key}
-        if row.key in changed:
-            expected[row.key] = changed[row.key]
+        expected |= {row.key: changed[row.key]} if row.key in changed else {}
 
         wire, found = dump(StepReachedResponse(actions=[action]))
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 import pytest
 from both_ways import dump, dump_fast, load
 from marshmallow import ValidationError
-from marshmallow.validate import Email
+from marshmallow.validate import ContainsNoneOf, Email
 
 from flask_clustaar.errors import InvalidJSON, InvalidReply
 from flask_clustaar.json_schema import json_schema
@@ -434,6 +434,18 @@ def test_shapes() -> None:
     assert target.members is members_of(Target)
     assert Shape("string").max_length is None
     assert Shape("string", (Length(equal=4),)).max_length == 4
+
+
+class Tags(Model):
+    """A list with a limit that only marshmallow knows."""
+
+    tags: Annotated[list[int], ContainsNoneOf([0])]
+
+
+def test_limits_of_marshmallow_on_lists() -> None:
+    """A list may have any validator of marshmallow, whatever its items are."""
+    assert dump(Tags(tags=[1, 2])) == ({"tags": [1, 2]}, [])
+    assert list(errors_of(Tags(tags=[1, 0]))) == ["tags"]
 
 
 def test_limits_of_marshmallow() -> None:

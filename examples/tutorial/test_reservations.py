@@ -25,6 +25,12 @@ def test_typed_number(clustaar_client):
     assert reply.session == {"guests": "5"}
 
 
+def test_other_steps(clustaar_client):
+    """A step that no handler is for goes on as it was designed."""
+    client = clustaar_client.at("5a8c317624acbe05b1a36feb", actions=[PauseBotAction()])
+    assert client.say("hello").actions == [PauseBotAction()]
+
+
 def test_many_guests(clustaar_client):
     """A colleague takes over for more than 12 guests."""
     reply = clustaar_client.at(GUESTS).say("20")
