@@ -28,7 +28,7 @@ def load(model: type[M], document: Any) -> M:
 
 
 def dump(model: Model) -> tuple[Any, list[Violation]]:
-    """Return what is sent, and its violations. ``dumps`` and marshmallow agree."""
+    """Return the sent JSON, and its violations. ``dumps`` and marshmallow agree."""
     wire, found = validate_model(model)
     try:
         sent = schema_for(type(model)).dumps(model)

@@ -149,7 +149,7 @@ def _all_of(terminal: int) -> str:
 def flask(
     directory: Path, *arguments: str, input: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``flask`` in a directory, as a person would who has installed the package."""
+    """Run ``flask`` in a directory, as with an installed package."""
     installed = directory / ".installed"
     metadata = installed / "Flask_Clustaar-0.dist-info"
     metadata.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What all tests share: how hypothesis looks for examples."""
+"""Settings for all tests: how Hypothesis generates examples."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def inspected_bot(**settings: Any) -> Flask:
 
 
 class Inspected:
-    """A bot that is inspected, in this process."""
+    """An inspected bot, in this process."""
 
     def __init__(self, directory: Path, app: Flask | None = None) -> None:
         self.app = app or inspected_bot()
@@ -100,5 +100,5 @@ class Inspected:
 
 
 def body(step: str = ASK, **options: Any) -> bytes:
-    """Return a notification as it is sent."""
+    """Return the JSON of a notification."""
     return json.dumps(make_notification(step=step, **options).received).encode()

@@ -1,4 +1,4 @@
-"""The inspector as it is run, and a browser in which its page is open."""
+"""A running inspector, and a browser with its page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 def until(attempt: Callable[[], T | None], seconds: float = 30) -> T:
-    """Return what *attempt* gives, as soon as it gives something."""
+    """Return the first true result of *attempt*, which is called repeatedly."""
     deadline = time.monotonic() + seconds
     while not (result := attempt()):
         assert time.monotonic() < deadline, "waited in vain"
@@ -56,7 +56,7 @@ class Inspecting:
 
     @property
     def log(self) -> str:
-        """What the command printed."""
+        """The output of the command."""
         return (self.directory / "log").read_text(errors="replace")
 
     def _address(self, name: str) -> str | None:

@@ -41,11 +41,11 @@ class Proxy:
         return int(self._listener.getsockname()[1])
 
     def silence(self) -> None:
-        """Let each present connection die without a word to either side."""
+        """Drop each current connection silently on both sides."""
         self._silent |= {id(end) for end in self._open}
 
     def hold(self) -> None:
-        """Let what is sent on present connections arrive later, as on a bad network."""
+        """Delay data on current connections, as on a bad network."""
         self._go.clear()
         self._held |= {id(end) for end in self._open}
 

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 def until(attempt: Callable[[], T | None], seconds: float = 20) -> T:
-    """Return what *attempt* gives, as soon as it gives something."""
+    """Return the first true result of *attempt*, which is called repeatedly."""
     deadline = time.monotonic() + seconds
     while not (result := attempt()):
         assert time.monotonic() < deadline, "waited in vain"
@@ -50,7 +50,7 @@ class Run:
 
 
 class Server:
-    """A bot that is being served.
+    """A running bot.
 
     :param process: the server.
     :param directory: where its log is, and what it records.
@@ -63,18 +63,18 @@ class Server:
 
     @property
     def log(self) -> str:
-        """What the server has printed."""
+        """The output of the server."""
         return (self.directory / "log").read_text(errors="replace")
 
     def port(self) -> int | None:
-        """Return the port that the server was given, once it tells."""
+        """Wait for the port of the server in its log, and return it."""
         assert self.process.poll() is None, self.log
         found = re.search(r"(?:Listening at|Running on).*127\.0\.0\.1:(\d+)", self.log)
         return int(found[1]) if found else None
 
     @property
     def runs(self) -> list[Run]:
-        """What ran, in the order in which it began."""
+        """The calls, in the order of their start."""
         with suppress(FileNotFoundError):
             lines = (self.directory / "runs").read_text().splitlines()
             return [
@@ -219,7 +219,7 @@ def exchange(
     abort: bool = False,
     seconds: float = 30,
 ) -> Answer:
-    """Send any bytes to a server, and return what it sends until it hangs up.
+    """Send any bytes to a server, and return its answer until it disconnects.
 
     :param pause: seconds between the pieces.
     :param abort: whether to hang up at once, as one whose cable is cut.

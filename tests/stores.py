@@ -1,4 +1,4 @@
-"""What the tests of the replay stores share."""
+"""Helpers for the tests of the replay stores."""
 
 from __future__ import annotations
 

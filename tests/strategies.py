@@ -61,7 +61,7 @@ json_values = st.recursive(
 
 
 def documents(model: type[Model]) -> Strategy:
-    """Documents of *model*, or of a family's members, as they may leave."""
+    """Documents of *model*, or of a family's models, as they may be sent."""
     if model not in _documents:
         if is_family(model):
             members = st.sampled_from([*members_of(model).values()])
@@ -233,7 +233,7 @@ def text_of_size(limit: Pattern | None, size: int) -> str:
 
 
 def accepts(limit: Validator, value: Any) -> bool:
-    """Tell if a validator accepts a value."""
+    """Return whether a validator accepts a value."""
     try:
         limit(value)
     except ValidationError:
@@ -303,7 +303,7 @@ def mutated(draw: st.DrawFn, valid: Strategy) -> Any:
 
 
 def _drawn_place(draw: st.DrawFn, document: Any) -> tuple[Any, Any]:
-    """Draw where something stands in a document: ``(object or list, key)``."""
+    """Draw a place in a document: ``(object or list, key)``."""
     places = list(_places(document))[1:]
     parent, key = places[draw(st.integers(0, len(places) - 1))]
     return parent, key
@@ -337,7 +337,7 @@ def hostile_notifications(draw: st.DrawFn) -> Any:
 
 
 def cleaned(document: Any, model: type[Model]) -> Any:
-    """Return *document* with its texts cleaned, as they leave, valid or not."""
+    """Return *document* with its texts cleaned, valid or not."""
     return _cleaned(document, Shape("model", model=model))
 
 
@@ -371,7 +371,7 @@ class NotBuilt(Exception):
 
 
 def built(document: Any, shape: Shape) -> Any:
-    """Return *document* as a program builds it from models, valid or not.
+    """Build *document* from models, valid or not.
 
     :raises NotBuilt: when it cannot be built, or not as it is.
     """

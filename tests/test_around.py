@@ -1,4 +1,4 @@
-"""What is around a handler: context managers of the webhook and of groups."""
+"""Context managers around handlers, of the webhook and of groups."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOPIC = events.CONVERSATION_STEP_REACHED
 
 
 class Bot:
-    """A webhook whose handlers and context managers tell what they do."""
+    """A webhook whose handlers and context managers record their calls."""
 
     def __init__(self, **settings: Any) -> None:
         self.app = Flask(__name__)
@@ -68,7 +68,7 @@ def bot() -> Bot:
 
 
 def test_each_handler_is_called_inside(bot: Bot) -> None:
-    """Each call has a context of its own."""
+    """Each call has its own context."""
     bot.webhook.around(bot.around("a"))
     bot.webhook.on(TOPIC, bot.handler("one"))
     bot.webhook.on(TOPIC, bot.handler("two"))
@@ -86,7 +86,7 @@ def test_the_first_is_outside(bot: Bot) -> None:
 
 
 def test_groups_are_inside_the_webhook(bot: Bot) -> None:
-    """What is around a group is around its handlers only, from the outside in."""
+    """The context managers of a group wrap only its handlers, outermost first."""
     inner, outer = HandlerGroup(), HandlerGroup(filter=TextMatches("hi"))
     inner.around(bot.around("inner"))
     inner.on(TOPIC, bot.handler("one"))
@@ -171,7 +171,7 @@ def test_classes_are_context_managers(bot: Bot) -> None:
 
 
 def test_async_handlers_run_inside(bot: Bot) -> None:
-    """What the context manager sets is seen by the handler."""
+    """The handler sees context variables that the context manager sets."""
     language = contextvars.ContextVar("language", default="none")
 
     @bot.webhook.around
@@ -228,7 +228,7 @@ def test_a_handler_that_fails_is_seen(bot: Bot) -> None:
 
 
 def test_what_is_no_answer_is_seen(bot: Bot) -> None:
-    """A transaction is rolled back if the handler returns something odd."""
+    """A transaction is rolled back if the return value is invalid."""
     bot.webhook.around(bot.around("a"))
     bot.webhook.on(TOPIC, lambda notification: 5)  # type: ignore[type-var]
     assert bot.say().problem["code"] == "handler_failed"
@@ -255,7 +255,7 @@ def test_an_exception_around_is_a_failure_of_the_handler(bot: Bot, when: str) ->
 
 
 def test_what_is_no_context_manager_is_a_failure(bot: Bot) -> None:
-    """A function that returns something else cannot be told at the start."""
+    """A function with another return value is an error at the first call."""
     bot.webhook.around(lambda notification, handler: None)  # type: ignore[type-var]
     bot.webhook.on(TOPIC, bot.handler("one"))
     assert bot.say().problem["code"] == "handler_failed"
@@ -277,7 +277,7 @@ def test_an_exception_can_be_suppressed(bot: Bot) -> None:
 
 
 def test_error_handlers_and_filters_are_outside(bot: Bot) -> None:
-    """What is around is around handlers."""
+    """Context managers wrap only handlers."""
     bot.webhook.around(bot.around("a"))
     bot.webhook.errorhandler(KeyError)(lambda error: "sorry")
     bot.webhook.on(TOPIC, bot.handler("one", KeyError), filter=StepID("a", "b"))
@@ -287,7 +287,7 @@ def test_error_handlers_and_filters_are_outside(bot: Bot) -> None:
 
 
 def test_it_can_be_too_late(bot: Bot) -> None:
-    """After the first request, and for a group that is included."""
+    """After the first request, and after a group was included."""
     group = HandlerGroup()
     bot.webhook.include(group)
     with pytest.raises(ConfigurationError, match="Cannot register '.*tell'"):

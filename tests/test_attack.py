@@ -94,7 +94,7 @@ class Target:
         self._captured: Captured | None = None
 
     def captured(self) -> Captured:
-        """Return a delivery that is fresh still."""
+        """Return a fresh delivery."""
         if self._captured is None or time.monotonic() - self._captured.at > 5:
             self._captured = self.deliver()
         return self._captured
@@ -110,7 +110,7 @@ class Target:
         return Captured(body, headers, answer.body, time.monotonic())
 
     def send(self, build: Callable[[Captured], bytes]) -> None:
-        """Send what is made of a delivery that was seen."""
+        """Send variants of a captured delivery."""
         seen = self.captured()
         sent = build(seen)
         answer = self.attack(sent)
@@ -119,11 +119,11 @@ class Target:
             assert seen.reply in answer.raw or self.is_page(answer)
 
     def is_page(self, answer: Answer) -> bool:
-        """Tell if an answer is the page that GET shows, in debug mode only."""
+        """Return whether an answer is the page that GET shows in debug mode."""
         return self.debug and _PAGE in answer.raw
 
     def attack(self, *pieces: bytes, **how: Any) -> Answer:
-        """Send hostile bytes, and check what holds for whatever they are."""
+        """Send hostile bytes, and check what is true for all of them."""
         answer = exchange(self.server, pieces, **how)
         errors = {status for status in answer.statuses if status >= 500}
         assert errors <= BY_THEMSELVES, answer.raw
@@ -151,7 +151,7 @@ def _flask_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 @pytest.fixture(name="target", params=["gunicorn", "flask_run"])
 def _target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    """A server; whatever is done to it leaves no traceback and no secret in its log."""
+    """A server, whose log must never contain a traceback or a secret."""
     target: Target = request.getfixturevalue(request.param)
     before = len(target.server.log)
     yield target
@@ -226,7 +226,7 @@ _bodies = st.sampled_from([b"", b"{}", b"null", b"\xff", b'{"topic":"x"}'])
 
 @st.composite
 def _forgeries(draw: st.DrawFn) -> Callable[[Captured], bytes]:
-    """What may be made of a delivery that was seen."""
+    """Variants of a captured delivery."""
     changes = draw(st.lists(_changes(), min_size=1, max_size=3))
     other_body = draw(st.none() | st.none() | _bodies)
     cut = draw(st.none() | st.none() | st.integers(0, 900))
@@ -412,7 +412,7 @@ def sized(
 
 
 def good_request() -> bytes:
-    """Return a request to an endpoint that anybody may call."""
+    """Return a request to an open endpoint."""
     [sent] = sized(_DOCUMENT)
     return sent
 
@@ -497,7 +497,7 @@ ODD: dict[str, tuple[list[bytes], set[int]]] = {
 
 @pytest.mark.parametrize("case", ODD)
 def test_odd_request(target: Target, case: str) -> None:
-    """Each odd request gets the answer that is foreseen."""
+    """Each malformed request gets the expected answer."""
     pieces, foreseen = ODD[case]
     answer = target.attack(*pieces)
     if not target.is_page(answer):
@@ -506,7 +506,7 @@ def test_odd_request(target: Target, case: str) -> None:
 
 
 def test_slow_and_broken_requests(target: Target) -> None:
-    """A body may come in pieces; who hangs up in the middle harms nobody."""
+    """A body may come in pieces; a client that disconnects has no effect on others."""
     sent = good_request()
     assert [200] == target.attack(
         sent[:50], sent[50:300], sent[300:], pause=0.1
@@ -601,7 +601,7 @@ def test_heavy_body(gunicorn: Target, case: str) -> None:
 
 
 def test_heavy_bodies_leave_nothing_behind(gunicorn: Target) -> None:
-    """What bodies were made of is not kept."""
+    """No memory is kept for the content of bodies."""
     bodies = [
         body
         for i in range(10)
@@ -673,7 +673,7 @@ def test_weakness_signature_is_compared_with_others(target: Target) -> None:
 
 
 def test_weakness_absent_date_is_signed_as_none(target: Target) -> None:
-    """A signature without a date opens nothing, however the date is left out."""
+    """A signature without a date is always rejected."""
     body = target.captured().body
     headers = signed_headers(body, key=KEY)
     signature = sign(KEY, None, body)
@@ -695,7 +695,7 @@ def test_weakness_odd_date_is_a_500(target: Target, date: str) -> None:
 
 
 def test_weakness_future_is_accepted_for_ever(target: Target) -> None:
-    """A delivery that is dated ahead cannot be kept for later."""
+    """A delivery dated in the future cannot be used later."""
     body = target.captured().body
     for ahead in (11, 86_400, 10**9):
         date = formatdate(time.time() + ahead, usegmt=True)
@@ -715,13 +715,13 @@ def test_weakness_same_request_is_accepted_any_number_of_times(target: Target) -
 
 
 def test_weakness_body_not_utf8_is_a_500(target: Target) -> None:
-    """Signed bytes that are no text are refused."""
+    """Signed bytes that are not text are rejected."""
     body = b'{"topic": "\xff\xfe\xed\xa0\x80"}'
     assert (400, "invalid_json") == _send(target, body, signed_headers(body, key=KEY))
 
 
 def test_weakness_password_with_colon_never_matches(target: Target) -> None:
-    """The password has a colon, and good deliveries are let in: only with all of it."""
+    """With a colon in the password, the whole password is required."""
     assert ":" in PASSWORD
     seen = target.deliver()
     for password in (PASSWORD.partition(":")[0], PASSWORD + ":", ":" + PASSWORD):
@@ -731,7 +731,7 @@ def test_weakness_password_with_colon_never_matches(target: Target) -> None:
 
 
 def test_weakness_no_challenge(target: Target) -> None:
-    """Who sends no credentials is told how to."""
+    """A request without credentials gets a challenge."""
     seen = target.captured()
     headers = [header for header in seen.headers if header[0] != "Authorization"]
     answer = target.attack(request("/secure", headers, seen.body))
@@ -765,7 +765,7 @@ def test_weakness_half_a_setting_switches_protection_off(
 
 @pytest.mark.parametrize("key", [b"", b"test", KEY.encode() + b"\n", b"\0"])
 def test_signature_of_another_key(target: Target, key: bytes) -> None:
-    """Who signs with no key, or with another one, is refused."""
+    """A request without a signature, or with another key, is rejected."""
     body = target.captured().body
     headers = signed_headers(body, key=KEY)
     signature = sign(key, dict(headers)["Date"], body)
@@ -826,7 +826,7 @@ def test_reply_with_a_name_of_ours(key: str, value: Any) -> None:
 
 
 def test_reply_with_an_unknown_attribute_of_the_interlocutor() -> None:
-    """What an interlocutor does not have is an error, and not lost silently."""
+    """An unknown attribute of an interlocutor is an error, and not dropped silently."""
     reply = {"actions": [], "interlocutor": {"nickname": "J"}}
     answer = _client(lambda it: reply).send(notification())
     assert 500 == answer.status_code
@@ -842,7 +842,7 @@ print(it.topic, it.step.id, it.interlocutor.location.lat, it.session["name"])
 
 
 def test_notification_is_pickled_for_another_process() -> None:
-    """A handler may hand a notification to a queue, whatever filter let it through."""
+    """A handler can put a notification into a queue, with any filter."""
     pickles: list[bytes] = []
 
     def enqueue(it: Notification) -> None:
@@ -868,7 +868,7 @@ def test_notification_is_pickled_for_another_process() -> None:
 def test_log_of_what_nobody_handles_is_bounded(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Anybody may send what no handler matches: of two thousand, some are told."""
+    """Of two thousand unmatched notifications, only some are logged."""
     client = _client()
     for number in range(2000):
         step = StepID(f"{number:024}")
@@ -878,7 +878,7 @@ def test_log_of_what_nobody_handles_is_bounded(
 
 
 def test_log_of_an_invalid_reply_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
-    """Of ten thousand things that are wrong with a reply, some are told."""
+    """Of ten thousand mistakes in a reply, only some are reported."""
     answer = _client(lambda it: [{"type": "wait_action"}] * 10_000).send(notification())
     assert 500 == answer.status_code
     assert len(caplog.text) + len(json.dumps(answer.json)) < 50_000
@@ -910,7 +910,7 @@ def test_filter_that_fails_later(caplog: pytest.LogCaptureFixture) -> None:
 def test_receiver_that_fails(
     signal: NamedSignal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who only listens harms nobody: the bot gets its answer, and handlers run once."""
+    """Receivers of signals have no effect: the reply is sent, and handlers run once."""
     runs: list[int] = []
 
     def fail(sender: Any, **arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""Tasks: what is done in the background, and when its job is submitted."""
+"""Tasks: background work, and when its jobs are submitted."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_task_is_done_in_the_background(bot: Bot) -> None:
 
 
 def test_a_task_can_be_called(bot: Bot) -> None:
-    """As the function that it is, at once."""
+    """Calling a task calls the function directly."""
     bot.task(tell_crm)(make_notification(text="hello"), score=2)
 
     assert done == [("hello", 2)]
@@ -299,7 +299,7 @@ def test_a_method_may_be_a_task(bot: Bot) -> None:
 
 
 def test_two_tasks_of_one_name(bot: Bot) -> None:
-    """A worker could not tell them apart."""
+    """Two tasks cannot have the same name."""
     bot.webhook.task(tell_crm)
     with pytest.raises(
         ConfigurationError, match="There is already a task 'test_background.t"
@@ -315,7 +315,7 @@ def test_a_task_that_comes_too_late(bot: Bot) -> None:
 
 
 def endless() -> list[Any]:
-    """Return a list that is in itself."""
+    """Return a list that contains itself."""
     found: list[Any] = []
     found.append(found)
     return found
@@ -336,7 +336,7 @@ def endless() -> list[Any]:
     ids=lambda value: type(value).__name__,
 )
 def test_arguments_are_json(bot: Bot, value: Any) -> None:
-    """What would not arrive as it is sent is a TypeError where it is asked for."""
+    """Arguments that JSON would change raise a TypeError."""
     with pytest.raises(TypeError, match="The argument 'value' of 'test_background.any"):
         bot.task(anything).later(None, value=value)
     assert bot.jobs == []
@@ -382,7 +382,7 @@ def test_arguments_that_the_task_does_not_have(bot: Bot) -> None:
 
 
 def test_a_job_is_submitted_when_the_reply_is_valid(bot: Bot) -> None:
-    """And before it is recorded and leaves."""
+    """Before the reply is recorded and sent."""
     order: list[str] = []
     bot.asks()
     bot.webhook.on(TOPIC, lambda notification: order.append(f"{len(bot.jobs)} jobs"))
@@ -456,7 +456,7 @@ def test_jobs_when_the_step_passes_through() -> None:
 
 
 def test_a_job_outside_of_a_delivery(bot: Bot) -> None:
-    """Such as in a command: it is submitted at once."""
+    """For example in a command: it is submitted at once."""
     with bot.app.app_context():
         bot.task(tell_crm).later(make_notification(text="hello"))
     bot.perform()
@@ -465,7 +465,7 @@ def test_a_job_outside_of_a_delivery(bot: Bot) -> None:
 
 
 def test_a_job_of_a_job(bot: Bot) -> None:
-    """A task may ask for others; they are submitted at once."""
+    """A task can call others; they are submitted at once."""
     bot.task(tell_crm)
     bot.asks(again)
     bot.say()
@@ -494,7 +494,7 @@ def test_a_job_of_another_view(bot: Bot) -> None:
 
 
 class Refusing:
-    """An engine that takes some jobs, and refuses others."""
+    """An engine that accepts only some jobs."""
 
     def __init__(self, *outcomes: BaseException | None) -> None:
         self.outcomes = [*outcomes]
@@ -511,7 +511,7 @@ class Refusing:
 def test_an_engine_that_refuses(
     error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """503 with a code of its own. Nothing is recorded: the delivery may run again."""
+    """503 with its own code. Nothing is recorded, so the delivery may run again."""
     engine = Refusing(error)
     bot = Bot(background=engine)
     bot.asks()
@@ -526,7 +526,7 @@ def test_an_engine_that_refuses(
 
 
 def test_keys_are_the_same_when_a_delivery_runs_again() -> None:
-    """Jobs that were submitted before the refused one come twice, and can be told."""
+    """Jobs submitted before the failed one come twice, with the same key."""
     engine = Refusing(None, ConnectionError())
     bot = Bot(background=engine)
     bot.asks(score=1)
@@ -591,7 +591,7 @@ def late_bot(**settings: Any) -> Iterator[tuple[Bot, threading.Event, Any]]:
 
 
 def test_jobs_of_a_handler_that_is_late() -> None:
-    """They are submitted with the late reply; those that come later, at once."""
+    """They are submitted with the late reply; later ones at once."""
     with late_bot() as (bot, go, ended):
         bot.webhook.late(lambda notification: "One moment.")
         assert bot.say().status_code == 200
@@ -607,7 +607,7 @@ def test_jobs_of_a_handler_that_is_late() -> None:
 def test_jobs_of_a_handler_that_is_late_and_may_run_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Without a late handler they are dropped, and the log tells of those that come."""
+    """Without a late handler they are dropped, and later ones are logged."""
     with late_bot() as (bot, go, ended):
         assert code_of(bot.say()) == "handler_late"
         go.set()
@@ -822,7 +822,7 @@ def hold(notification: Notification | None) -> None:
 
 
 def test_the_pool_is_bounded(pooled: Bot) -> None:
-    """Some jobs are performed at once, many may wait, and the next one is refused."""
+    """Some jobs run at once, many wait, and the next one is rejected."""
     go.clear()
     task = pooled.task(hold)
     performed, taken = threading.Semaphore(0), 0
@@ -886,7 +886,7 @@ def test_the_pool_of_a_program() -> None:
 
 
 def test_no_engine_is_imported() -> None:
-    """What is not used costs nothing."""
+    """Unused features are not created."""
     program = """
 import sys
 from flask import Flask

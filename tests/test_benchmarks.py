@@ -39,7 +39,7 @@ per_payload = pytest.mark.parametrize("payload", list(PAYLOADS))
 @per_payload
 @pytest.mark.parametrize("subject", measured(), ids=lambda subject: subject.name)
 def test_each_subject_answers_its_deliveries(subject: Subject, payload: str) -> None:
-    """Whatever is measured takes what it is sent."""
+    """Every subject accepts the requests."""
     contender = subject.build(PAYLOADS[payload])
     assert contender.serve(contender.deliver_many(range(3))) == ["200 OK"] * 3
 
@@ -51,7 +51,7 @@ def test_each_subject_answers_its_deliveries(subject: Subject, payload: str) -> 
     ids=lambda build: build.__name__,
 )
 def test_answers_are_the_same(build: Callable[..., Contender], payload: str) -> None:
-    """What is compared with the view that is written by hand answers the same."""
+    """All compared subjects answer the same as the plain view."""
     contender = build(PAYLOADS[payload])
     _, _, body = contender.answer(contender.deliver(1))
     assert json.loads(body) == reply(PAYLOADS[payload])
@@ -66,7 +66,7 @@ def test_answers_are_the_same(build: Callable[..., Contender], payload: str) -> 
     ],
 )
 def test_view_by_hand_checks(header: str, value: str, status: int) -> None:
-    """The view that is written by hand lets nothing in that the extension refuses."""
+    """The plain view rejects everything that the extension rejects."""
     payload = PAYLOADS["small"]
     for contender in (views.by_hand(payload), ours.everything(payload)):
         delivery = contender.deliver(1) | {header: value}
@@ -87,7 +87,7 @@ def test_size_of_payload(size: int) -> None:
 
 
 def test_failing_contender_is_not_measured() -> None:
-    """An answer that is not a 200 stops the run: refusals are quick."""
+    """An answer other than 200 stops the run, because rejections are fast."""
     contender = ours.everything(PAYLOADS["small"])
     stranger = contender._replace(sign=lambda body: {})
     with pytest.raises(RuntimeError, match="401 "):
@@ -104,7 +104,7 @@ def test_cost_is_told_by_rounds() -> None:
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
-    """What a run finds that measures everything but the instructions."""
+    """The results of a run without the instructions."""
     names = [name for name in parts.PARTS if name != "instructions"]
     counts = {"written by hand": 1e6, "flask_clustaar": 1.3e6}
     return {
@@ -142,7 +142,7 @@ def test_page_and_plots(found: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_library_that_changed_is_skipped_by_name() -> None:
-    """A library that is not as it was is skipped, and does not end the run."""
+    """A library that has changed is skipped, and does not end the run."""
 
     def build(_: Payload) -> Contender:
         raise ImportError
@@ -154,21 +154,21 @@ def test_library_that_changed_is_skipped_by_name() -> None:
 
 
 def test_plot_escapes_names() -> None:
-    """What stands in a plot is text."""
+    """The labels of a plot are text."""
     picture = plot("<a>", "x & y", "z", [1, 1000], {"<b>": [1, 2], "c": [3, 50]})
     texts = [each.text for each in ElementTree.fromstring(picture)]
     assert {"<a>", "x & y", "<b>", "c"} <= set(texts)
 
 
 def test_missing_tool_is_skipped_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a tool is missing its part says so, and the rest goes on."""
+    """If a tool is missing, its part is skipped, and the others run."""
     monkeypatch.setenv("PATH", "")
     skipped = parts.run(["instructions"], TINY)["skipped"]
     assert skipped["instructions"] == "Valgrind is not installed"
 
 
 def test_count_of_instructions_is_read(tmp_path: Path) -> None:
-    """The count stands in Valgrind's log; a log without one is an error."""
+    """The count is in Valgrind's log; a log without it is an error."""
     log = tmp_path / "log"
     log.write_text("==1== \n==1== I   refs:      1,234,567\n")
     assert instructions.total(log) == 1_234_567
@@ -178,7 +178,7 @@ def test_count_of_instructions_is_read(tmp_path: Path) -> None:
 
 
 def test_answers_are_compared(tmp_path: Path) -> None:
-    """The same code gives the same answers; another answer is shown."""
+    """The same code gives the same answers; differences are shown."""
     file = tmp_path / "answers.json"
     written = CliRunner().invoke(main, ["--answers", str(file)])
     assert (written.exit_code, "Wrote" in written.output) == (0, True)
@@ -193,7 +193,7 @@ def test_answers_are_compared(tmp_path: Path) -> None:
 
 
 def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command measures what it is asked for, prints it, and keeps it."""
+    """The command measures the selected parts, and prints and stores the results."""
     monkeypatch.setattr("benchmarks.__main__.QUICK", TINY)
     file = tmp_path / "found.json"
     arguments = ["--quick", "--only", "memory", "--json", str(file)]
@@ -206,7 +206,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_page_is_made_anew(
     found: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page can be made of what an earlier run found."""
+    """The page can be created from the results of an earlier run."""
     monkeypatch.setattr(report.write_page, "__defaults__", (tmp_path,))
     monkeypatch.setattr(report, "DOCS", tmp_path)
     file = tmp_path / "found.json"

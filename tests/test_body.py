@@ -1,4 +1,4 @@
-"""The body of a request: where it ends, how long it may be, what it may be."""
+"""The body of a request: its end, size and type."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_length_is_announced() -> None:
 
 
 def test_chunks_are_decoded() -> None:
-    """A server that decodes chunks knows the end, whatever a length says."""
+    """A server that decodes chunks knows the end; the length is ignored."""
     assert b"{ }" == read(b"{ }", **CHUNKED, **DECODED)
     assert b"{ }" == read(b"{ }", **CHUNKED, **DECODED, CONTENT_LENGTH="1")
 
@@ -57,13 +57,13 @@ def test_chunks_of_werkzeug() -> None:
 
 @pytest.mark.parametrize("size", [b"3", b"ff", b"ffffff", b"f" * 40])
 def test_connection_ends_within_a_chunk(size: bytes) -> None:
-    """A part of a chunk is not a body, however large the chunk claims to be."""
+    """A partial chunk is not a body, whatever its announced size."""
     with pytest.raises(BodyIncomplete):
         read_body(chunks(size + b"\r\n{}"), 2**20)
 
 
 def test_length_of_decoded_chunks() -> None:
-    """nginx decodes chunks and sends the length to a server that says nothing."""
+    """nginx decodes chunks, and passes the length to the server."""
     assert b"{}" == read(b"{}", **CHUNKED, CONTENT_LENGTH="2")
 
 
@@ -96,7 +96,7 @@ def test_ends_too_early() -> None:
 
 @pytest.mark.parametrize("environ", [{"CONTENT_LENGTH": "101"}, {**CHUNKED, **DECODED}])
 def test_too_large(environ: dict[str, Any]) -> None:
-    """The limit holds for announced lengths and for chunks."""
+    """The limit applies to announced lengths and to chunks."""
     with pytest.raises(BodyTooLarge):
         read(b"x" * 101, **environ)
 
@@ -120,7 +120,7 @@ def test_rest_of_a_large_body(size: int, environ: dict[str, Any], left: int) -> 
 
 
 def test_rest_of_a_large_body_breaks_off() -> None:
-    """A body that is too large, and breaks off, is too large."""
+    """A truncated body that is too large is reported as too large."""
 
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
@@ -137,7 +137,7 @@ def test_rest_of_a_large_body_breaks_off() -> None:
     "type", ["application/json", "Application/LD+JSON; charset=utf-8", "", "text/plain"]
 )
 def test_content_types(type: str) -> None:
-    """JSON is accepted, and types that say nothing."""
+    """JSON and generic types are accepted."""
     check_content({"CONTENT_TYPE": type})
 
 

@@ -28,7 +28,7 @@ def vectors() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("text", "expected"), vectors())
 def test_vector(text: str, expected: str) -> None:
-    """A text marked S N leaves as the vectors say."""
+    """A text marked S N is cleaned as in the vectors."""
     assert clean(text) == expected
     assert clean(expected) == expected
 
@@ -101,7 +101,7 @@ def test_markup(text: str, expected: str) -> None:
     ],
 )
 def test_attributes(attributes: str, expected: str) -> None:
-    """Attributes that pass keep their source; only what would end them is escaped."""
+    """Allowed attributes keep their source; only quotation marks are escaped."""
     assert sanitise(f"<a {attributes}>x</a>") == f"<a{expected}>x</a>"
     assert sanitise(f"<a{expected}>x</a>") == f"<a{expected}>x</a>"
 
@@ -171,7 +171,7 @@ def test_safe_url(url: str) -> None:
     ],
 )
 def test_unsafe_url(url: str) -> None:
-    """Another scheme does not pass, however it is disguised."""
+    """Other schemes are removed, even if disguised."""
     assert sanitise(f'<a title="t" href="{url}">x</a>') == '<a title="t">x</a>'
 
 
@@ -189,7 +189,7 @@ def test_unsafe_url(url: str) -> None:
     ],
 )
 def test_variables(text: str, expected: str | None) -> None:
-    """A variable survives, quotes and all, wherever it stands."""
+    """Variables are unchanged everywhere, including their quotes."""
     expected = text if expected is None else expected
     assert sanitise(text) == expected
     assert sanitise(expected) == expected
@@ -229,7 +229,7 @@ def test_too_long_for_the_platform() -> None:
 
 
 def test_normalise() -> None:
-    """Texts are brought to NFKC; sanitising alone leaves Unicode alone."""
+    """Texts are normalised to NFKC; sanitising does not change Unicode."""
     assert normalise("½ ﬁ e\u0301") == "1⁄2 fi é"
     assert sanitise("½ ＜b＞") == "½ ＜b＞"
     assert sanitise("<b>½ ＜b＞") == "<b>½ ＜b＞</b>"
@@ -264,7 +264,7 @@ def test_white_space_that_cleaning_makes() -> None:
 
 
 def test_length_is_counted_before_normalising() -> None:
-    """A text that only NFKC makes too long leaves as it is, unless it has markup."""
+    """A text that only NFKC makes too long is unchanged, unless it has markup."""
     title = cleaner(sanitised=True, normalised=True, stripped=True, max_length=20)
     assert title("ﬃ" * 20) == "ﬃ" * 20
     assert title("ﬃ" * 6) == "ffi" * 6
@@ -322,7 +322,7 @@ class Checker(HTMLParser):
 
 
 def check(cleaned: str) -> None:
-    """Check that a text has no markup but what the platform lets through."""
+    """Check that a text has only markup that the platform allows."""
     checker = Checker()
     checker.feed(cleaned)
     checker.close()
@@ -352,7 +352,7 @@ options = st.fixed_dictionaries(
 
 @given(text=hostile, options=options)
 def test_cleaned_text_is_clean(text: str, options: dict[str, bool]) -> None:
-    """Whatever comes, only the platform's tags leave, nested, and cleaning settles."""
+    """For any text, only allowed tags are left, nested, and cleaning is idempotent."""
     function = cleaner(**options)
     cleaned = function(text)
     check(cleaned)
@@ -361,7 +361,7 @@ def test_cleaned_text_is_clean(text: str, options: dict[str, bool]) -> None:
 
 @given(text=hostile)
 def test_cleaned_text_is_normalised(text: str) -> None:
-    """Normalising once more, as the platform does, makes no markup out of text."""
+    """Normalising again, as the platform does, does not create markup."""
     assert is_normalized("NFKC", clean(text))
 
 

@@ -60,7 +60,7 @@ def test_no_application(tmp_path: Path) -> None:
 
 
 def test_application_that_cannot_be_imported(tmp_path: Path) -> None:
-    """An application that is broken is a sentence, which says where."""
+    """A broken application is an error with its place, without a traceback."""
     (tmp_path / "app.py").write_text("import flask\nimport nothing_of_this_name\n")
 
     ended = flask(tmp_path, "clustaar", "routes")
@@ -72,7 +72,7 @@ def test_application_that_cannot_be_imported(tmp_path: Path) -> None:
 
 
 def test_what_flask_loads() -> None:
-    """Flask loads the command whatever is run, so that is next to nothing."""
+    """Flask loads the command for every run, so this must be fast."""
     program = (
         "import sys, flask_clustaar.cli\n"
         "print(sorted(name for name in sys.modules if name.startswith('flask_cl')))\n"
@@ -95,7 +95,7 @@ def test_what_flask_loads() -> None:
 
 @pytest.mark.parametrize("arguments", NEED_AN_APP)
 def test_application_without_the_extension(arguments: tuple[str, ...]) -> None:
-    """An application without a webhook is told how to add one."""
+    """For an application without a webhook, the error says how to add one."""
     assert sentence(run(Flask("plain"), *arguments, input=REQUEST)) == (
         "The application 'plain' has no Clustaar webhook. "
         "Add one with 'ClustaarWebhook(app)'."
@@ -117,7 +117,7 @@ def test_application_without_settings(arguments: tuple[str, ...]) -> None:
 
 
 def test_other_warnings_of_an_application() -> None:
-    """What is no warning to a user is none of the command."""
+    """Only warnings for users are printed."""
 
     def make() -> Flask:
         warnings.warn("old", DeprecationWarning, stacklevel=1)
@@ -136,7 +136,7 @@ def test_wrong_settings() -> None:
 
 
 def test_program_that_fails() -> None:
-    """An exception of the application is a sentence with its place."""
+    """An exception of the application is an error with its place."""
 
     def make() -> Flask:
         raise ZeroDivisionError("no app")
@@ -159,7 +159,7 @@ def test_program_that_fails() -> None:
 def test_program_that_makes_a_mistake(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is told where the program makes it, not where a library notices."""
+    """The place is in the program, not in a library."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     head = "import json\nfrom flask_clustaar.filters import *\n"
     head += "from flask_clustaar import ClustaarWebhook\nwebhook = ClustaarWebhook()\n"
@@ -187,7 +187,7 @@ def test_program_that_imports_what_is_not_there(
 
 
 def test_error_of_a_command_in_a_program() -> None:
-    """What the application itself tells as an error stays what it is."""
+    """Errors of the application itself are unchanged."""
 
     def make() -> Flask:
         raise click.ClickException("Not today.")
@@ -200,7 +200,7 @@ def test_error_of_a_command_in_a_program() -> None:
 
 @pytest.mark.parametrize("arguments", [("chat",), ("send",), ("verify", "-")])
 def test_several_webhooks(arguments: tuple[str, ...]) -> None:
-    """What works on one webhook asks which, if there are several."""
+    """Commands for one webhook require '--webhook' if there are several."""
     assert sentence(run(two_bots(), *arguments, input=REQUEST), 2) == (
         "There are several webhooks. Choose one with '--webhook': 'sales', 'support'."
     )
@@ -210,7 +210,7 @@ def test_several_webhooks(arguments: tuple[str, ...]) -> None:
     "arguments", [("chat",), ("send",), ("routes",), ("schema",), ("verify", "-")]
 )
 def test_unknown_webhook(arguments: tuple[str, ...]) -> None:
-    """A webhook that does not exist is told with those that do."""
+    """An error about an unknown webhook lists the known ones."""
     result = run(two_bots(), *arguments, "--webhook", "sale", input=REQUEST)
 
     assert sentence(result, 2) == (
@@ -232,7 +232,7 @@ def test_unknown_webhook(arguments: tuple[str, ...]) -> None:
     ],
 )
 def test_file_that_cannot_be_read(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    """A file that is not there, and a directory, are errors of usage."""
+    """A missing file and a directory are usage errors."""
     for file, reason in (
         (tmp_path / "none", "No such file or directory"),
         (tmp_path, "Is a directory"),
@@ -261,14 +261,14 @@ class Broken(io.StringIO):
 
 
 def test_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Output that cannot be written is a sentence."""
+    """Output that cannot be written is an error without a traceback."""
     monkeypatch.setattr(sys, "stdout", Broken(errno.ENOSPC))
     with pytest.raises(click.ClickException, match="No space left on device."):
         clustaar.main(["schema", "reply"], standalone_mode=False)
 
 
 def test_nobody_reads_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Output that nobody reads to its end, as with 'head', is no error to tell of."""
+    """A closed pipe, as with 'head', is not reported."""
     monkeypatch.setattr(sys, "stdout", Broken(errno.EPIPE))
     with pytest.raises(SystemExit) as ended:
         clustaar.main(["schema", "reply"], standalone_mode=False)
@@ -276,7 +276,7 @@ def test_nobody_reads_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_characters_that_a_terminal_does_not_have(tmp_path: Path) -> None:
-    """What cannot be shown is shown as a question mark."""
+    """Characters that cannot be printed are printed as question marks."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", stream)
@@ -289,7 +289,7 @@ def test_characters_that_a_terminal_does_not_have(tmp_path: Path) -> None:
 
 
 def test_verbs() -> None:
-    """All verbs are listed, in the order in which a person meets them."""
+    """All commands are listed, in the order of use."""
     help = ok(run(None, "--help"))
     lines = help[help.index("Commands:") :].splitlines()[1:]
 

@@ -86,7 +86,7 @@ def chips(*titles: str, action: ButtonAction | None = None) -> Action:
 
 
 def talk(app: Flask, *lines: str, options: tuple[str | Path, ...] = ()) -> list[str]:
-    """Return what is shown after lines were piped in."""
+    """Return the output for piped lines."""
     options = ("--ignore-problems", *options)
     return ok(run(app, "chat", *options, input="\n".join(lines))).splitlines()
 
@@ -95,7 +95,7 @@ def talk(app: Flask, *lines: str, options: tuple[str | Path, ...] = ()) -> list[
 
 
 def test_conversation() -> None:
-    """Piped, it reads as a conversation, with the session beside it."""
+    """The output for piped lines is a conversation with session values."""
     assert talk(small_bot(), "Hi", "1", "") == [
         f"at {ASK}",
         "you  Hi",
@@ -109,7 +109,7 @@ def test_conversation() -> None:
 
 
 def test_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a terminal it says how to go on, and asks for each line."""
+    """In a terminal, it prints a hint, and prompts for each line."""
     shown = in_terminal(monkeypatch, small_bot(), "chat", typed="Hi\nblue\n\x04")
 
     assert "'/help' lists the commands." in shown
@@ -118,7 +118,7 @@ def test_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_options() -> None:
-    """It begins where and with whom it is told."""
+    """Options set the step and the user."""
     said = ("--step", ANSWER, "--session", "colour=Green", "--user", "first_name=Ada")
     assert "bot  Green it is." in talk(small_bot(), "Hi", options=said)
     named = ("--step-name", "Help", "--session", "colour=Green")
@@ -128,7 +128,7 @@ def test_options() -> None:
 
 
 def test_through_the_door() -> None:
-    """What is typed goes through the whole door."""
+    """Typed messages pass all authentication checks."""
     app = small_bot(auth_username=USERNAME, auth_password=PASSWORD)
     assert "bot  Which colour, John?" in talk(app, "Hi")
 
@@ -146,14 +146,14 @@ def test_first_step_that_does_not_exist() -> None:
 
 
 def test_session_value_that_is_nested_too_deeply() -> None:
-    """What a notification cannot contain is a problem, and not a traceback."""
+    """An invalid message is a problem, and not a traceback."""
     options = ("--session", f"a={'[' * 400}{']' * 400}")
     shown = talk(small_bot(), "Hi", options=options)
     assert shown[-1] == "     The body is nested too deeply."
 
 
 def test_handler_that_fails() -> None:
-    """A handler's exception is a problem, and the conversation goes on."""
+    """A handler's exception is a problem, and the conversation continues."""
     shown = talk(small_bot(), f"/step {FAIL}", f"/step {ANSWER}")
     assert any(line.startswith("bot  500 handler_failed: ") for line in shown)
     assert shown[-1] == "bot  None it is."
@@ -177,7 +177,7 @@ def test_click(typed: str) -> None:
 
 @pytest.mark.parametrize("typed", ["3", "0", "²", "Green", "Bluee", "-1"])
 def test_no_click(typed: str) -> None:
-    """What nothing is offered for is written."""
+    """A text that matches no button is a message."""
     assert talk(small_bot(), "Hi", typed)[-2:] == [
         "bot  Which colour, John?",
         "     [Red] [Blue]",
@@ -213,7 +213,7 @@ def test_everything_has_a_number() -> None:
 
 
 def test_clicks_of_all_kinds() -> None:
-    """What a click says is told, also when the bot hears nothing of it."""
+    """A click is shown, even if it sends no notification."""
     target = StepTarget(step_id=ANSWER)
     satisfied = CustomerSatisfactionAction(
         message="Happy?",
@@ -344,14 +344,14 @@ def built() -> Flask:
 
 
 def test_step_that_nobody_handles(steps: Path) -> None:
-    """A step with actions that nobody handles runs as its builder made it."""
+    """A step without a handler executes its own actions."""
     shown = talk(built(), f"/step {FAIL}", "/step Ask", options=("--steps", steps))
     assert "bot  Bye." in shown
     assert any(line.startswith("bot  404 no_handler: ") for line in shown)
 
 
 def test_step_that_is_not_there() -> None:
-    """A name that no step has is a sentence, and no step to go to."""
+    """An unknown name is an error, and the step does not change."""
     shown = talk(small_bot(), "/step Nowhere", "hi")
     assert "     Unknown step 'Nowhere'. '/step' lists the known steps. " in (
         "\n".join(shown)
@@ -359,7 +359,7 @@ def test_step_that_is_not_there() -> None:
 
 
 def test_fallback_of_the_bot(steps: Path) -> None:
-    """The bot's own fallback gets what nobody handles."""
+    """The bot's fallback gets unmatched notifications."""
     app = built()
     webhook: ClustaarWebhook = app.extensions["clustaar"]["clustaar"]
     webhook.fallback(lambda _: "Sorry.")
@@ -375,7 +375,7 @@ def test_fallback_of_the_bot(steps: Path) -> None:
     ],
 )
 def test_no_steps(content: str, error: str) -> None:
-    """A file that has no steps is a sentence."""
+    """A file without steps is an error."""
     result = run(small_bot(), "chat", "--steps", "-", input=content)
     assert sentence(result).startswith(error)
 
@@ -384,7 +384,7 @@ def test_no_steps(content: str, error: str) -> None:
 
 
 def test_help() -> None:
-    """'/help' tells of all commands."""
+    """'/help' lists all commands."""
     shown = "\n".join(talk(small_bot(), "/help"))
     for name in ("help", "session", "step", "event", "url", "json", "reset", "quit"):
         assert f"· /{name} " in shown
@@ -443,7 +443,7 @@ def test_quit(command: str) -> None:
 
 
 def test_unknown_command() -> None:
-    """A command that does not exist is told."""
+    """An unknown command is an error."""
     shown = talk(small_bot(), "/jump")
     assert shown[-1] == "     Unknown command '/jump'. '/help' lists the commands."
 
@@ -451,7 +451,7 @@ def test_unknown_command() -> None:
 @settings(max_examples=30)
 @given(rubbish=st.binary())
 def test_rubbish(rubbish: bytes) -> None:
-    """Whatever is typed, the conversation goes on."""
+    """The conversation continues after any input."""
     ok(run(small_bot(), "chat", "--ignore-problems", input=rubbish))
 
 
@@ -460,7 +460,7 @@ def test_rubbish(rubbish: bytes) -> None:
     line=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"))
 )
 def test_any_text(line: str) -> None:
-    """Whatever is written comes to an end, as an answer or as a sentence."""
+    """Every input ends with a reply or an error."""
     ok(
         run(
             small_bot(),
@@ -586,7 +586,7 @@ ONLINE = {
 def test_agent_is_online(
     options: tuple[str, ...], lines: tuple[str, ...], asks: bool, tmp_path: Path
 ) -> None:
-    """Whether an agent is online is said by an option or by a command."""
+    """An option or a command sets whether an agent is online."""
     file = tmp_path / "bot.json"
     steps = [{"id": FAIL, "name": "Hall", "actions": [ONLINE], "webhook": False}]
     file.write_text(json.dumps([*steps, {"id": ASK, "name": "Ask"}]))

@@ -1,4 +1,4 @@
-"""``flask clustaar check``: what is wrong with a bot, or with a reply."""
+"""``flask clustaar check``: mistakes in a bot or a reply."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def webhook_of(**settings: Any) -> tuple[Flask, ClustaarWebhook]:
 
 
 def found(app: Flask | Callable[[], Flask]) -> list[str]:
-    """Return what is found in an application, as 'level: message'."""
+    """Return the findings for an application, as 'level: message'."""
     rows = json.loads(run(app, "check", "--json").output)
     return [f"{row['level']}: {row['message']}" for row in rows]
 
@@ -85,7 +85,7 @@ def found_in_settings(**settings: Any) -> list[str]:
 
 
 def test_nothing() -> None:
-    """A bot that is as it should be passes, also strictly."""
+    """A correct bot passes, also with '--strict'."""
     app, webhook = webhook_of()
     webhook.on(TOPIC, handler)
     assert ok(run(app, "check", "--strict")) == "No problems found.\n"
@@ -179,12 +179,12 @@ def test_weak_setting(settings: dict[str, Any], finding: str) -> None:
     ],
 )
 def test_setting_that_weakens_nothing(settings: dict[str, Any]) -> None:
-    """Values at the bound pass, and so does what has no effect."""
+    """Values at the bound and settings without effect pass."""
     assert len(found_in_settings(**settings)) == ("private_key" in settings)
 
 
 def test_open_webhook() -> None:
-    """A webhook that anybody can call is an error."""
+    """A webhook without authentication is an error."""
 
     def make() -> Flask:
         app = Flask("open")
@@ -209,14 +209,14 @@ def test_misspelt_setting() -> None:
 
 
 def test_debugger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A debugger that is on is found."""
+    """Debug mode is found."""
     monkeypatch.setenv("FLASK_DEBUG", "1")
     (one,) = found_in_settings()
     assert one.startswith("warning: Debug mode is on")
 
 
 def test_no_secret() -> None:
-    """No secret is shown, also not one that is found fault with."""
+    """Secrets are never shown, not even weak ones."""
 
     def make() -> Flask:
         return webhook_of(private_key="s3cret ", auth_password="pa55 ")[0]
@@ -261,7 +261,7 @@ def test_endpoint_of_two_webhooks() -> None:
 
 @ONE_RULE
 def test_endpoint_that_redirects() -> None:
-    """An endpoint at which a redirection comes first is hidden, too."""
+    """An endpoint behind a redirect is also hidden."""
     app = Flask("redirects")
     app.add_url_rule("/clustaar", "old", redirect_to="/new", methods=["POST"])
     ClustaarWebhook(app, **GOOD).on(TOPIC, handler)
@@ -289,7 +289,7 @@ def test_endpoint_of_a_subdomain() -> None:
 
 
 def test_endpoint_with_a_host() -> None:
-    """Where routes are told apart by their host, the webhook has one."""
+    """With host matching, the webhook has a host."""
     app = Flask("host", host_matching=True, static_host="example.com")
     ClustaarWebhook(app, host="bots.example.com", **GOOD).on(TOPIC, handler)
     assert found(app) == []
@@ -301,7 +301,7 @@ def test_endpoint_with_a_host() -> None:
 def found_in_handlers(
     *filters: Filter | Callable[[Any], Any] | None, dispatch: str = "first"
 ) -> list[str]:
-    """Return what is found if the handlers have these filters."""
+    """Return the findings for handlers with these filters."""
     app, webhook = webhook_of(dispatch=dispatch)
     for index, each in enumerate(filters):
         webhook.on(
@@ -361,7 +361,7 @@ def test_handler_that_may_run(filters: tuple[Any, ...]) -> None:
 
 
 def test_event_that_looks_misspelt() -> None:
-    """It may be a new one, and never comes if it is not."""
+    """An unknown name may be new, so it is only a warning."""
     app, webhook = webhook_of(dispatch="first")
     for event in (TOPIC, "conversation.step_reachd", "order.paid"):
         webhook.on(event, handler)
@@ -381,7 +381,7 @@ def test_step_that_looks_like_a_name() -> None:
 
 
 def test_step_that_never_arrives() -> None:
-    """Of several steps of a handler those are told that an earlier one gets."""
+    """For a handler with several steps, the steps of earlier handlers are named."""
     assert found_in_handlers(A, A | B) == [
         f"warning: 'test_cli_check.handler' ({handler_place()}) never runs for the "
         f"step '{ASK}': 'test_cli_check.other' ({place(other)}) is registered earlier "
@@ -414,7 +414,7 @@ def test_other_topics() -> None:
 
 @pytest.mark.parametrize("filters", [(A, A), (None, A), (A, None), (A, A & truth)])
 def test_function_that_runs_twice(filters: tuple[Any, ...]) -> None:
-    """Under 'all' a function that is registered twice for the same runs twice."""
+    """With 'all', a function that is registered twice runs twice."""
     app, webhook = webhook_of()
     for each in filters:
         webhook.on(TOPIC, handler, filter=each)
@@ -425,7 +425,7 @@ def test_function_that_runs_twice(filters: tuple[Any, ...]) -> None:
 
 
 def test_functions_that_run_once() -> None:
-    """Two functions, and one for two steps, are no mistake under 'all'."""
+    """With 'all', two functions, or one for two steps, are correct."""
     app, webhook = webhook_of()
     webhook.on(TOPIC, handler, filter=A)
     webhook.on(TOPIC, handler, filter=B)
@@ -434,7 +434,7 @@ def test_functions_that_run_once() -> None:
 
 
 def test_fallback_that_never_runs() -> None:
-    """A fallback never runs beside a handler for everything."""
+    """A fallback never runs if a handler matches everything."""
     app, webhook = webhook_of()
     webhook.on(TOPIC, handler)
     webhook.fallback(TOPIC, other)
@@ -444,7 +444,7 @@ def test_fallback_that_never_runs() -> None:
 
 
 def test_fallbacks_that_may_run() -> None:
-    """A fallback for all events, or beside filters, may run."""
+    """A fallback for all events, or with filtered handlers, may run."""
     app, webhook = webhook_of()
     group = HandlerGroup(filter=Channel("facebook"))
     group.fallback(TOPIC, other)
@@ -465,7 +465,7 @@ def test_no_handlers() -> None:
 
 
 def found_of_deadlines(app: Flask) -> list[str]:
-    """Return what is found, but for gevent, which may be installed."""
+    """Return the findings, except about gevent, which may be installed."""
     return [each for each in found(app) if "gevent" not in each]
 
 
@@ -497,7 +497,7 @@ def test_deadlines_of_many_handlers() -> None:
 
 
 def test_deadline_after_the_lease() -> None:
-    """The same delivery could run twice at once."""
+    """The same delivery could run twice at the same time."""
     app, webhook = webhook_of(deadline=60)
     webhook.on(TOPIC, handler)
     webhook.late(other)
@@ -529,7 +529,7 @@ def test_deadline_under_gevent(monkeypatch: pytest.MonkeyPatch, patched: bool) -
 
 
 def test_many_handlers() -> None:
-    """Thousands of handlers are looked through, too."""
+    """Thousands of handlers are checked quickly."""
     app, webhook = webhook_of(dispatch="first")
     for number in range(3_000):
         webhook.on(TOPIC, handler, filter=StepID(f"{number:024}"))
@@ -569,7 +569,7 @@ NOTIFICATIONS = [
 @settings(max_examples=150)
 @given(wide=FILTERS, narrow=FILTERS)
 def test_covers(wide: Filter, narrow: Filter) -> None:
-    """What is said to match whatever another one matches does so."""
+    """A filter that covers another one matches everything the other matches."""
     if covers(wide, narrow):
         for notification in NOTIFICATIONS:
             assert wide(notification) or not narrow(notification)
@@ -579,7 +579,7 @@ def test_covers(wide: Filter, narrow: Filter) -> None:
 
 
 def check_source(tmp_path: Path, source: str) -> list[str]:
-    """Return what is found in a program."""
+    """Return the findings for a program."""
     file = tmp_path / "program.py"
     file.write_text(source)
     names: dict[str, Any] = {}
@@ -608,7 +608,7 @@ def handle(notification): ...
     ],
 )
 def test_step_that_is_listed_twice(source: str, tmp_path: Path) -> None:
-    """A step id that stands twice in one filter is found, with its place."""
+    """A step id that occurs twice in a filter is found, with its place."""
     assert check_source(tmp_path, HANDLE + source) == [
         "warning: A 'StepID' lists 'a' twice (program.py:7)."
     ]
@@ -624,7 +624,7 @@ def test_step_that_is_listed_twice(source: str, tmp_path: Path) -> None:
     ],
 )
 def test_steps_that_are_listed_once(source: str, tmp_path: Path) -> None:
-    """The same step in two filters is no mistake."""
+    """The same step in two filters is correct."""
     assert (
         check_source(tmp_path, f"{HANDLE}{source}\n(lambda *_: 0)(StepID, 1, 1)") == []
     )
@@ -690,7 +690,7 @@ def test_good_reply(reply: Any) -> None:
 
 
 def test_violations() -> None:
-    """What the platform would refuse is an error at its path."""
+    """A value that the platform rejects is an error with its path."""
     reply = {"actions": [text(1001), {"type": "wait_action", "duration": 9}], "x": 1}
     assert [line.split(": ")[:2] for line in lines(reply)] == [
         ["error", "actions.0.alternatives.0"],
@@ -718,13 +718,13 @@ def test_violations() -> None:
     ],
 )
 def test_after_a_jump(actions: list[Any], dead: list[int]) -> None:
-    """What stands after a jump that always fires is never executed."""
+    """Actions after an unconditional jump are never executed."""
     found = [line for line in lines(actions) if "never executed" in line]
     assert [line.split(": ")[1] for line in found] == [f"actions.{i}" for i in dead]
 
 
 def test_same_titles() -> None:
-    """Quick replies with one title cannot be told apart."""
+    """Quick replies with the same title cannot be distinguished."""
     assert lines([quick_replies("Red", "Blue", "Red")]) == [
         "warning: actions.0.buttons.2.title: buttons.0 has the same title, and the "
         "webchat cannot tell the two apart. Use different titles. [same_title]"
@@ -747,14 +747,14 @@ LONG = {
     ],
 )
 def test_too_long_for_messenger(action: dict[str, Any], path: str) -> None:
-    """What the platform takes and Messenger does not is told."""
+    """Lower limits of Messenger are reported."""
     assert lines([action])[0].startswith(f"hint: {path}: Messenger accepts ")
     assert "Messenger" in "".join(lines([action], "--channel", "messenger"))
     assert "Messenger" not in "".join(lines([action], "--channel", "webchat"))
 
 
 def test_just_fits_messenger() -> None:
-    """What Messenger takes is not complained about."""
+    """Values within Messenger's limits are not reported."""
     cards = LONG | {"cards": LONG["cards"][:10]}
     assert lines([text(500), quick_replies("x" * 20), cards]) == []
 
@@ -775,13 +775,13 @@ def test_just_fits_messenger() -> None:
     ],
 )
 def test_channel(channel: str, line: str | None) -> None:
-    """What a channel cannot show is told, if the channel is."""
+    """With '--channel', actions that the channel does not show are reported."""
     told = lines([LONG | {"cards": LONG["cards"][:1]}], "--channel", channel)
     assert told == [] if line is None else told[0].startswith(line)
 
 
 def test_channel_of_which_nothing_is_known() -> None:
-    """What no source tells of is a hint."""
+    """Undocumented support is a hint."""
     action = {"type": "send_image_action", "imageURL": "https://example.com/x.png"}
     assert lines([action], "--channel", "twilio") == [
         "hint: actions.0: Support for 'send_image_action' on Twilio is not documented. "
@@ -790,7 +790,7 @@ def test_channel_of_which_nothing_is_known() -> None:
 
 
 def test_button_that_does_nothing() -> None:
-    """Buttons are looked at, too."""
+    """Buttons are also checked."""
     action = quick_replies("Share")
     action["buttons"][0]["action"] = {"type": "share_action"}
     assert lines([action], "--channel", "clustaar-web-chat") == [
@@ -818,7 +818,7 @@ def test_options_of_replies() -> None:
 
 @pytest.mark.parametrize("reply", ["5", "null", "[1]", "true"])
 def test_no_reply(reply: str) -> None:
-    """JSON that is no reply is a sentence."""
+    """JSON that is not a reply is an error."""
     assert sentence(check_reply(reply)).startswith("The file is not a reply. ")
 
 
@@ -833,7 +833,7 @@ def test_no_reply(reply: str) -> None:
     ],
 )
 def test_no_json(reply: str, error: str) -> None:
-    """What is no JSON, or is beyond reason, is a sentence."""
+    """Invalid or too deeply nested JSON is an error."""
     result = check_reply(reply)
     assert isinstance(result.exception, SystemExit)
     assert error in result.output
@@ -904,7 +904,7 @@ def test_two_handlers_that_both_answer(
 
 
 def test_both_answers_are_said() -> None:
-    """Under 'all' the bot says what each handler returns; None says nothing."""
+    """With 'all', the bot sends the answers of all handlers that return one."""
     app, webhook = webhook_of()
     for function in (speaks, returns_nothing, speaks_too):
         webhook.on(TOPIC, function, filter=A)
@@ -912,7 +912,7 @@ def test_both_answers_are_said() -> None:
 
 
 def test_handlers_that_both_answer_for_many_steps() -> None:
-    """Two functions are told once, with the number of their steps."""
+    """Two functions are reported once, with the number of their steps."""
     app, webhook = webhook_of()
     webhook.on(TOPIC, speaks, filter=StepID([ASK, ANSWER]))
     webhook.on(TOPIC, speaks_too, filter=StepID([ASK, ANSWER]))
@@ -985,7 +985,7 @@ def test_store_that_does_not_work(on_error: str) -> None:
 
 
 def test_store_that_says_why_it_fails() -> None:
-    """What a store says of its failure is told, and the reason once."""
+    """The message of the store is shown, with its reason once."""
 
     class Locked(MemoryReplayStore):
         def claim(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -1000,7 +1000,7 @@ def test_store_that_says_why_it_fails() -> None:
 
 
 def test_path_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A relative path is shown as it is resolved."""
+    """A relative path is shown resolved."""
     monkeypatch.chdir(tmp_path)
     (one,) = found_in_settings(replay_store="sqlite:///replay.db")
     assert one.startswith(
@@ -1014,7 +1014,7 @@ def test_path_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that was not read is told, with the name that would be."""
+    """A variable that was not read is reported, with the correct name."""
     monkeypatch.setenv("CLUSTAAR_PRIVATE_KEY", KEY)
 
     def make() -> Flask:
@@ -1045,7 +1045,7 @@ def test_warnings_of_other_packages() -> None:
 
 
 def test_codes_can_be_switched_off() -> None:
-    """'--ignore' leaves out findings by their codes."""
+    """'--ignore' removes findings by code."""
     app, webhook = webhook_of(replay_store="memory", private_key="short")
     webhook.on(TOPIC, handler)
     options = ("--ignore", "short_secret,memory_store", "--ignore", "no_password")
@@ -1148,7 +1148,7 @@ def test_markup_where_the_webchat_draws_html() -> None:
     "kind", ["legacy_reply_to_message_action", "customer_satisfaction_callback_action"]
 )
 def test_button_of_a_card_that_is_not_drawn(kind: str) -> None:
-    """The webchat leaves out some buttons of cards."""
+    """The webchat does not show some buttons of cards."""
     told = lines([card(buttons=[button("Go", kind), button("Other")])])
     assert told == [
         "warning: actions.0.cards.0.buttons.0: The webchat does not show a card's "
@@ -1167,7 +1167,7 @@ def test_list_without_a_message(message: str | None) -> None:
 
 
 def test_same_titles_elsewhere() -> None:
-    """Buttons of a card and choices of a list cannot be told apart either."""
+    """The same is true for buttons of a card and choices of a list."""
     one = {"type": "choice", "title": "One"}
     told = lines(
         [

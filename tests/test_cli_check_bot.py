@@ -1,4 +1,4 @@
-"""``flask clustaar check --bot``: mistakes in a bot file, and beside the program."""
+"""``flask clustaar check --bot``: mistakes in a bot file and in the program."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def program(tmp_path: Path) -> Iterator[Any]:
 
 
 def found(app: Flask, steps: Any) -> list[str]:
-    """Return what is found, as 'code where: message'."""
+    """Return the findings, as 'code where: message'."""
     result = run(app, "check", "--bot", "-", "--json", input=json.dumps(steps))
     rows = json.loads(result.stdout)
     return [f"{row['code']} {row['where']}: {row['message']}" for row in rows]
@@ -268,7 +268,7 @@ CHIP = {
 @pytest.mark.parametrize("read", [if_set("colour"), text("{{ @session.colour }}")])
 @pytest.mark.parametrize("write", [None, STORE, CHIP])
 def test_value_that_the_bot_reads(program: Any, read: Any, write: Any) -> None:
-    """What a condition or a text reads, an action or a button has to write."""
+    """Values that conditions or texts read must be written by actions or buttons."""
     rows = found(program(EVERYTHING), reads(read, *([write] if write else [])))
     assert rows == (
         []
@@ -297,7 +297,7 @@ def test_value_that_the_bot_reads(program: Any, read: Any, write: Any) -> None:
     ],
 )
 def test_value_that_the_program_writes(program: Any, line: str) -> None:
-    """What the program writes, or may write, is written."""
+    """Values that the program writes, or may write, count as written."""
     app = program(f"{EVERYTHING}\ndef more(n): {line}")
     assert found(app, reads(if_set("colour"))) == []
 
@@ -313,7 +313,7 @@ def test_value_that_the_program_writes(program: Any, line: str) -> None:
     ],
 )
 def test_value_that_the_program_reads(program: Any, line: str) -> None:
-    """What the program reads has to be written, too; the place is named."""
+    """Values that the program reads must be written; the place is named."""
     app = program(f"{EVERYTHING}\ndef more(n): {line}; GoToAction(session_values=None)")
     (one,) = found(app, reads(STORE))
     assert one.startswith(
@@ -326,7 +326,7 @@ def test_value_that_the_program_reads(program: Any, line: str) -> None:
 
 
 def test_file_that_is_not_a_bot(program: Any) -> None:
-    """What is not a bot file is a sentence, with the paths of the first mistakes."""
+    """An invalid bot file is an error with the paths of the first mistakes."""
     wrong = json.dumps([{"id": 5}, *[{}] * 5])
     result = run(program(EVERYTHING), "check", "--bot", "-", input=wrong)
     assert sentence(result) == (

@@ -47,7 +47,7 @@ def application(**settings: Any) -> Flask:
 
 
 def found(app: Flask) -> list[str]:
-    """Return what is found, as 'level code: message'."""
+    """Return the findings, as 'level code: message'."""
     rows = json.loads(run(app, "check", "--json").stdout)
     return [f"{row['level']} {row['code']}: {row['message']}" for row in rows]
 
@@ -94,7 +94,7 @@ def broken() -> ResponseReturnValue:
 def test_function_that_answers_is_named(
     function: Callable[[], ResponseReturnValue], expected: str
 ) -> None:
-    """What answers before the webhook is named, with its place and what to write."""
+    """Code that answers before the webhook is named, with its place and a remedy."""
     app = application()
     app.before_request(function)
 
@@ -132,7 +132,7 @@ def test_failure_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_object_that_answers_is_named() -> None:
-    """A callable without a name is shown as it is."""
+    """A callable without a name is shown by its repr."""
 
     class Wall:
         def __call__(self) -> ResponseReturnValue:
@@ -147,7 +147,7 @@ def test_object_that_answers_is_named() -> None:
 
 
 def test_middleware_that_answers() -> None:
-    """What answers outside of Flask has no name."""
+    """Code outside Flask has no name."""
     app = application()
 
     def closed(environ: Any, start_response: Any) -> Iterable[bytes]:
@@ -178,7 +178,7 @@ def force_https() -> ResponseReturnValue | None:
 
 
 def test_redirect_to_https() -> None:
-    """Behind a reverse proxy it may be right, so it is a warning."""
+    """Behind a reverse proxy it may be correct, so it is a warning."""
     app = application()
     app.before_request(force_https)
     (one,) = found(app)
@@ -225,7 +225,7 @@ def test_rate_limit() -> None:
 
 
 def test_rate_limit_that_is_reached() -> None:
-    """429 is a rate limit, whatever answers it."""
+    """A 429 is reported as a rate limit."""
     app = application()
     app.before_request(lambda: ("Slowly.", 429))
     assert found(app)[0].startswith("warning rate_limited: 'POST /clustaar' is answer")

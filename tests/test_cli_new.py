@@ -50,7 +50,7 @@ def secrets_of(bot: Path) -> list[str]:
 
 
 def test_secrets(bot: Path, tmp_path: Path) -> None:
-    """Each bot has secrets of its own, which only its owner can read."""
+    """Each bot has its own secrets, which only the owner of the files can read."""
     ok(run(None, "new", tmp_path / "other"))
 
     assert len({*secrets_of(bot), *secrets_of(tmp_path / "other")}) == 4
@@ -93,7 +93,7 @@ def test_it_runs(bot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_is_overwritten(bot: Path) -> None:
-    """What is there stays there: files, and directories with something in them."""
+    """Existing files and non-empty directories are unchanged."""
     before = (bot / ".env").read_text()
     assert "already exists." in sentence(run(None, "new", bot), 2)
     assert (bot / ".env").read_text() == before
@@ -117,7 +117,7 @@ def test_unfit_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_place_that_cannot_be_written(tmp_path: Path) -> None:
-    """A place where nothing can be written is a sentence."""
+    """An unwritable directory is an error."""
     (tmp_path / "file").touch()
     error = sentence(run(None, "new", tmp_path / "file" / "shop"))
     assert error.startswith(f"Cannot write '{tmp_path / 'file'}")

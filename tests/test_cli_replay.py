@@ -45,7 +45,7 @@ numbers = itertools.count()
 
 
 class Code:
-    """What a program of the bot does; another version does something else."""
+    """A program of a bot; another revision differs."""
 
     greeting = "Hello"
     basket = "basket"
@@ -115,7 +115,7 @@ def recorded(directory: Path, app: Flask, *steps: str, users: int = 1) -> Path:
 
 
 def replay(app: Flask, *arguments: object, status: int = 0) -> str:
-    """Replay, and return what is printed."""
+    """Replay, and return the output."""
     result = run(app, "replay", *map(str, arguments))
     assert result.exit_code == status, result.output
     return result.stdout
@@ -157,7 +157,7 @@ def test_same_code_answers_as_recorded(directory: Path, redact: Any) -> None:
 
 
 def test_handlers_run_for_real(directory: Path) -> None:
-    """An application that is not in testing mode is not replayed by accident."""
+    """An application that is not in testing mode requires '--for-real'."""
     file = recorded(directory, bot(record=directory), GREET)
     app = bot()
     app.testing = False
@@ -170,7 +170,7 @@ def test_handlers_run_for_real(directory: Path) -> None:
 
 
 def test_deliveries_are_not_recorded_again(directory: Path) -> None:
-    """A replay leaves no trace in the replay store and in recordings."""
+    """A replay changes neither the replay store nor recordings."""
     app = bot(record=directory)
     file = recorded(directory, app, GREET)
     size = file.stat().st_size
@@ -197,7 +197,7 @@ def test_compressed_recordings(directory: Path) -> None:
 
 
 def test_three_changes_are_three_lines(directory: Path) -> None:
-    """What has one cause is one line, with its count and an example."""
+    """Differences with one cause are one line, with a count and an example."""
     file = recorded(
         directory, bot(record=directory), GREET, ORDER, ORDER, CLOCK, users=5
     )
@@ -242,7 +242,7 @@ def test_changes_apart_are_groups_apart(directory: Path) -> None:
 
 
 def test_handler_that_is_gone(directory: Path) -> None:
-    """A step that nobody handles any more is one line."""
+    """A step that has lost its handler is one line."""
     file = recorded(directory, bot(record=directory), ORDER, ORDER)
 
     output = replay(with_code(handles_orders=False), file, status=1)
@@ -251,7 +251,7 @@ def test_handler_that_is_gone(directory: Path) -> None:
 
 
 def test_handler_that_fails(directory: Path) -> None:
-    """A failure is told with what was raised."""
+    """A failure is shown with its exception."""
     file = recorded(directory, bot(record=directory), GREET)
 
     output = replay(with_code(fails=True), file, status=1)
@@ -260,7 +260,7 @@ def test_handler_that_fails(directory: Path) -> None:
 
 
 def test_another_handler(directory: Path) -> None:
-    """Replies that another handler gives are one group, whatever differs in them."""
+    """Replies of another handler are one group, independent of their differences."""
     file = recorded(directory, bot(record=directory), ORDER, ORDER)
     app = with_code(handles_orders=False)
     webhook = app.extensions["clustaar"]["clustaar"]
@@ -282,7 +282,7 @@ def test_failure_that_is_mended(directory: Path) -> None:
 
 
 def test_longer_and_shorter_replies(directory: Path) -> None:
-    """What is added to a reply, or removed, is told as that."""
+    """Added and removed values are reported as such."""
     app = bot(record=directory, record_redact="none")
     file = recorded(directory, app, GREET)
     row = json.loads(file.read_text())
@@ -335,7 +335,7 @@ def test_many_paths_are_shortened(directory: Path) -> None:
 
 
 def test_personal_data_of_the_bot(directory: Path) -> None:
-    """What a pattern replaced in the bot's own words is no difference."""
+    """Values that a pattern replaced in the bot's texts are not differences."""
     code = Code()
     code.greeting = "Write to help@example.com or 06 12 34 56 78,"
     app = bot(code, record=directory)
@@ -351,7 +351,7 @@ def test_personal_data_of_the_bot(directory: Path) -> None:
 
 
 def test_twice(directory: Path) -> None:
-    """What differs between two runs of the new code is not compared."""
+    """Values that differ between two runs of the new code are not compared."""
     file = recorded(directory, bot(record=directory), CLOCK, CLOCK)
     app = with_code(exclamation="!")
 
@@ -393,7 +393,7 @@ def test_only(directory: Path, only: str, count: int) -> None:
 
 
 def test_only_one_line(directory: Path) -> None:
-    """A line can be chosen by its number; all that is chosen has to fit."""
+    """Lines can be selected by number; all conditions must match."""
     file = recorded(directory, bot(record=directory), GREET, ORDER)
 
     assert "1 request in" in replay(bot(), file, "--line", 2)
@@ -403,7 +403,7 @@ def test_only_one_line(directory: Path) -> None:
 
 @pytest.mark.parametrize("only", ["step", "colour=red"])
 def test_wrong_only(directory: Path, only: str) -> None:
-    """What lines cannot be chosen by is told."""
+    """Unknown keys of '--only' are errors."""
     file = recorded(directory, bot(record=directory), GREET)
 
     assert "is not one of 'step=...', 'handler=...'" in sentence(
@@ -412,7 +412,7 @@ def test_wrong_only(directory: Path, only: str) -> None:
 
 
 def test_lines_that_are_skipped(directory: Path) -> None:
-    """Lines that are cut, of another version or rejected are told, and skipped."""
+    """Truncated lines, other versions and rejected requests are skipped."""
     client = ClustaarClient(bot(record=directory))
     client.at(GREET).say("hello")
     client.send(b"[]")
@@ -443,7 +443,7 @@ def test_lines_that_are_skipped(directory: Path) -> None:
 
 
 def test_lone_surrogates(directory: Path) -> None:
-    """What Python reads as JSON, and other parsers do not, is replayed."""
+    """JSON that only Python accepts is replayed."""
     client = ClustaarClient(bot(record=directory, record_redact="none"))
     body = json.dumps(notification()).replace('"hello"', '"\\ud800"')
     assert client.send(body.encode()).status_code == 404
@@ -453,7 +453,7 @@ def test_lone_surrogates(directory: Path) -> None:
 
 
 def test_many_damaged_lines(directory: Path) -> None:
-    """Of many damaged lines the first twenty are told."""
+    """Of many damaged lines, the first twenty are reported."""
     file = recorded(directory, bot(record=directory), GREET)
     rewritten(file, b"x\n" * 30)
 
@@ -473,7 +473,7 @@ def test_two_applications_in_one_directory(directory: Path) -> None:
 
 
 def test_no_line_of_the_application(directory: Path) -> None:
-    """An application without a line is told how to choose others."""
+    """If no line is of the application, the error says how to select others."""
     file = recorded(directory, bot(name="other", record=directory), GREET)
 
     told = sentence(run(bot(), "replay", str(file)))
@@ -483,7 +483,7 @@ def test_no_line_of_the_application(directory: Path) -> None:
 
 
 def test_two_webhooks(directory: Path) -> None:
-    """Each line goes to its webhook, or all go to the one that is named."""
+    """Lines are sent to their webhook, or all to the selected one."""
     app = bot(record=directory)
     add_webhook(app, Code(), "sales", record=directory)
     ClustaarClient(app, "clustaar").at(GREET).say("hello")
@@ -503,7 +503,7 @@ def body() -> bytes:
 
 
 def test_debug_output(tmp_path: Path) -> None:
-    """The platform's debug output has requests and replies, too."""
+    """The platform's debug output also has requests and replies."""
     reply = ClustaarClient(bot()).at(GREET).say("hello").response.get_data(as_text=True)
     calls = [
         {
@@ -540,7 +540,7 @@ def test_debug_output(tmp_path: Path) -> None:
 
 
 def test_saved_request(tmp_path: Path) -> None:
-    """A request that was saved for 'verify' is signed anew, and its answer shown."""
+    """A request saved for 'verify' is signed again, and its answer is shown."""
     sent = http_request("/clustaar", signed_headers(body(), key="another key"), body())
     file = tmp_path / "request.http"
     file.write_bytes(sent)
@@ -553,7 +553,7 @@ def test_saved_request(tmp_path: Path) -> None:
 
 
 def test_unknown_document(tmp_path: Path) -> None:
-    """A file of another kind is told to be damaged, line by line."""
+    """In another file, every line is reported as damaged."""
     file = tmp_path / "notes.txt"
     file.write_text('{"a": 1}\nxyz\n')
 
@@ -567,7 +567,7 @@ def test_unknown_document(tmp_path: Path) -> None:
 
 
 def test_requests_without_a_step(tmp_path: Path) -> None:
-    """A request that is not a notification has no step to choose it by."""
+    """A request that is not a notification cannot be selected by step."""
     file = tmp_path / "request.http"
     file.write_bytes(b"Host: bot.example.com\n\n[]")
 
@@ -639,7 +639,7 @@ def git(directory: Path, *arguments: str) -> None:
 
 
 def flask(directory: Path, *arguments: object, **environment: str) -> tuple[int, str]:
-    """Run a command as people do; return its status and what it printed."""
+    """Run a command as a process; return its status and output."""
     ended = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "program", "clustaar", "replay"]
         + [str(argument) for argument in arguments],
@@ -711,7 +711,7 @@ def test_answers_of_a_version(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A version writes its answers to a file, if it is the one that is meant."""
+    """A revision writes its answers to a file, if it is the expected one."""
     here(repository, monkeypatch)
     (file,) = directory.glob("*.jsonl")
     app, answers = bot(), tmp_path / "answers"
@@ -730,7 +730,7 @@ def test_answers_of_a_version(
 def test_versions_that_cannot_answer(
     repository: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An unknown version, a broken one, and git that is not there are told."""
+    """An unknown revision, a broken one, and missing git are errors."""
     here(repository, monkeypatch)
     (file,) = directory.glob("*.jsonl")
     arguments = [str(file), "--baseline"]
@@ -750,7 +750,7 @@ def test_versions_that_cannot_answer(
 def test_baseline_that_fails(
     repository: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the other version says when it cannot replay is told."""
+    """The error message of the other revision is shown."""
     (file,) = directory.glob("*.jsonl")
     program = repository / "program.py"
     program.write_text(program.read_text().replace("app.testing = True", ""))
@@ -779,7 +779,7 @@ def test_baseline_with_other_lines(
 def test_baseline_of_an_installed_program(
     repository: Path, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program that is not imported from the worktree is no other version."""
+    """A program that is not imported from the worktree is an error."""
     (file,) = directory.glob("*.jsonl")
     library, elsewhere = tmp_path / "lib", repository.parent / "elsewhere"
     library.mkdir()
@@ -860,7 +860,7 @@ def test_test_of_nothing(
 
 
 def talking_bot(**settings: Any) -> Flask:
-    """Make an application whose bot asks, and repeats what was clicked on."""
+    """Create an application whose bot asks, and repeats the clicked title."""
     app = Flask("bot")
     app.testing = True
     webhook = ClustaarWebhook(app, private_key=KEY, **settings)
@@ -963,7 +963,7 @@ def test_story_with_buttons_of_one_title(directory: Path, tmp_path: Path) -> Non
 
 
 def test_story_needs_the_actions_of_steps(directory: Path, tmp_path: Path) -> None:
-    """A step with actions of its own has to be in a bot file."""
+    """A step with its own actions must be in a bot file."""
     app = bot(record=directory)
     actions = [{"type": "pause_bot_action"}]
     ClustaarClient(app).at(GREET, actions=actions).say("hello")
@@ -979,7 +979,7 @@ def test_story_needs_the_actions_of_steps(directory: Path, tmp_path: Path) -> No
 
 
 def test_conversations_end_after_half_an_hour(directory: Path, tmp_path: Path) -> None:
-    """What a user says hours later is another conversation."""
+    """A message hours later begins another conversation."""
     app = bot(record=directory)
     for _ in range(4):
         ClustaarClient(app).at(GREET).say("hello")
@@ -1043,7 +1043,7 @@ def test_stats(directory: Path) -> None:
 
 
 def test_stats_as_text(directory: Path) -> None:
-    """For people the numbers are tables."""
+    """Without '--json', the statistics are tables."""
     file = recorded(directory, bot(record=directory), GREET, GREET)
 
     lines = ok(stats(file)).splitlines()
@@ -1062,7 +1062,7 @@ def test_stats_of_nothing(directory: Path) -> None:
 
 
 def test_stats_of_long_bodies(directory: Path) -> None:
-    """A request that is too long to be recorded has handlers, and no known step."""
+    """A request that is too large to record has handlers, but no known step."""
     file = recorded(directory, bot(record=directory, record_bytes=10), GREET)
 
     counted = json.loads(ok(stats(file, "--json")))

@@ -144,7 +144,7 @@ def test_several_webhooks_are_groups() -> None:
 
 
 def test_explanation(tmp_path: Path) -> None:
-    """Of each handler it is told whether it would run, and why."""
+    """For each handler, the output says whether it would run, and why."""
     result = run(small_bot(), "routes", "--explain", notification(tmp_path, step=ASK))
 
     lines = ok(result).splitlines()[1:]
@@ -154,7 +154,7 @@ def test_explanation(tmp_path: Path) -> None:
 
 
 def test_explanation_under_first(tmp_path: Path) -> None:
-    """Under 'first' one handler runs, and the others that match are told so."""
+    """With 'first', one handler runs, and the other matching ones are marked."""
     app, webhook = webhook_of(dispatch="first")
     webhook.on(TOPIC, handler)
     webhook.on(TOPIC, other)
@@ -168,7 +168,7 @@ def test_explanation_under_first(tmp_path: Path) -> None:
 
 
 def test_explanation_of_a_fallback(tmp_path: Path) -> None:
-    """What no other handler matches, the fallback gets."""
+    """The fallback gets unmatched notifications."""
     app, webhook = webhook_of()
     webhook.on("other", handler)
     webhook.fallback(other)
@@ -180,7 +180,7 @@ def test_explanation_of_a_fallback(tmp_path: Path) -> None:
 
 
 def test_nobody_would_get_it(tmp_path: Path) -> None:
-    """What nobody gets is a failure, and the line that would change that is told."""
+    """An unmatched notification is a failure, and a decorator is suggested."""
     file = notification(tmp_path, step="5a8c317624acbe05b1a36feb")
 
     result = run(small_bot(), "routes", "--explain", file)
@@ -193,7 +193,7 @@ def test_nobody_would_get_it(tmp_path: Path) -> None:
 
 
 def test_somebody_in_one_of_two_bots(tmp_path: Path) -> None:
-    """It is no failure if one of several webhooks handles it."""
+    """It is successful if one of several webhooks handles it."""
     app = two_bots()
     ClustaarWebhook(app, name="empty", private_key=KEY)
 
@@ -203,7 +203,7 @@ def test_somebody_in_one_of_two_bots(tmp_path: Path) -> None:
 
 
 def test_filter_that_fails(tmp_path: Path) -> None:
-    """A filter that raises stops the whole notification, and that is told."""
+    """If a filter raises, no handler would run, and the output says so."""
     app, webhook = webhook_of()
     webhook.on(TOPIC, handler)
     webhook.on(TOPIC, other, filter=raising)
@@ -218,7 +218,7 @@ def test_filter_that_fails(tmp_path: Path) -> None:
 
 
 def test_filter_that_uses_the_request(tmp_path: Path) -> None:
-    """A filter may look at 'flask.request'."""
+    """A filter may use 'flask.request'."""
     app, webhook = webhook_of()
     webhook.on(TOPIC, handler, filter=lambda _: request.method == "POST")
 
@@ -234,7 +234,7 @@ def test_filter_that_uses_the_request(tmp_path: Path) -> None:
     ],
 )
 def test_no_notification(content: str, error: str) -> None:
-    """What is no notification is a sentence."""
+    """A file that is not a notification is an error."""
     result = run(small_bot(), "routes", "--explain", "-", input=content)
     assert sentence(result).startswith(error)
 

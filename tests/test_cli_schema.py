@@ -17,7 +17,7 @@ def printed(*arguments: str, app: Any = None) -> Any:
 
 
 def test_notification() -> None:
-    """The schema of notifications needs no application, and describes them."""
+    """The schema of notifications requires no application."""
     schema = printed("notification")
     jsonschema.validate(make_notification(step=ASK).received, schema)
     with pytest.raises(jsonschema.ValidationError):
@@ -45,11 +45,11 @@ def test_openapi() -> None:
 
 
 def test_openapi_of_one_webhook() -> None:
-    """'--webhook' leaves the others out."""
+    """'--webhook' selects one webhook."""
     document = printed("--webhook", "support", app=two_bots())
     assert list(document["paths"]) == ["/support"]
 
 
 def test_something_else() -> None:
-    """What there is no schema of is an error of usage."""
+    """An unknown schema is a usage error."""
     assert "'openapi'" in sentence(run(None, "schema", "xml"), 2)

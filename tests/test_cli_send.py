@@ -78,7 +78,7 @@ class Seen:
 
 
 def test_notification() -> None:
-    """Options say what is in the notification."""
+    """Options set the content of the notification."""
     seen = Seen()
     ok(
         run(
@@ -108,7 +108,7 @@ def test_default_step() -> None:
 
 
 def test_file_is_sent_as_it_is(tmp_path: Path) -> None:
-    """A file is sent as it is, but for white space at its end."""
+    """A file is sent unchanged, except for white space at its end."""
     seen = Seen()
     file = tmp_path / "notification.json"
     file.write_text(f"\n {NOTIFICATION} \n")
@@ -168,7 +168,7 @@ def test_channel_is_that_of_chat() -> None:
 
 
 def test_bot_and_headers() -> None:
-    """'--bot-id' names the bot; '--header' adds, replaces and leaves out headers."""
+    """'--bot-id' sets the bot; '--header' adds, replaces and removes headers."""
     seen = Seen(auth_username=USERNAME, auth_password=PASSWORD)
     ok(run(seen.app, "send", "--bot-id", "a" * 24, "--header", "X-Tenant: one"))
     assert seen.notifications[0].bot_id == "a" * 24
@@ -178,13 +178,13 @@ def test_bot_and_headers() -> None:
 
 
 def test_no_date() -> None:
-    """'--date none' leaves out the date."""
+    """'--date none' removes the date."""
     assert "400 date_missing" in run(both(), "send", "--date", "none").output
 
 
 @pytest.mark.parametrize("option", ["--step", "--text", "--user-data", "--channel"])
 def test_file_is_whole(option: str) -> None:
-    """What a file has cannot be said beside it."""
+    """'--file' cannot be combined with options for its content."""
     error = sentence(run(small_bot(), "send", "--file", "-", option, "x"), 2)
     assert error.startswith("'--file' contains the whole notification.")
 
@@ -244,14 +244,14 @@ def test_through_the_door() -> None:
     ],
 )
 def test_refused(arguments: list[str], code: str) -> None:
-    """What is wrong on purpose is refused for it."""
+    """Intentional mistakes are rejected for their reason."""
     result = run(both(), "send", *arguments)
     assert result.exit_code == 1
     assert re.search(rf"^bot  40[013] {code}: ", result.output, re.M)
 
 
 def test_right_on_purpose() -> None:
-    """The settings' own values can be said, too."""
+    """Options with the values of the settings are accepted."""
     ok(
         run(
             both(),
@@ -261,7 +261,7 @@ def test_right_on_purpose() -> None:
 
 
 def test_without_settings() -> None:
-    """An open webhook gets what is said, and needs nothing."""
+    """A webhook without authentication accepts any options."""
     seen = Seen(
         private_key=None, replay_store=None, auth_username="a", auth_password="b"
     )
@@ -275,7 +275,7 @@ def test_bad_signature_of_no_key() -> None:
 
 
 def test_rubbish_reaches_the_door() -> None:
-    """What is no notification is sent, and refused."""
+    """A file that is not a notification is sent, and rejected."""
     result = run(small_bot(), "send", "--file", "-", input="{")
     assert result.exit_code == 1
     assert "you  · not a notification" in result.output
@@ -315,7 +315,7 @@ def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_changes() -> None:
-    """What the reply changes in the session and in the user is shown."""
+    """Changes of the session and the user are shown."""
     app = Flask("changes")
     webhook = ClustaarWebhook(app, private_key=KEY)
 
@@ -352,7 +352,7 @@ def test_json_in_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_handler_that_fails(caplog: pytest.LogCaptureFixture) -> None:
-    """A handler's exception is told once, with one traceback, also in debug mode."""
+    """A handler's exception is shown once, with one traceback, also in debug mode."""
     app = small_bot()
     app.debug = True
 
@@ -367,7 +367,7 @@ def test_handler_that_fails(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_explanation_in_debug_mode(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In debug mode it is told why no handler matched."""
+    """In debug mode, the output says why no handler matched."""
     monkeypatch.setenv("FLASK_DEBUG", "1")
     result = run(small_bot(), "send", "--step", "5a8c317624acbe05b1a36feb")
     assert "bot  404 no_handler: " in result.output
@@ -408,7 +408,7 @@ def somebody() -> Iterator[Callable[[int, str], str]]:
 def test_answer_that_is_not_a_reply(
     somebody: Callable[[int, str], str], status: int, body: str, line: str
 ) -> None:
-    """Whatever answers at a URL: a 200 that is not a valid reply fails."""
+    """A 200 from any server that is not a valid reply is a failure."""
     result = run(small_bot(), "send", "--step", ASK, "--url", somebody(status, body))
     assert result.output.splitlines()[2].startswith(line)
     assert result.exit_code == 1
@@ -417,7 +417,7 @@ def test_answer_that_is_not_a_reply(
 def test_answer_that_is_not_json_as_json(
     somebody: Callable[[int, str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is not JSON is printed safely, on a terminal and in a pipe."""
+    """A body that is not JSON is escaped, on a terminal and in a pipe."""
     url = somebody(200, "a\x1bb\nc")
     shown = in_terminal(monkeypatch, small_bot(), "send", "--json", "--url", url)
     assert shown == "a\\u001bb\r\nc\r\n"
@@ -477,7 +477,7 @@ def test_handler_that_is_not_known() -> None:
 
 
 def test_no_handler_is_explained_once() -> None:
-    """Why no handler matched is told after the answer, and the answer only once."""
+    """The explanation follows the answer, which is printed only once."""
     result = run(small_bot(), "send", "--step", "5a8c317624acbe05b1a36feb")
     assert result.output.count("No handler matches") == 1
     assert "did not match: data.step.id is" in result.output
@@ -534,7 +534,7 @@ def test_host_that_the_application_accepts(config: dict[str, Any]) -> None:
 
 
 def test_repetition() -> None:
-    """Each repetition is a delivery of its own, and a summary is printed."""
+    """Each repetition is a separate delivery, and a summary is printed."""
     seen = Seen()
     count, latency = ok(run(seen.app, "send", "--repeat", "50")).splitlines()
     assert count == "50 x 200"
@@ -544,7 +544,7 @@ def test_repetition() -> None:
 
 
 def test_repetition_in_parallel() -> None:
-    """'--parallel' requests are under way at a time."""
+    """'--parallel' requests are sent at the same time."""
     app, barrier = Flask("parallel"), threading.Barrier(4)
     webhook = ClustaarWebhook(app, private_key=KEY)
 
@@ -572,7 +572,7 @@ def test_repetition_as_json() -> None:
 
 
 def test_repetition_that_is_interrupted() -> None:
-    """Ctrl-C ends a repetition with what was measured so far."""
+    """Ctrl-C ends a repetition with a summary so far."""
     app = Flask("interrupted")
     webhook = ClustaarWebhook(app, private_key=KEY)
     numbers = itertools.count(1)
@@ -629,7 +629,7 @@ def test_repetition_of_one_delivery() -> None:
 
 
 def test_repetition_that_runs_more_than_once() -> None:
-    """Replies that differ tell of it, as without a store that all workers share."""
+    """Different replies to one delivery are reported."""
     app, numbers = Flask("numbers"), itertools.count()
     webhook = ClustaarWebhook(app, private_key=KEY, replay_store="off")
     webhook.on(TOPIC, lambda _: str(next(numbers)))
@@ -675,7 +675,7 @@ def test_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_repetition_that_ends_early() -> None:
-    """Without an answer that is a sentence, and each message is logged again."""
+    """A missing answer is an error, and the log filter is removed."""
     url = f"http://127.0.0.1:{unused_port()}/"
     before = [*logging.getLogger("flask_clustaar").filters]
     error = sentence(run(both(), "send", "--url", url, "--repeat", "2"))
@@ -730,7 +730,7 @@ def test_repetition_of_what_is_no_problem_of_ours(server: str) -> None:
 
 
 def test_url_with_a_query(server: str) -> None:
-    """The query of a URL is sent, too."""
+    """The query of a URL is also sent."""
     result = run(both(), "send", "--url", f"{server}/echo?a=b", "--json")
     assert json.loads(result.output) == "a=b"
     assert result.exit_code == 1
@@ -739,7 +739,7 @@ def test_url_with_a_query(server: str) -> None:
 def test_url_without_an_application(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A URL needs no application, if all is said."""
+    """A URL requires no application if options have all values."""
     monkeypatch.chdir(tmp_path)
     result = run(
         None,
@@ -764,7 +764,7 @@ def unused_port() -> int:
 
 
 def test_url_that_does_not_answer() -> None:
-    """A server that is not there is a sentence."""
+    """An unreachable server is an error."""
     server = f"http://127.0.0.1:{unused_port()}"
     for url in (server, f"{server}/", f"{server}/clustaar"):
         error = sentence(run(both(), "send", "--url", url))
@@ -772,7 +772,7 @@ def test_url_that_does_not_answer() -> None:
 
 
 def test_url_that_http_cannot_send() -> None:
-    """A path that HTTP cannot carry is a sentence."""
+    """A path that is invalid in HTTP is an error."""
     error = sentence(run(both(), "send", "--url", "https://127.0.0.1:9/a b"))
     assert error.startswith("No answer from 'https://127.0.0.1:9/a b': ")
 
@@ -818,7 +818,7 @@ def test_curl_can_be_appended_to(server: str) -> None:
 
 @needs_curl
 def test_curl_has_no_secret(server: str) -> None:
-    """Neither password nor key is in the line; what has the password is removed."""
+    """The command contains neither password nor key, and deletes the password file."""
     line = ok(run(both(), "send", "--url", server, "--curl"))
     (secret,) = re.findall(r"cat (\S+);", line)
 
@@ -843,7 +843,7 @@ def test_curl_for_the_server_of_flask(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_curl_cannot(
     body: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A body that cannot stand in a line has to be in a file; no secret is left."""
+    """A body that cannot be in a command must be in a file; no secret is left."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     result = run(both(), "send", "--curl", "--file", "-", input=body)
     assert sentence(result).startswith(

@@ -22,7 +22,7 @@ def write(path: Path, number: int, names: list[str]) -> Path:
 
 
 def test_module_has_a_name_for_each_step(tmp_path: Path) -> None:
-    """The module reads the bot files that are beside it."""
+    """The module reads the bot files in its directory."""
     north = write(tmp_path / "north.json", 1, NAMES)
     mutua = write(tmp_path / "mutua.json", 2, NAMES)
     module = tmp_path / "steps.py"
@@ -42,7 +42,7 @@ def test_module_has_a_name_for_each_step(tmp_path: Path) -> None:
 
 
 def test_missing_step_is_a_warning(tmp_path: Path) -> None:
-    """A step that one bot lacks is told beside the module."""
+    """A missing step is a warning; the module is printed."""
     north = write(tmp_path / "north.json", 1, ["a", "b"])
     mutua = write(tmp_path / "mutua.json", 2, ["a"])
     result = run(None, "steps", north, mutua)
@@ -57,7 +57,7 @@ def test_missing_step_is_a_warning(tmp_path: Path) -> None:
     [("x.json", "Cannot read"), ("bot.json", "have the same 'bot_")],
 )
 def test_files_that_cannot_be_used(tmp_path: Path, name: str, message: str) -> None:
-    """A file that is not there, and one that is given twice, are sentences."""
+    """A missing file, and a repeated one, are errors."""
     bot = write(tmp_path / "bot.json", 1, ["a"])
     result = run(None, "steps", bot, tmp_path / name)
     assert message in sentence(result, 2 if name == "x.json" else 1)

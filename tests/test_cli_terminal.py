@@ -1,4 +1,4 @@
-"""What the commands print fits the terminal, and is safe."""
+"""The output of commands fits the terminal, and is escaped."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ TEXTS = st.text(
     ],
 )
 def test_columns_are_those_that_are_drawn(text: str, expected: int) -> None:
-    """Wide letters and emoji take two columns, what is drawn onto another one none."""
+    """Wide letters and emoji take two columns, combining characters none."""
     assert columns(text) == expected
 
 
@@ -88,7 +88,7 @@ def test_lines_are_broken_between_words(text: str, lines: list[str]) -> None:
 
 @given(text=TEXTS, room=st.integers(2, 20))
 def test_every_line_fits(text: str, room: int) -> None:
-    """No line is longer than it may be, and nothing but spaces is lost."""
+    """No line is too long, and only spaces are dropped."""
     lines = wrap(text, room)
 
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
@@ -194,7 +194,7 @@ def test_long_lines_are_indented(terminal: Callable[[int], Terminal]) -> None:
 def test_table_that_does_not_fit_is_a_list(
     terminal: Callable[[int], Terminal],
 ) -> None:
-    """In a narrow terminal each handler has lines of its own, else a row."""
+    """In a narrow terminal, each handler takes several lines, otherwise one row."""
     narrow = terminal(60).run(small_bot(), "routes")
     wide = terminal(200).run(small_bot(), "routes")
     assert "    StepID('507f191e810c19729de860ea')" in narrow
@@ -202,7 +202,7 @@ def test_table_that_does_not_fit_is_a_list(
 
 
 def test_nothing_is_broken_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a terminal the width is unlimited, whatever COLUMNS says."""
+    """Without a terminal, the width is unlimited, and COLUMNS is ignored."""
     monkeypatch.setenv("COLUMNS", "40")
     result = run(world_bot(), "send", "--text", "word " * 100)
     assert "word " * 99 in ok(result)

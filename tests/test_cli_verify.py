@@ -1,4 +1,4 @@
-"""``flask clustaar verify``: what the door says to a request that was saved."""
+"""``flask clustaar verify``: the authentication of a saved request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def saved(
     end: str = "\r\n",
     **headers: Any,
 ) -> bytes:
-    """Return a request as somebody may have saved it; a header of None is left out."""
+    """Return a saved request; None removes a header."""
     told: dict[str, str | None] = {
         "Content-Type": "application/json",
         "Date": date,
@@ -67,7 +67,7 @@ def reason(result: Result, check: str) -> str:
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
 @pytest.mark.parametrize("line", ["POST /clustaar HTTP/1.1", "", "POST /x?y HTTP/2"])
 def test_right(line: str, end: str) -> None:
-    """A request that is right passes, however its lines end, and without the first."""
+    """A valid request passes, with any line ends, and without a request line."""
     result = verify(saved(line=line, end=end))
 
     assert ok(result).endswith("\nAccepted.\n")
@@ -82,7 +82,7 @@ def test_right(line: str, end: str) -> None:
 
 
 def test_now() -> None:
-    """The clock is the present, unless another is said."""
+    """The default clock is the current time."""
     result = verify(saved(date=http_date(time.time() - 3)), "--now")
     assert ok(result)
     assert re.match("it is dated [3-9] s ago; ", reason(result, "freshness"))
@@ -109,7 +109,7 @@ def test_json() -> None:
 
 
 def test_no_secret() -> None:
-    """Neither a secret nor what is in the request is shown."""
+    """Neither secrets nor the content of the request are shown."""
     for request in (saved(), saved(key="wrong"), saved(Authorization="Basic cHc=")):
         output = verify(request).output
         for private in (KEY, PASSWORD, "topic", basic_auth(USERNAME, PASSWORD), "cHc="):
@@ -117,7 +117,7 @@ def test_no_secret() -> None:
 
 
 def test_key_of_several() -> None:
-    """With several keys it is told which one the sender has."""
+    """With several keys, the number of the matching key is shown."""
     result = verify(saved(), private_key=["a newer private key", KEY])
     assert reason(result, "signature") == "it matches key 2 of 2"
 
@@ -154,7 +154,7 @@ def test_content_that_may_be_json() -> None:
     ],
 )
 def test_wrong(check: str, headers: dict[str, Any], answer: str) -> None:
-    """What is wrong is told at its check, and what the door answers at the end."""
+    """A mistake is shown at its check, and the answer at the end."""
     result = verify(saved(**headers))
     assert result.exit_code == 1
     assert outcomes(result)[check] == "FAIL"
@@ -162,7 +162,7 @@ def test_wrong(check: str, headers: dict[str, Any], answer: str) -> None:
 
 
 def test_first_failure_is_the_answer() -> None:
-    """All checks are told, and the door answers what fails first."""
+    """All checks are shown, and the answer is for the first failure."""
     result = verify(saved(Content_Type="text/html", key="wrong", Authorization=None))
     failed = [name for name, outcome in outcomes(result).items() if outcome == "FAIL"]
     assert failed == ["content", "credentials", "signature"]
@@ -180,7 +180,7 @@ def test_first_failure_is_the_answer() -> None:
     ],
 )
 def test_age(clock: str, age: str) -> None:
-    """Of a request that is not fresh it is told how old it is, and what would do."""
+    """For a stale request, its age and the accepted range are shown."""
     result = verify(saved(), "--at", clock)
     told = reason(result, "freshness")
     assert age in told
@@ -206,7 +206,7 @@ def test_body_that_an_editor_changed() -> None:
 
 
 def test_length_that_is_announced() -> None:
-    """What comes after the announced length is no part of the body."""
+    """Bytes after the announced length are not part of the body."""
     ok(verify(saved(Content_Length=str(len(BODY))) + b"\n"))
 
 
@@ -220,7 +220,7 @@ def test_no_body() -> None:
 
 
 def test_open_webhook() -> None:
-    """What the settings do not ask for is skipped, and said."""
+    """Checks that the settings do not require are skipped, with a reason."""
     result = run(
         small_bot(private_key=None, auth_username="a", auth_password="b"),
         "verify",
@@ -234,7 +234,7 @@ def test_open_webhook() -> None:
 
 
 def test_no_date() -> None:
-    """Without a date there is no freshness."""
+    """Without a date, freshness is skipped."""
     result = verify(saved(Date=None))
     assert reason(result, "freshness") == "not exactly one 'Date' header"
     assert result.output.endswith("Rejected: 400 date_missing.\n")
@@ -275,14 +275,14 @@ def test_path_names_the_webhook() -> None:
     ],
 )
 def test_no_request(content: bytes, line: int) -> None:
-    """What is no request is a sentence with the line at which it is none."""
+    """An invalid request is an error with its line."""
     assert sentence(verify(content)) == (
         f"Standard input is not an HTTP request: line {line} is not 'Name: value'."
     )
 
 
 def test_no_clock() -> None:
-    """A clock that is no date is an error of usage, and so are two clocks."""
+    """An invalid clock and two clocks are usage errors."""
     error = sentence(verify(saved(), "--at", "noon"), 2)
     assert "'noon' is not a date such as 'Thu, 13 Sep 2018 11:48:23 GMT'." in error
     error = sentence(verify(saved(), "--at", THEN, "--now"), 2)

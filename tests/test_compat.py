@@ -161,7 +161,7 @@ def test_a_body_that_is_no_notification_is_a_400(app: Webhook, body: bytes) -> N
 
 
 def test_a_body_without_a_content_type_is_read(app: Webhook) -> None:
-    """The predecessor did not look at it, and its own client sent none."""
+    """``clustaar.webhook`` ignores it, and its client sends none."""
     app.on(EVENT, hello)
     assert app.test_client().post("/", data=reached()).status_code == 200
 
@@ -196,14 +196,14 @@ def test_a_signed_request_is_let_in_once() -> None:
 def test_a_request_that_is_not_signed_now_is_refused(
     headers: Callable[[], dict[str, str]], code: str
 ) -> None:
-    """The weaknesses of the predecessor are not there (PROTOCOL 2)."""
+    """The weaknesses of ``clustaar.webhook`` are fixed (PROTOCOL 2)."""
     app = Webhook(private_key=KEY)
     app.on(EVENT, other)
     assert post(app, headers=headers()).get_json()["code"] == code
 
 
 def test_the_age_of_a_request_can_be_chosen() -> None:
-    """*request_max_age* is in seconds, and None lets any age pass."""
+    """*request_max_age* is in seconds, and None accepts any age."""
     patient, forgetful = (Webhook(private_key=KEY, request_max_age=m) for m in (99, 5))
     timeless = Webhook(None, None, KEY, None, None)
     for app in (patient, forgetful, timeless):
@@ -326,7 +326,7 @@ def test_the_third_argument_is_filters(app: Webhook) -> None:
 
 
 def test_the_first_handler_that_matches_answers_alone(app: Webhook) -> None:
-    """In the order of registration, as it was; filters after it are not asked."""
+    """In order of registration; later filters are not called."""
     unasked = Mock()
     app.on(EVENT, other, filter=StepID("another"))
     app.on(EVENT, hello)
@@ -370,7 +370,7 @@ def test_step_data_routes_as_the_predecessor_wished_for(app: Webhook) -> None:
 
 
 def test_ten_handlers_with_filters_are_found_by_step(app: Webhook) -> None:
-    """The index of steps works through a list of filters too."""
+    """The index of steps also works with a list of filters."""
     for step in range(10):
         app.on(EVENT, other, filters=[StepID(f"step{step}"), has_token])
     ids = {h.filter.step_ids() for h in app.webhook.handlers if h.filter is not None}
@@ -380,7 +380,7 @@ def test_ten_handlers_with_filters_are_found_by_step(app: Webhook) -> None:
 def test_an_explanation_names_handlers_and_filters_as_they_were_written(
     app: Webhook, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log of a 404 tells them by the names of the program."""
+    """The log of a 404 names them as in the program."""
     app.on(EVENT, hello, filters=[StepID(STEP), has_token])
     post(app)
     assert "test_compat.hello (test_compat.py:" in caplog.text
@@ -485,7 +485,7 @@ def test_what_a_handler_requires_and_is_not_there_is_a_400(app: Webhook) -> None
 
 
 def test_the_request_can_be_used_in_a_thread(app: Webhook) -> None:
-    """It is the request itself, not a stand-in that knows the context only."""
+    """It is the request object itself, not a context-local proxy."""
     found: list[Any] = []
 
     def handler(request: Any, response: Any, notification: Any) -> None:
@@ -588,7 +588,7 @@ def test_a_body_that_a_handler_sets_is_replaced_by_what_it_returns(
 def test_the_json_of_the_response_is_the_reply_of_who_returns_nothing(
     app: Webhook,
 ) -> None:
-    """It is judged as any reply is."""
+    """It is validated like any reply."""
 
     def handler(request: Any, response: Any, notification: Any) -> None:
         response.json = {"actions": [{"type": "send_text_action", "text": "Hello"}]}
@@ -598,7 +598,7 @@ def test_the_json_of_the_response_is_the_reply_of_who_returns_nothing(
 
 
 def test_a_problem_has_not_the_status_of_the_handler(app: Webhook) -> None:
-    """A reply that is invalid was not created."""
+    """An invalid reply has no status 201."""
 
     def handler(request: Any, response: Any, notification: Any) -> Any:
         response.status = "201 Created"
@@ -613,7 +613,7 @@ def test_a_problem_has_not_the_status_of_the_handler(app: Webhook) -> None:
 def test_a_handler_that_fails_is_a_problem(
     app: Webhook, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is named as it was written."""
+    """Its name is that of the function."""
 
     def handler(request: Any, response: Any, notification: Any) -> Any:
         response.status = 202
@@ -627,7 +627,7 @@ def test_a_handler_that_fails_is_a_problem(
 
 
 def test_a_response_of_its_own_for_each_request(app: Webhook) -> None:
-    """What one request got does not come up in the next."""
+    """The values of one request do not occur in the next one."""
     given: list[Response] = []
     app.on(EVENT, lambda request, response, notification: given.append(response))
     post(app)
@@ -727,7 +727,7 @@ def test_settings_come_from_the_environment(
 
 
 def test_every_setting_is_a_keyword_argument() -> None:
-    """As for the extension; one that does not exist is refused."""
+    """As for the extension; unknown ones are errors."""
     app = Webhook(private_key=KEY, dispatch="all", replay_store=None)
     assert app.webhook.installation(app).settings.dispatch == "all"
     with pytest.raises(TypeError, match="Did you mean 'replay_store'"):

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING says about a new type of the wire, a new kind and a new limit."""
+"""The examples of CONTRIBUTING for a new type, a new kind and a new limit."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def blocks(indent: int) -> list[str]:
 
 
 def run(program: str) -> None:
-    """Run a program in a process of its own, since a type is known from then on."""
+    """Run a program in a separate process, because types are registered globally."""
     subprocess.run(
         [sys.executable, "-c", program], check=True, cwd=Path(__file__).parent
     )

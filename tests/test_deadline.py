@@ -1,4 +1,4 @@
-"""Handlers with a deadline: the late reply, and what becomes of the handler."""
+"""Handlers with a deadline: the late reply, and the end of the handler."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LONG = 60
 
 
 class Bot:
-    """A bot with handlers that wait until the test lets them go on."""
+    """A bot with handlers that wait for the test."""
 
     def __init__(self, **settings: Any) -> None:
         self.app = Flask(__name__)
@@ -64,7 +64,7 @@ class Bot:
         return ClustaarClient(self.app).at("a", actions=[PAUSE]).say(text)
 
     def end(self) -> dict[str, Any]:
-        """Let a handler go on, and return what the signal tells at its end."""
+        """Continue a handler, and return the arguments of its signal."""
         self.go.set()
         return self.ended.get(timeout=20)
 
@@ -87,7 +87,7 @@ def _bots() -> Iterator[Make]:
 
 @pytest.fixture(name="bot")
 def _bot(bots: Make) -> Bot:
-    """A bot whose handler is late, and that says so."""
+    """A bot with a late handler."""
     bot = bots()
     bot.webhook.on(TOPIC, bot.slow)
     bot.webhook.late(late)
@@ -167,7 +167,7 @@ def test_a_failure_in_time_is_a_failure(bots: Make) -> None:
 
 
 def test_an_async_handler_in_time(bots: Make) -> None:
-    """It answers as a plain function does, also after a timeout of its own."""
+    """It answers like a plain function, also after its own timeout."""
     bot = bots(deadline=LONG)
 
     @bot.webhook.on(TOPIC)
@@ -197,7 +197,7 @@ def test_a_timeout_of_the_handler_is_its_failure(bots: Make) -> None:
 
 
 def test_the_late_handler_answers(bot: Bot) -> None:
-    """As soon as the deadline is over; the other one goes on."""
+    """At the deadline; the other one continues."""
     reply = bot.say()
 
     assert texts(reply) == ["One moment."]
@@ -295,7 +295,7 @@ def test_a_late_handler_may_be_async(bots: Make) -> None:
 
 
 def test_without_a_late_handler_it_is_a_problem(bots: Make) -> None:
-    """503 with a code of its own, which names the handler and the deadline."""
+    """503 with its own code, and with the handler and the deadline."""
     bot = bots()
     bot.webhook.on(TOPIC, bot.slow)
     reply = bot.say()
@@ -328,7 +328,7 @@ def test_without_a_late_handler_it_may_pass_through(bots: Make) -> None:
 
 
 def test_an_error_handler_may_answer(bots: Make) -> None:
-    """Being late without a late handler is a failure, with an exception of its own."""
+    """Without a late handler, it is a failure with its own exception."""
     bot = bots()
     bot.webhook.on(TOPIC, bot.slow)
     bot.webhook.errorhandler(HandlerLate)(lambda error: f"Late: {error.reason}")
@@ -572,7 +572,7 @@ def test_an_async_handler_is_cancelled(bots: Make) -> None:
 
 
 def test_an_async_handler_that_blocks_is_abandoned(bots: Make) -> None:
-    """It cannot be cancelled; the user gets the late reply all the same."""
+    """It cannot be cancelled, but the user gets the late reply."""
     bot = bots()
 
     @bot.webhook.on(TOPIC)
@@ -592,7 +592,7 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
 
 
 def test_the_context_of_a_handler_that_is_late(bots: Make) -> None:
-    """The request, context variables and an application context of its own."""
+    """The request, context variables and its own application context."""
     bot = bots()
     seen: list[Any] = []
 
@@ -657,7 +657,7 @@ def test_what_is_around_a_handler_is_in_its_thread(bots: Make) -> None:
 
 
 def test_sessions_of_sqlalchemy_are_closed(bots: Make, tmp_path: Path) -> None:
-    """A hundred handlers that are late leave no connection checked out."""
+    """After a hundred late handlers, all connections are returned."""
     bot = bots(deadline_threads=100)
     bot.app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path}/bot.db"
     bot.app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_size": 100}
@@ -698,7 +698,7 @@ def test_sessions_of_sqlalchemy_are_closed(bots: Make, tmp_path: Path) -> None:
 def test_a_handler_that_finds_all_threads_busy(
     bots: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is late at once and does not run; signal and log tell why."""
+    """It is late at once, and does not run; signal and log give the reason."""
     bot = bots(deadline=None, deadline_threads=1)
     ran: list[str] = []
 

@@ -45,7 +45,7 @@ class Staying:
 
 @pytest.fixture(scope="module")
 def staying() -> Iterator[Staying]:
-    """The bot, which goes on running."""
+    """The bot, which continues to run."""
     with subprocess.Popen(
         [sys.executable, SCRIPT, "--stay"],
         stdout=subprocess.PIPE,
@@ -87,7 +87,7 @@ needs_curl = pytest.mark.skipif(
     ],
 )
 def test_run(staying: Staying, program: str, status: str) -> None:
-    """The bot goes on running, and a line that is printed asks it, again and again."""
+    """The bot continues to run, and the printed command works repeatedly."""
     for _ in range(2):
         answer = subprocess.run(
             ["sh", "-c", staying.line(program)], capture_output=True, text=True
@@ -97,7 +97,7 @@ def test_run(staying: Staying, program: str, status: str) -> None:
 
 
 def test_server_that_does_not_start(tmp_path: Path) -> None:
-    """An application that cannot be found is told, with what Flask says."""
+    """A missing application is reported, with Flask's message."""
     with (
         pytest.raises(RuntimeError, match=r"did not start.\n(.|\n)*nowhere"),
         demo.serve("nowhere", directory=tmp_path, settings={}, log=tmp_path / "log"),

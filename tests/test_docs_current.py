@@ -1,4 +1,4 @@
-"""What the documentation lists is what the code has."""
+"""The documentation lists exactly what the code has."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_events() -> None:
 
 
 def test_filters() -> None:
-    """The table has each filter; the compositions have a section of their own."""
+    """The table has each filter; compositions have their own section."""
     compositions = {"Filter", "And", "Or", "Xor", "Not", "Custom"}
     public = {
         name
@@ -199,7 +199,7 @@ def test_person() -> None:
 
 
 def test_client() -> None:
-    """What the client can do is told, with its arguments."""
+    """The methods of the client are documented, with their arguments."""
     rows = tables(TESTING)[0]
     methods = {
         name
@@ -222,7 +222,7 @@ def test_client() -> None:
 
 
 def test_reply() -> None:
-    """What can be asked of a reply is there."""
+    """The attributes of a reply are documented."""
     reply = inspect.getsource(Reply)
 
     for row in tables(TESTING)[1]:
@@ -232,7 +232,7 @@ def test_reply() -> None:
 
 
 def test_make_notification() -> None:
-    """All arguments of ``make_notification`` are told."""
+    """All arguments of ``make_notification`` are documented."""
     (sentence,) = re.findall(
         r"It takes ((?:.|\n)+?)\. There is a", PAGES["guides/testing"]
     )
@@ -320,7 +320,7 @@ def test_errors_are_problems() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_blocks_can_be_tried(page: str) -> None:
-    """A block says its language: one without is not tried."""
+    """Every block names its language, because others are not run."""
     text = PAGES[page]
 
     assert not re.search(r"^(?!\.\. )[^\n]*::$", text, re.M)

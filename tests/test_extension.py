@@ -204,7 +204,7 @@ def test_only_post_is_answered() -> None:
 
 
 def test_the_session_travels_whole_as_handlers_left_it() -> None:
-    """What a handler does to the session is in the reply, with all else that was."""
+    """The reply contains a handler's session changes, and all other values."""
 
     def remember(notification: Notification) -> str:
         notification.session["colour"] = "red"
@@ -227,7 +227,7 @@ def test_the_interlocutor_travels_when_a_handler_changed_it() -> None:
 
 
 def test_the_interlocutor_stays_at_home_when_only_looked_at() -> None:
-    """Reading an attribute is no change."""
+    """Reading an attribute does not change it."""
     assert "interlocutor" not in post(make_app(hello)).get_json()
 
 
@@ -240,7 +240,7 @@ def test_a_step_nobody_answers_goes_back_as_it_came() -> None:
 
 
 def test_an_unknown_action_returned_leaves_as_it_came() -> None:
-    """What cannot be typed is kept raw, for handlers and for the reply."""
+    """Unknown and malformed values are kept raw, for handlers and the reply."""
     odd = [{"type": "send_hologram_action", "x": [1]}]
     step = document()["data"]["step"] | {"actions": odd}
     seen: list[Any] = []
@@ -373,7 +373,7 @@ def test_a_fallback_is_for_its_event() -> None:
 
 
 def test_a_group_answers_where_its_filter_matches() -> None:
-    """Handlers of a module are included with a filter of their own."""
+    """Handlers of a module can be included with a filter."""
     app = make_app()
     group = HandlerGroup(filter=Channel("facebook"))
     group.on(events.CONVERSATION_STEP_REACHED, hello, filter=StepID(STEP))
@@ -401,7 +401,7 @@ def test_a_handler_registered_after_the_first_request_is_an_error() -> None:
 def test_an_unhandled_notification_is_explained(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The 404 names topic and step; the log tells of each handler why not."""
+    """The 404 names topic and step; the log has the reason for each handler."""
     app = make_app()
     webhook_of(app).on("conversation.step_reached", hello, filter=StepID("f" * 24))
     response = post(app)
@@ -418,7 +418,7 @@ def test_an_unhandled_notification_is_explained(
 
 
 def test_in_debug_mode_the_answer_explains_too() -> None:
-    """Who develops sees it in the platform's console."""
+    """In debug mode, developers see it in the platform's console."""
     app = make_app()
     app.debug = True
     webhook_of(app).on("conversation.step_reached", hello, filter=StepID("f" * 24))
@@ -432,7 +432,7 @@ def test_in_debug_mode_the_answer_explains_too() -> None:
 
 @pytest.mark.parametrize("step", [None, {}, {"id": None}, {"id": 0}, {"id": ["a"]}])
 def test_the_suggestion_names_no_step_without_an_id(step: Any) -> None:
-    """What nobody can register for is not suggested."""
+    """A topic that cannot be registered is not suggested."""
     app = make_app()
     app.debug = True
     explanation = post(app, document(step=step)).get_json()["explanation"]
@@ -503,7 +503,7 @@ def test_the_suggestion_is_not_longer_than_a_line() -> None:
 def test_the_door_refuses(
     arguments: Any, status: int, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each refusal has its status and its code, and one log line; no handler runs."""
+    """Each rejection has its status and code, and one log line; no handler runs."""
 
     def never(notification: Notification) -> None:
         raise AssertionError("A handler ran.")
@@ -534,7 +534,7 @@ def test_json_is_accepted_by_its_type_or_without_one(content_type: str | None) -
 def test_a_refusal_for_the_clock_logs_the_skew(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Who reads the log sees whose clock to mend."""
+    """The log shows which clock is wrong."""
     post(make_app(hello), age=60)
     assert "request_too_old (the sender's clock: -6" in caplog.text
 
@@ -546,7 +546,7 @@ def test_credentials_missing_asks_for_them() -> None:
 
 
 def test_without_key_and_credentials_init_app_warns() -> None:
-    """An endpoint for anybody is never silent."""
+    """A webhook without authentication always causes a warning."""
     with pytest.warns(InsecureWebhookWarning, match="CLUSTAAR_PRIVATE_KEY"):
         ClustaarWebhook(Flask(__name__))
 
@@ -576,7 +576,7 @@ def test_a_wrong_setting_fails_in_init_app() -> None:
 
 
 def test_an_argument_that_is_no_setting_fails_at_once() -> None:
-    """A misspelt keyword argument is an error where it stands."""
+    """A misspelt keyword argument raises an exception."""
     with pytest.raises(TypeError, match="private_key"):
         ClustaarWebhook(privte_key="x")  # type: ignore[call-arg]
 
@@ -594,7 +594,7 @@ def test_an_application_may_restyle_a_problem() -> None:
 
 
 def test_error_pages_for_people_are_not_for_the_platform() -> None:
-    """A handler for a whole status, or for all exceptions, leaves ours alone."""
+    """Handlers for a status or for all exceptions do not apply."""
     app = make_app(hello)
     app.register_error_handler(403, lambda error: ("<h1>no</h1>", 403))
     app.register_error_handler(Exception, lambda error: ("<h1>oops</h1>", 500))
@@ -704,7 +704,7 @@ def test_a_store_that_fails_refuses_deliveries() -> None:
 
 
 def test_a_store_that_fails_may_be_allowed(caplog: pytest.LogCaptureFixture) -> None:
-    """With "allow" the delivery runs, and the log tells."""
+    """With "allow", the delivery runs, and the failure is logged."""
     app = make_app(
         hello,
         CLUSTAAR_REPLAY_STORE=BrokenStore(),
@@ -768,7 +768,7 @@ def test_a_filter_that_raises_is_a_failure() -> None:
 
 
 def test_what_is_no_answer_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
-    """A handler that returns something odd is told so by name."""
+    """An invalid return value is reported with the handler's name."""
     assert code_of(post(make_app(lambda notification: 5))) == "handler_failed"
     assert (
         "returned an 'int', which is not a valid reply. Return None, a" in caplog.text
@@ -822,7 +822,7 @@ def test_a_reply_that_json_cannot_say_is_invalid() -> None:
 
 @pytest.mark.parametrize("handler", [failing, lambda notification: {"actions": 5}])
 def test_passthrough_lets_the_bot_go_on(handler: Handler) -> None:
-    """CLUSTAAR_ON_ERROR = "passthrough" answers with the step as it came."""
+    """CLUSTAAR_ON_ERROR = "passthrough" replies with the step unchanged."""
 
     def spoil(notification: Notification) -> Any:
         notification.session["name"] = object()
@@ -852,7 +852,7 @@ def test_passthrough_is_no_success() -> None:
 
 @pytest.mark.parametrize("depth", [100, 300, 500, 700, 900])
 def test_a_notification_nested_beyond_reason_is_refused(depth: int) -> None:
-    """It is the sender's mistake when a handler looks at it, and never a 5xx."""
+    """It is the client's error when a handler reads it, and never a 5xx."""
     nested = "[" * depth + "]" * depth
     body = json.dumps(document()).replace('"name": "John"', f'"name": {nested}')
     response = post(make_app(lambda n: str(n.session.values)), body.encode())
@@ -877,7 +877,7 @@ class Spy:
 
 @pytest.mark.parametrize("dispatch", ["all", "first"])
 def test_each_notification_is_sent_on_the_signal_of_its_topic(dispatch: str) -> None:
-    """A function that is connected is called once, with the notification."""
+    """A connected function is called once, with the notification."""
     app = make_app(CLUSTAAR_DISPATCH=dispatch)
     spy = Spy("from the spy")
     signal = webhook_of(app).signal(events.CONVERSATION_STEP_REACHED)
@@ -890,7 +890,7 @@ def test_each_notification_is_sent_on_the_signal_of_its_topic(dispatch: str) -> 
 
 
 def test_connected_functions_take_part_in_their_place() -> None:
-    """What they return is an answer, in the order of registration."""
+    """Their return values are answers, in order of registration."""
     app = make_app(lambda n: "first")
     spy = Spy("second")
     webhook = webhook_of(app)
@@ -1023,7 +1023,7 @@ def test_the_limit_of_the_body_is_the_webhook_s_own() -> None:
 
 
 class Chunks(io.BytesIO):
-    """A body in chunks of a byte, as a server gives what comes slowly."""
+    """A body in chunks of a byte, as from a slow client."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         assert size is not None and size > 0
@@ -1054,7 +1054,7 @@ def post_chunked(app: Flask, stream: io.BytesIO) -> TestResponse:
 
 
 def test_a_chunked_body_is_read_to_its_end() -> None:
-    """However little the stream gives at a time."""
+    """Even if the stream returns few bytes at a time."""
     body = json.dumps(document()).encode()
     assert actions_of(post_chunked(make_app(hello), Chunks(body)))
 
@@ -1105,7 +1105,7 @@ def test_csrf_protection_leaves_the_webhook_alone(first: str) -> None:
 
 
 def test_behind_a_proxy_with_a_prefix() -> None:
-    """ProxyFix changes the URL, not what was signed."""
+    """ProxyFix changes the URL, but not the signed content."""
     app = make_app(hello)
     app.wsgi_app = ProxyFix(app.wsgi_app, x_prefix=1)  # type: ignore[method-assign]
     assert post(app, headers={"X-Forwarded-Prefix": "/api"}).status_code == 200
@@ -1184,7 +1184,7 @@ def test_a_browser_is_told_in_debug_mode_what_is_there() -> None:
 
 
 def test_a_page_of_the_application_is_not_hidden() -> None:
-    """GET at the webhook's URL may be another view, in debug mode as well."""
+    """GET at the webhook's URL can be another view, also in debug mode."""
     app = Flask(__name__)
     app.debug = True
     app.config.update(SECURE)
@@ -1336,7 +1336,7 @@ def test_async_handlers_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 class Hanging:
-    """A store that does not answer until it is let go."""
+    """A store that does not answer until the test continues."""
 
     def __init__(self) -> None:
         self.free = threading.Event()

@@ -1,4 +1,4 @@
-"""What a webhook answers when something fails between authentication and the reply."""
+"""The answers of a webhook after failures between authentication and reply."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ ENDING = [SystemExit(3), asyncio.CancelledError(), GeneratorExit(), OutOfTime()]
 
 @pytest.mark.parametrize("error", ENDING, ids=repr)
 def test_a_handler_that_would_end_the_server_is_a_failure(error: BaseException) -> None:
-    """The client gets an answer, whatever a handler raises."""
+    """The client gets an answer after any exception of a handler."""
     app, webhook = make()
     webhook.on(TOPIC, raising(error))
     reply = say(app)
@@ -122,7 +122,7 @@ def test_a_receiver_that_would_end_the_server_is_passed_over(
 def test_an_answer_is_sent_although_the_store_fails(
     caplog: pytest.LogCaptureFixture, method: str, error: BaseException
 ) -> None:
-    """Whatever a store of one's own raises after the handlers ran; it is logged."""
+    """After any exception of a custom store; it is logged."""
     store = MemoryReplayStore()
     setattr(store, method, raising(error))
     app, webhook = make(replay_store=store)
@@ -149,7 +149,7 @@ def test_an_interrupt_is_not_a_failure() -> None:
 
 @pytest.mark.parametrize("place", ["filter", "error handler", "receiver", "store"])
 def test_an_interrupt_is_not_a_failure_anywhere(place: str) -> None:
-    """Ctrl-C ends the program, whatever it interrupts."""
+    """Ctrl-C always ends the program."""
     interrupt: Any = raising(KeyboardInterrupt())
     store = MemoryReplayStore()
     if place == "store":
@@ -175,7 +175,7 @@ def test_an_interrupt_is_not_a_failure_anywhere(place: str) -> None:
 def test_a_failure_outside_of_handlers_is_a_problem(
     monkeypatch: pytest.MonkeyPatch, function: str, error: BaseException
 ) -> None:
-    """Such as a package that is broken: a problem body, never an HTML page."""
+    """For example a broken package: a problem body, never an HTML page."""
     app, webhook = make()
     webhook.on(TOPIC, lambda notification: "Hello")
     failed: list[Any] = []
@@ -270,7 +270,7 @@ def test_a_tracker_that_fails_costs_nothing(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_an_error_handler_answers() -> None:
-    """What it returns is the reply."""
+    """Its return value is the reply."""
     app, webhook = make()
     webhook.on(TOPIC, raising(OrderNotFound("number 5")))
 
@@ -319,7 +319,7 @@ def test_an_error_handler_may_be_async() -> None:
     ids=repr,
 )
 def test_the_most_specific_class_wins(error: BaseException, text: str) -> None:
-    """In whatever order they are registered, as in Flask."""
+    """In any order of registration, as in Flask."""
     app, webhook = make()
     webhook.errorhandler(Exception)(lambda error: "any")
     webhook.errorhandler(OrderError)(lambda error: "order")
@@ -394,7 +394,7 @@ def test_an_invalid_reply_can_be_answered() -> None:
 
 
 def test_an_invalid_reply_of_a_group_can_be_answered_there() -> None:
-    """If all handlers that answered are in the group; who only watched may be not."""
+    """If all handlers that answered are in the group."""
     for other, expected in (("watch", "group"), ("answer", "webhook")):
         app, webhook = make()
         group = HandlerGroup()
@@ -461,7 +461,7 @@ def test_the_delivery_runs_again() -> None:
 
 
 def test_none_leaves_the_step_unchanged() -> None:
-    """An error handler that only watches lets the bot go on."""
+    """If an error handler returns None, the bot continues."""
     app, webhook = make()
     webhook.on(TOPIC, raising(OrderNotFound()))
     seen: list[Exception] = []

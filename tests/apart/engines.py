@@ -80,7 +80,7 @@ class Program:
 
     @property
     def leads(self) -> list[tuple[str, int]]:
-        """What the workers wrote into the database."""
+        """The rows that the workers stored."""
         with suppress(sqlite3.OperationalError), self._database() as crm:
             return crm.execute("SELECT name, score FROM leads").fetchall()
         return []
@@ -95,7 +95,7 @@ class Program:
 
     @property
     def log(self) -> str:
-        """What the workers printed."""
+        """The output of the workers."""
         return (self.directory / "log").read_text(errors="replace")
 
     @contextmanager
@@ -139,7 +139,7 @@ def _program(
 
 
 def test_a_worker_performs_a_job(program: Program) -> None:
-    """The program of the documentation, with a worker in a process of its own."""
+    """The program of the documentation, with a worker in a separate process."""
     with program.worker():
         assert program.say().json["actions"][0]["text"].startswith("Thank you.")
         until(lambda: program.leads, 30)
@@ -177,7 +177,7 @@ def test_redis_is_down(program: Program, tmp_path: Path) -> None:
 
 
 def test_a_job_of_an_older_version(program: Program) -> None:
-    """The worker says what is wrong, and goes on with the next job."""
+    """The worker logs the error, and continues with the next job."""
     older = json.dumps({**_job(program), "task": f"{program.name}.tell_sales"})
     program.module.submit(older)
     program.say()
@@ -229,7 +229,7 @@ rq_bot.perform = perform
 
 @pytest.fixture(name="slow")
 def _slow(program: Program) -> Program:
-    """A program whose worker waits in a job until the test lets it go on."""
+    """A program whose worker waits in a job until the test continues."""
     source = SLOW.format(module=program.name)
     if program.name == "rq_bot":
         source += FOR_RQ
@@ -256,7 +256,7 @@ def _began(program: Program) -> int:
 
 
 def test_a_worker_that_is_stopped(slow: Program) -> None:
-    """TERM lets the job come to its end."""
+    """On TERM, the current job finishes."""
     with slow.worker("slow_bot") as worker:
         until(lambda: _began(slow), 60)
         worker.send_signal(signal.SIGTERM)
@@ -317,7 +317,7 @@ def _bot() -> None:
 
 
 def from_guide(engine: str, **names: Any) -> Any:
-    """Run what the guide says of an engine, and return what it is for."""
+    """Run the example of the guide for an engine, and return its result."""
     (task, background) = re.findall(
         rf"\* - {engine}\n +- (.*)\n +- ``background = (.+)``\n", GUIDE
     )[0]
@@ -366,7 +366,7 @@ def test_huey() -> None:
 
 
 def test_taskiq() -> None:
-    """With its broker in memory, which performs at once."""
+    """With its broker in memory, which performs jobs immediately."""
     from taskiq import InMemoryBroker
 
     bot(from_guide("taskiq", broker=InMemoryBroker(await_inplace=True)))

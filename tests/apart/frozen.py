@@ -78,7 +78,7 @@ def test_a_text_is_sanitised(server: Server) -> None:
 
 
 def test_the_tools_are_left_out(server: Server) -> None:
-    """What only developers need makes no bot larger."""
+    """Tools for developers are not part of the frozen bot."""
     names = {path.name for path in (server.directory / "dist").rglob("*")}
     archive = (server.directory / "build/bot/PYZ-00.toc").read_text()
 

@@ -1,4 +1,4 @@
-"""A webhook beside other extensions: each row of docs/run/extensions.rst.
+"""A webhook together with other extensions: each row of docs/run/extensions.rst.
 
 ``make neighbours`` installs the extensions and runs these tests.
 """
@@ -83,7 +83,7 @@ def check(app: Flask) -> ClustaarClient:
 
 @pytest.mark.parametrize("first", ["webhook", "routes"])
 def test_apiflask(first: str) -> None:
-    """The application's document is made, and leaves the webhook out."""
+    """The application's document is generated, without the webhook."""
     app = APIFlask(__name__)
     if first == "webhook":
         add_webhook(app)
@@ -119,7 +119,7 @@ def test_flask_smorest() -> None:
 
 
 def test_flask_restx() -> None:
-    """Its own error handling is for its resources, and leaves the webhook alone."""
+    """Its error handling applies only to its resources, not to the webhook."""
     app = Flask(__name__)
     api = RestxApi(app)
 
@@ -137,7 +137,7 @@ def test_flask_restx() -> None:
 
 
 def test_flask_openapi3() -> None:
-    """The document leaves the webhook out."""
+    """The document does not contain the webhook."""
     app = OpenAPI(__name__)
 
     @app.get("/pets")
@@ -171,7 +171,7 @@ def test_flask_wtf(first: str) -> None:
 
 
 def login_wall(app: Flask, webhook: ClustaarWebhook) -> None:
-    """Let nobody in who is not logged in, but the platform."""
+    """Require a log-in, except for the platform."""
     LoginManager(app).user_loader(lambda user_id: None)
     rule = "request.blueprint == webhook.blueprint.name"
     assert rule in PAGE
@@ -186,7 +186,7 @@ def login_wall(app: Flask, webhook: ClustaarWebhook) -> None:
 
 
 def test_flask_login() -> None:
-    """A wall in front of all pages has a door for the webhook."""
+    """A log-in wall for all pages can exempt the webhook."""
     app = Flask(__name__)
     app.config["SECRET_KEY"] = "a secret"
     login_wall(app, add_webhook(app))
@@ -296,7 +296,7 @@ class Nowhere(Transport):
 
 @pytest.fixture(name="reports")
 def _reports() -> Iterator[list[Any]]:
-    """What Sentry is sent."""
+    """The events that Sentry receives."""
     reports: list[Any] = []
 
     def keep(event: Any, hint: Any) -> Any:
@@ -328,7 +328,7 @@ def test_sentry(reports: list[Any], kind: type[Exception]) -> None:
 
 
 def test_sentry_of_an_invalid_reply(reports: list[Any]) -> None:
-    """A reply that is invalid is one event, which says where it is."""
+    """An invalid reply is one event, with its path."""
     app = Flask(__name__)
     webhook = ClustaarWebhook(app, private_key="the key of the neighbours")
     webhook.on(events.CONVERSATION_STEP_REACHED, lambda notification: "x" * 1001)
@@ -420,7 +420,7 @@ def test_check_finds_flask_limiter() -> None:
 
 
 def test_check_finds_nothing_in_flask_wtf() -> None:
-    """The webhook is exempt from CSRF protection by itself."""
+    """The webhook is automatically exempt from CSRF protection."""
     app = Flask(__name__)
     app.secret_key = "secret"
     add_webhook(app)

@@ -57,7 +57,7 @@ def send(server: Server, number: int, seconds: float) -> Answer:
 
 
 def lines(server: Server) -> Counter[str]:
-    """Return what was done."""
+    """Return the results."""
     try:
         return Counter((server.directory / "lines").read_text().split())
     except FileNotFoundError:

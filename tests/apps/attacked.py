@@ -106,20 +106,20 @@ def look(notification: Notification) -> None:
 
 
 def echo(notification: Notification) -> Any:
-    """Answer with all that came."""
+    """Reply with everything received."""
     return StepReachedResponse(
         actions=notification.step.actions, session=notification.session
     )
 
 
 def back(notification: Notification) -> Any:
-    """Answer with all actions that came, as JSON."""
+    """Reply with all received actions, as JSON."""
     actions = [action.received for action in notification.step.actions]
     return [action for action in actions if isinstance(action, dict)]
 
 
 def change(notification: Notification) -> Any:
-    """Change what came, and leave the rest to the reply."""
+    """Change the received objects, and return None."""
     notification.session["seen"] = [dict(notification.session.values)]
     if notification.interlocutor.id is not None:
         notification.interlocutor.custom_attributes["seen"] = "yes"
@@ -127,7 +127,7 @@ def change(notification: Notification) -> Any:
 
 
 def spoil(notification: Notification) -> Any:
-    """Answer with what cannot be sent."""
+    """Return a value that cannot be sent."""
     change(notification)
     return {"actions": [{"type": "wait_action", "duration": notification.text}]}
 

@@ -136,7 +136,7 @@ async texts => {
 
 
 def hostile_text(chance: random.Random) -> str:
-    """Return a text that somebody may send who wants a script to run."""
+    """Return a text that an attacker may send to run a script."""
     parts = []
     for _ in range(chance.randint(1, 7)):
         kind = chance.random()
@@ -182,7 +182,7 @@ def attack(_: Path) -> str:
 
 
 def _answer(route: Route) -> None:
-    """Answer for the page, and let nothing else reach the network."""
+    """Serve the page, and block all other network access."""
     if route.request.is_navigation_request():
         route.fulfill(content_type="text/html", body="<!doctype html><body>")
     else:

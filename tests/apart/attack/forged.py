@@ -17,7 +17,7 @@ SERVERS = ("gunicorn (gthread)", "waitress")
 
 
 def attack(directory: Path) -> str:
-    """Send what is generated: nobody gets in, and the servers do not grow."""
+    """Send generated requests: none is accepted, and memory does not grow."""
     grown, began = [], time.monotonic()
     for name in SERVERS:
         below = directory / name.replace(" ", "-")

@@ -24,7 +24,7 @@ AGAIN: Final = {0, 409, 502, 503}
 
 @dataclass
 class Sent:
-    """What the senders have seen."""
+    """What the senders observed."""
 
     replies: dict[str, bytes] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
@@ -39,7 +39,7 @@ def delivery(name: str, pause: float = 0) -> bytes:
 
 @contextmanager
 def senders(server: Server, sent: Sent, *, threads: int = 8) -> Iterator[None]:
-    """Let senders deliver meanwhile; each repeats a delivery until it is answered."""
+    """Run senders in the background; each retries a delivery until it is answered."""
     stop = threading.Event()
 
     def send_all() -> None:

@@ -40,7 +40,7 @@ def requests() -> Requests:
 
 
 def attack(directory: Path) -> str:
-    """Send each request to each server: none fails, and each goes on."""
+    """Send each request to each server: none fails, and all continue to run."""
     sent = requests()
     with ThreadPoolExecutor(AT_ONCE) as executor:
         attacks = [executor.submit(_attack, name, directory, sent) for name in SERVERS]

@@ -1,4 +1,4 @@
-"""Redis that is away, slow, paused, full, read-only, or has another password."""
+"""Redis is down, slow, paused, full, read-only, or has another password."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROUNDS = 3
 
 
 def attack(directory: Path) -> str:
-    """Each delivery that is sent again is answered, and none runs twice."""
+    """Each repeated delivery is answered, and none is handled twice."""
     sent = Sent()
     # It loses nothing when it is restarted.
     kept = {"appendonly": "yes", "appendfsync": "always"}

@@ -106,7 +106,7 @@ def _listens(server: Server) -> bool:
 
 
 def ask(server: Server, pieces: list[bytes], *, patience: float = 0.7) -> Answer:
-    """Send any bytes, and return what comes until the server hangs up.
+    """Send any bytes, and return the answer until the server disconnects.
 
     Some servers take the end of what is sent for the end of the connection, so it is
     announced only after *patience* seconds of silence.

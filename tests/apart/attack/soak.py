@@ -85,7 +85,7 @@ def _any_request() -> bytes:
 
 
 class _Connection:
-    """A connection that is kept."""
+    """A persistent connection."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
