@@ -113,7 +113,13 @@ check-docs: docs  ## Check the pages, links and search of the documentation, wit
 pictures: $(VENV)/installed/test  ## Create the pictures of the documentation, with Chromium
 	@PYTHONPATH=docs $(PY) scripts/pictures.py
 
-bench: $(VENV)/installed/bench  ## Measure the speed, compared with a plain view and other libraries
+bench:  ## Measure the speed, compared with a plain view and other libraries
+	@$(MAKE) apart/bench VENV=.venv-bench
+
+# The predecessor needs old libraries. Where it cannot be installed, it is skipped.
+apart/bench: $(VENV)/installed/bench
+	@$(PY) -c 'import clustaar.webhook' 2>/dev/null \
+		|| scripts/predecessor $(PY) >$(VENV)/predecessor.log 2>&1 || true
 	@$(PY) -m benchmarks $(ARGS)
 
 build: $(VENV)/installed/build  ## Build sdist and wheel, and check them: dist/

@@ -73,11 +73,8 @@ class Addition(NamedTuple):
         return self.needs is None or find_spec(self.needs) is not None
 
 
-def race(*, rounds: int, block: float, tick: Callable[[], object]) -> dict[str, Added]:
-    """Measure all installed additions, for some rounds.
-
-    :param tick: called after each round.
-    """
+def race(*, rounds: int, block: float) -> dict[str, Added]:
+    """Let all additions that are installed answer deliveries, for some rounds."""
     names = [name for name, each in ADDITIONS.items() if each.is_installed()]
     costs: dict[str, list[float]] = {name: [] for name in names}
     order, shuffle = list(names), random.Random(rounds).shuffle
@@ -88,7 +85,6 @@ def race(*, rounds: int, block: float, tick: Callable[[], object]) -> dict[str, 
             shuffle(order)
             for name in order:
                 costs[name].append(turns[name].measure(block))
-            tick()
     return {
         name: _added(costs[name], costs[ADDITIONS[name].reference]) for name in names
     }

@@ -1,7 +1,8 @@
-"""Other libraries that receive webhooks in a Flask application.
+"""Other libraries that receive webhooks, and the predecessor.
 
 Each library gets the same notification, signed as its own platform signs, with the few
 additional keys that it requires. All answer with 200; none validates its reply.
+``scripts/predecessor`` installs the predecessor.
 """
 # mypy: disable-error-code="untyped-decorator"
 
@@ -14,12 +15,16 @@ import json
 import time
 import uuid
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 from flask import Response, abort, jsonify, request
 
-from .payloads import Payload, reply
+from flask_clustaar.security import basic_auth
+
+from .payloads import NEXT_STEP_ID, STEP_ID, Payload, reply
 from .subjects import Contender, Subject, new_app
+from .views import PRIVATE_KEY, USERNAME, signed
 
 SECRET = "5f1d7a84db00d2fce00b31a7fc73224f"
 _WEBHOOK_SECRET = f"whsec_{base64.b64encode(SECRET.encode()).decode()}"
@@ -49,43 +54,17 @@ def github(payload: Payload) -> Contender:
     return Contender(app, payload.template(action="opened"), sign, "/")
 
 
-def standardwebhooks(payload: Payload) -> Contender:
-    from standardwebhooks.webhooks import Webhook, WebhookVerificationError
-
+def _standard(payload: Payload, package: str, prefix: str) -> Contender:
+    """Build a view with one of the two libraries for "Standard Webhooks"."""
+    library = import_module(f"{package}.webhooks")
     app, answer = new_app(), reply(payload)
-    webhook = Webhook(_WEBHOOK_SECRET)
+    webhook = library.Webhook(_WEBHOOK_SECRET)
 
     @app.post("/clustaar")
     def receive() -> Response:
         try:
             webhook.verify(request.get_data(), dict(request.headers))
-        except WebhookVerificationError:
-            abort(400)
-        return jsonify(answer)
-
-    def sign(body: bytes) -> dict[str, str]:
-        now = datetime.now(UTC)
-        name = f"msg_{uuid.uuid4().hex}"
-        return {
-            "HTTP_WEBHOOK_ID": name,
-            "HTTP_WEBHOOK_TIMESTAMP": str(int(now.timestamp())),
-            "HTTP_WEBHOOK_SIGNATURE": webhook.sign(name, now, body.decode()),
-        }
-
-    return Contender(app, payload.template(), sign)
-
-
-def svix(payload: Payload) -> Contender:
-    from svix.webhooks import Webhook, WebhookVerificationError
-
-    app, answer = new_app(), reply(payload)
-    webhook = Webhook(_WEBHOOK_SECRET)
-
-    @app.post("/clustaar")
-    def receive() -> Response:
-        try:
-            webhook.verify(request.get_data(), dict(request.headers))
-        except WebhookVerificationError:
+        except library.WebhookVerificationError:
             abort(400)
         request.get_json()
         return jsonify(answer)
@@ -94,12 +73,20 @@ def svix(payload: Payload) -> Contender:
         now = datetime.now(UTC)
         name = f"msg_{uuid.uuid4().hex}"
         return {
-            "HTTP_SVIX_ID": name,
-            "HTTP_SVIX_TIMESTAMP": str(int(now.timestamp())),
-            "HTTP_SVIX_SIGNATURE": webhook.sign(name, now, body.decode()),
+            f"HTTP_{prefix}_ID": name,
+            f"HTTP_{prefix}_TIMESTAMP": str(int(now.timestamp())),
+            f"HTTP_{prefix}_SIGNATURE": webhook.sign(name, now, body.decode()),
         }
 
     return Contender(app, payload.template(), sign)
+
+
+def standardwebhooks(payload: Payload) -> Contender:
+    return _standard(payload, "standardwebhooks", "WEBHOOK")
+
+
+def svix(payload: Payload) -> Contender:
+    return _standard(payload, "svix", "SVIX")
 
 
 def pywa(payload: Payload) -> Contender:
@@ -244,27 +231,46 @@ def slack(payload: Payload) -> Contender:
     return _proven(Contender(app, template, sign), heard)
 
 
-def stripe(payload: Payload) -> Contender:
-    from stripe import SignatureVerificationError, Webhook
+def predecessor(payload: Payload) -> Contender:
+    from clustaar.schemas import models
+    from clustaar.webhook import Webhook, events
+    from clustaar.webhook.filters import StepID
 
-    app, answer = new_app(), reply(payload)
+    # It does not accept a password with a colon, as PASSWORD has.
+    webhook = Webhook(USERNAME, "sesame", PRIVATE_KEY)
+    authorization = {"HTTP_AUTHORIZATION": basic_auth(USERNAME, "sesame")}
 
-    @app.post("/clustaar")
-    def receive() -> Response:
-        try:
-            signature = request.headers.get("Stripe-Signature")
-            Webhook.construct_event(request.get_data(), signature, SECRET)
-        except SignatureVerificationError:
-            abort(400)
-        return jsonify(answer)
+    def offer(_: Any, __: Any, notification: Any) -> Any:
+        go = models.GoToAction(target=models.StepTarget(step_id=NEXT_STEP_ID))
+        text = "Voici ce que je peux vous proposer, Zoé :"
+        cards = [
+            models.Card(
+                title=f"Café n° {number}",
+                subtitle="Un kilo, torréfié cette semaine",
+                image_url="https://cdn.example.com/images/cafe.png",
+                url="https://www.example.com/cafe",
+                buttons=[models.Button(title="Choisir", action=go)],
+            )
+            for number in (1, 2)
+        ]
+        replies = [
+            models.QuickReply(title=title, action=go)
+            for title in ("À la maison", "En boutique")
+        ]
+        actions = [
+            models.SendTextAction(alternatives=[text], text=text),
+            models.SendCardsAction(cards=cards),
+            models.SendQuickRepliesAction(
+                message="Souhaitez-vous être livré ?", buttons=replies
+            ),
+        ]
+        session = notification.event.session
+        return models.StepReachedResponse(actions=actions, session=session)
 
-    def sign(body: bytes) -> dict[str, str]:
-        now = int(time.time())
-        mac = _mac(f"{now}.".encode() + body).hexdigest()
-        return {"HTTP_STRIPE_SIGNATURE": f"t={now},v1={mac}"}
-
-    template = payload.template(id="evt_1", object="event", api_version="2024-06-20")
-    return Contender(app, template, sign)
+    webhook.on(events.CONVERSATION_STEP_REACHED, offer, [StepID(STEP_ID)])
+    return Contender(
+        webhook, payload.template(), lambda body: signed(body) | authorization, "/"
+    )
 
 
 def _proven(contender: Contender, heard: list[Any]) -> Contender:
@@ -285,7 +291,7 @@ _LIBRARIES = [
         github,
     ),
     ("standardwebhooks", "Signature, timestamp, JSON.", standardwebhooks),
-    ("svix", "Signature, timestamp; then ``request.get_json()``.", svix),
+    ("svix", "Signature, timestamp, JSON.", svix),
     (
         "pywa",
         "Signature, duplicates, JSON; one typed message to its handler, which writes "
@@ -299,7 +305,12 @@ _LIBRARIES = [
         "mode that answers soonest (``process_before_response``). The reply as pywa's.",
         slack,
     ),
-    ("stripe", "Signature, timestamp, JSON; the whole event as objects.", stripe),
+    (
+        "clustaar.webhook",
+        "The predecessor, on Falcon: credentials, signature, date, a typed "
+        "notification, the same handler and reply.",
+        predecessor,
+    ),
 ]
 
 FIELD = [

@@ -2,15 +2,9 @@
 
 The speed of a busy machine varies, so only times of the same round are compared. In
 each round, all contenders, in random order, answer a block of deliveries for a few
-milliseconds. The relative time of a contender is the median of the ratios within one
-round. The spread contains eight of ten rounds.
-
-The clock is the CPU time of all threads of the process, which does not include other
-work of the machine. Nothing that is measured waits. Before each block, the deliveries
-are created and signed, each one different. After the block, all statuses must be 200.
-
-Existing objects are excluded from garbage collection, and a full collection runs before
-each block. Within a block, the collector runs as in a server, so that its time counts.
+milliseconds. The clock is the CPU time of the process. The deliveries of a block are
+created before the clock runs, existing objects are excluded from garbage collection,
+and a full collection runs before each block.
 """
 
 from __future__ import annotations
@@ -20,7 +14,7 @@ import itertools
 import random
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from .subjects import Contender
@@ -62,12 +56,8 @@ def race(
     *,
     rounds: int,
     block: float = BLOCK,
-    tick: Callable[[], object] = lambda: None,
 ) -> Samples:
-    """Measure contenders for some rounds.
-
-    :param tick: called after each round.
-    """
+    """Let contenders answer deliveries, for some rounds."""
     costs: dict[str, list[float]] = {name: [] for name in contenders}
     order = list(contenders)
     shuffle = random.Random(rounds).shuffle
@@ -80,7 +70,6 @@ def race(
             shuffle(order)
             for name in order:
                 costs[name].append(measure(contenders[name], counts[name]))
-            tick()
     finally:
         gc.unfreeze()
     return Samples(costs)

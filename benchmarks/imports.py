@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +34,6 @@ IMPORTS: Mapping[str, str] = {
         "from slack_bolt import App; "
         "from slack_bolt.adapter.flask import SlackRequestHandler"
     ),
-    "stripe": "from stripe import SignatureVerificationError, Webhook",
 }
 
 #: Prints CPU seconds and resident bytes: at the start, with Flask, with all.
@@ -74,12 +73,10 @@ def measure(
     names: Sequence[str] = tuple(IMPORTS),
     *,
     rounds: int,
-    tick: Callable[[], object] = lambda: None,
 ) -> dict[str, Import]:
     """Measure imports, and ``Flask`` itself.
 
-    :param names: names in :data:`IMPORTS`.
-    :param tick: called after each round.
+    :param names: of those in :data:`IMPORTS`.
     """
     states: dict[str, list[list[list[float]]]] = {}
     shuffle = random.Random(rounds).shuffle
@@ -89,7 +86,6 @@ def measure(
             shuffle(order)
             for name in order:
                 states.setdefault(name, []).append(_run(name, cache) or [])
-            tick()
     flask = [run for runs in states.values() for run in runs]
     found = {"Flask": _summary(flask, 0)}
     return found | {

@@ -3,9 +3,6 @@
 Valgrind runs one Python for all subjects. Each subject is warmed up; then two children
 are forked. Both create the same deliveries, but only one answers them. The difference
 of their counts is the result. The results of two runs agree within half a percent.
-
-Instructions are not time, but the two are nearly always correlated, and a change of two
-percent is visible.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +34,9 @@ def is_available() -> bool:
 
 
 def count(
-    payloads: Sequence[str],
-    subjects: Sequence[str],
-    tick: Callable[[], object] = lambda: None,
+    payloads: Sequence[str], subjects: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Return the instructions of an answer, by payload and subject.
-
-    :param tick: called after each subject with each payload.
-    """
+    """Return the instructions of an answer, by payload and subject."""
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as logs:
         command = [
@@ -67,7 +59,6 @@ def count(
                 payload, subject, idle, busy = json.loads(line)
                 spent = total(Path(logs, str(busy))) - total(Path(logs, str(idle)))
                 found.setdefault(payload, {})[subject] = spent / COUNTS[payload]
-                tick()
         if valgrind.returncode:
             raise RuntimeError("Valgrind failed.")
     return found

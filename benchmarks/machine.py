@@ -9,7 +9,7 @@ import platform
 from pathlib import Path
 
 #: The distributions that affect the figures.
-_OURS = ["Flask", "Werkzeug", "marshmallow", "blinker", "itsdangerous", "gunicorn"]
+_OURS = ["Flask", "Werkzeug", "marshmallow", "blinker", "itsdangerous", "msgspec"]
 
 
 def describe(field: list[str]) -> dict[str, str]:

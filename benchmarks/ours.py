@@ -37,23 +37,20 @@ def build(
     handler: Handler,
     *,
     handlers: int = 1,
-    filtered: bool = True,
     **settings: Any,
 ) -> Contender:
     """Create a bot.
 
-    :param handler: the handler of the step.
-    :param handlers: the number of handlers, each for its own step.
-    :param filtered: False for a handler of all steps.
-    :param settings: settings that override :data:`SECRETS`.
+    :param handler: what handles the step.
+    :param handlers: how many there are, each for a step of its own.
+    :param settings: what differs from :data:`SECRETS`.
     """
     app = new_app()
     webhook = ClustaarWebhook(app, **(SECRETS | settings))
-    step = StepID(STEP_ID) if filtered else None
     for number in range(handlers - 1):
         other = StepID(f"{number:024d}")
         webhook.on(events.CONVERSATION_STEP_REACHED, handler, filter=other)
-    webhook.on(events.CONVERSATION_STEP_REACHED, handler, filter=step)
+    webhook.on(events.CONVERSATION_STEP_REACHED, handler, filter=StepID(STEP_ID))
     return Contender(app, payload.template(), signed)
 
 
@@ -136,29 +133,14 @@ def _part(name: str, does: str, build: Callable[[Payload], Contender]) -> Subjec
 #: The extension without each part, and with other handlers.
 PARTS = [
     _part(
-        "no credentials",
-        "Everything, but anybody may sign.",
-        lambda payload: everything(payload, auth_username=None, auth_password=None),
-    ),
-    _part(
         "no replay store",
         "Everything, but a delivery can run twice.",
         lambda payload: everything(payload, replay_store=None),
     ),
     _part(
-        "no signature",
-        "Credentials only: no signature, no freshness, no replay store.",
-        lambda payload: everything(payload, private_key=None),
-    ),
-    _part(
         "a deadline",
         "Everything; the handler runs in a thread, and has 5 seconds.",
         lambda payload: everything(payload, deadline=5),
-    ),
-    _part(
-        "no filter",
-        "Everything, with a handler of all steps.",
-        lambda payload: everything(payload, filtered=False),
     ),
     _part(
         "reply as dicts",

@@ -75,9 +75,7 @@ def _grid(across: Axis, up: Axis) -> list[str]:
     for value in up.ticks():
         at = up.place(value)
         parts.append(_line(across.start, at, across.end, at))
-        parts.append(
-            _text(across.start - 8, at + 4, f"{value:,.0f}", 'text-anchor="end"')
-        )
+        parts.append(_text(across.start - 8, at + 4, f"{value:g}", 'text-anchor="end"'))
     middle = (across.start + across.end) / 2
     parts.append(_text(middle, HEIGHT - 14, across.label, 'text-anchor="middle"'))
     centre = (up.start + up.end) / 2

@@ -20,8 +20,8 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 #: The file and title of each plot, by name of its scale.
 PLOTS = {
-    "handlers": ("performance-handlers.svg", "CPU time and the number of handlers"),
-    "payload": ("performance-payload.svg", "CPU time and the size of the notification"),
+    "handlers": ("performance-handlers.svg", "More handlers"),
+    "payload": ("performance-payload.svg", "Larger notifications"),
 }
 
 
@@ -67,8 +67,6 @@ def _sections(found: JSON) -> Iterator[Section]:
         yield _instructions(found["instructions"])
     for name, scale in found.get("scaling", {}).items():
         yield _scale(name, scale)
-    if "socket" in found:
-        yield _socket(found["socket"])
     if "additions" in found:
         yield _additions(found["additions"])
     if "imports" in found:
@@ -78,11 +76,11 @@ def _sections(found: JSON) -> Iterator[Section]:
 
 
 def _requests(payloads: JSON) -> Section:
-    sizes = ", ".join(f"{name} {each['bytes']:,}" for name, each in payloads.items())
+    sizes = ", ".join(f"{each['bytes']:,} ({name})" for name, each in payloads.items())
     text = (
-        "The median CPU time in microseconds. In parentheses: its ratio to the view "
-        f"'{BY_HAND.name}', as median and as the range of eight of ten rounds. The "
-        f"sizes of the notifications, in bytes: {sizes}."
+        "The table shows the CPU time of one request in microseconds. In parentheses: "
+        "the multiple of the hand-written view, and its range in eight of ten rounds. "
+        f"The notifications have {sizes} bytes."
     )
     header = ["", *payloads]
     rows = [
@@ -103,8 +101,9 @@ def _cost(cost: JSON) -> str:
 
 def _instructions(payloads: JSON) -> Section:
     text = (
-        "The same in thousands of processor instructions, counted by Valgrind. Two "
-        "runs agree within half a percent, also on a busy machine."
+        "The table shows thousands of processor instructions for one request, counted "
+        "by Valgrind, and the multiple of the hand-written view. The counts hardly "
+        "vary, on busy machines as well: two runs agree within half a percent."
     )
     names = list(next(iter(payloads.values())))
     rows = [
@@ -127,10 +126,10 @@ def _scale(name: str, scale: JSON) -> Section:
     ]
     first, last = scale["costs"][OURS.name][0], scale["costs"][OURS.name][-1]
     text = (
-        f"From {scale['steps'][0]:,} to {scale['steps'][-1]:,} {scale['what']}, a "
-        f"notification takes {first['cpu']:,.0f} to {last['cpu']:,.0f} µs: "
-        f"{first['ratio']:.2f} to {last['ratio']:.2f} times as long as in the view "
-        f"'{BY_HAND.name}'."
+        f"The table shows the same for {scale['steps'][0]:,} to "
+        f"{scale['steps'][-1]:,} {scale['what']}: CPU time in microseconds, and the "
+        f"multiple of the hand-written view. For {OURS.name} the multiple goes from "
+        f"{first['ratio']:.2f} to {last['ratio']:.2f}."
     )
     title = f"With more {scale['what']}"
     return Section(title, text, header, rows, name if name in PLOTS else None)
@@ -145,30 +144,11 @@ def _brief(cost: JSON) -> str:
     return f"{cost['cpu']:,.0f} ({cost['ratio']:.2f})"
 
 
-def _socket(servers: JSON) -> Section:
-    text = (
-        "The latency of the typical notification in microseconds, from the first byte "
-        "sent to the last byte received. gunicorn runs with one worker on the loopback "
-        "interface. A client on the same machine sends to the servers in turn, over "
-        "persistent connections."
-    )
-    header = ["", "median", "90 %", "99 %", "multiple"]
-    rows = [
-        [
-            name,
-            *(f"{each[key]:,.0f}" for key in ("median", "p90", "p99")),
-            f"{each['ratio']:.2f} ({each['low']:.2f}–{each['high']:.2f})",
-        ]
-        for name, each in servers.items()
-    ]
-    return Section("Over a socket", text, header, rows)
-
-
 def _additions(found: JSON) -> Section:
     text = (
-        "The CPU time in microseconds that features which are off by default add to a "
-        "typical notification. In parentheses: the range of eight of ten rounds. The "
-        "last columns are the limit, and the total of a notification."
+        "The table shows what features that are off by default add to a typical "
+        "request, in microseconds of CPU time, with the range in eight of ten rounds. "
+        "The last columns are the limit and the total cost of the request."
     )
     rows = [
         [
@@ -181,15 +161,15 @@ def _additions(found: JSON) -> Section:
         for name, each in ADDITIONS.items()
         if (cost := found.get(name)) is not None
     ]
-    header = ["", "feature", "added", "limit", "total"]
+    header = ["", "setting or class", "adds", "limit", "total"]
     return Section("Recording, metrics and traces", text, header, rows)
 
 
 def _imports(modules: JSON) -> Section:
     text = (
-        "What imports add to the import of Flask, in new interpreters: CPU time in "
-        "milliseconds, its share of Flask's in the same interpreter, and resident "
-        "memory in megabytes."
+        "The table shows what imports add to those of Flask, in new interpreters: CPU "
+        "time in milliseconds, the same as a share of Flask's, and resident memory in "
+        "megabytes."
     )
     header = ["", "time", "of Flask's", "memory"]
     rows = [
@@ -207,10 +187,10 @@ def _imports(modules: JSON) -> Section:
 def _memory(samples: list[list[float]]) -> Section:
     quarter, last = samples[len(samples) // 4], samples[-1]
     text = (
-        f"One process answers {last[0]:,.0f} typical notifications, each a new "
-        "delivery that the replay store keeps for six seconds. From "
-        f"{quarter[0]:,.0f} on its resident memory goes from {quarter[1]:.1f} to "
-        f"{last[1]:.1f} MB."
+        f"The table shows the resident memory of a process that answers {last[0]:,.0f} "
+        "typical requests. Each is new to the replay store, which keeps it for six "
+        f"seconds. After {quarter[0]:,.0f} requests the memory is {quarter[1]:.1f} MB; "
+        f"at the end it is {last[1]:.1f} MB."
     )
     picked = samples[:: max(1, len(samples) // 8)]
     header = ["notifications", *(f"{count:,.0f}" for count, _ in picked)]
@@ -245,27 +225,27 @@ def _page(found: JSON) -> Iterator[str]:
     yield ""
     yield from _wrapped(_answer(found["requests"]["typical"]["costs"]))
     yield from _wrapped(
-        "To measure on your own machine, run ``make bench`` in a checkout. It takes "
-        "some minutes, and writes this page. ``python -m benchmarks --quick`` takes "
-        "less than a minute, and prints the results. On a busy machine, use "
-        "``--instructions``, which counts instructions with Valgrind."
+        "To measure it on your machine, run ``make bench`` in a checkout. It takes "
+        "about half an hour and writes this page. ``python -m benchmarks --quick`` "
+        "takes some minutes and prints its results. On a busy machine use "
+        "``--instructions``, which counts processor instructions with Valgrind."
     )
     yield from _wrapped(
-        "To check that a change of the code does not change any answer, run "
-        "``python -m benchmarks --answers FILE`` before and after it. The first run "
-        "writes the answers to fixed requests; the second run compares them."
+        "To check that a change of the code keeps all replies the same, byte for byte, "
+        "run ``python -m benchmarks --answers FILE`` before and after the change."
     )
     for section in _sections(found):
         yield from _rst_section(section)
-    yield from _heading("Machine")
+    yield from _heading("The machine")
+    yield from _wrapped("The table shows what the figures were measured with.")
     yield from _table([], [[name, value] for name, value in found["machine"].items()])
-    yield from _heading("Subjects")
+    yield from _heading("What is compared")
+    yield from _wrapped("The table shows what each subject does with a request.")
     rows = [[subject.name, _does(subject, found["skipped"])] for subject in SUBJECTS]
     yield from _table(["", "what it does"], rows)
     yield from _wrapped(
-        "The other libraries get the same notification, with the few additional keys "
-        "that they require, signed as their own platform signs. None of them validates "
-        "its reply."
+        "The other libraries receive the same notification, with the keys that they "
+        "look for, signed as their platform signs. They do not validate their replies."
     )
     yield from _heading("Method")
     for paragraph in _METHOD:
@@ -273,32 +253,32 @@ def _page(found: JSON) -> Iterator[str]:
 
 
 _METHOD = (
-    "One process measures all subjects in rounds. In each round, all subjects, in "
-    "random order, answer deliveries through WSGI for a few milliseconds. A ratio is "
-    "the median of the ratios within one round, so that varying speed of the machine "
-    "has no effect.",
-    "The clock is the CPU time of the process, which does not include other work of "
-    "the machine. Deliveries are created and signed before the clock starts. Each one "
-    "is different, and must be answered with 200. A garbage collection runs before "
-    "each block; within a block, the collector runs as in a server.",
+    "All subjects run in one process, in rounds. In each round every subject answers "
+    "requests for a few milliseconds through WSGI, in a random order. A multiple is "
+    "the median of the ratios within the rounds: the machine's speed may vary.",
+    "The clock is the CPU time of the process, without other processes. Requests are "
+    "made and signed before the clock runs. Each request is different, and each must "
+    "be answered with 200. Garbage is collected before each block; within a block "
+    "the collector runs as it does in a server.",
 )
 
 
 def _answer(costs: JSON) -> str:
-    ours, floor = costs[OURS.name], costs[BY_HAND.name]
+    ours = costs[OURS.name]
     slower = [
-        f"{name} ({costs[name]['ratio']:.2f})"
+        f"{name} ({costs[name]['ratio']:.1f})"
         for name in costs
-        if costs[name]["ratio"] > ours["ratio"] and _kind(name) == "field"
+        if costs[name]["low"] > ours["high"] and _kind(name) == "field"
     ]
     text = (
-        "With all features on, a typical notification takes "
-        f"**{ours['ratio']:.2f} times** the CPU time of a view that is written by "
-        "hand, checks credentials, signature and date, and returns a fixed dict: "
-        f"{ours['cpu']:.0f} µs instead of {floor['cpu']:.0f} µs."
+        f"A typical request costs **{ours['ratio']:.1f} times** the CPU time of a view "
+        "that is written by hand, checks credentials, signature and date, and returns "
+        f"a fixed dict; in eight of ten rounds {ours['low']:.2f} to "
+        f"{ours['high']:.2f}. "
+        "All figures below are from the same run."
     )
     if slower:
-        text += f" These libraries take longer, and do less: {', '.join(slower)}."
+        text += f" These libraries cost more: {', '.join(slower)}."
     return text
 
 
@@ -345,5 +325,6 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str
 
 def _plot(scale: JSON, title: str) -> str:
     costs = sorted(scale["costs"].items(), key=_ours_first)
-    lines = {name: [cost["cpu"] for cost in each] for name, each in costs}
-    return plot(title, scale["what"], "microseconds of CPU time", scale["steps"], lines)
+    lines = {name: [cost["ratio"] for cost in each] for name, each in costs}
+    label = "CPU time, times the hand-written view"
+    return plot(title, scale["what"], label, scale["steps"], lines)

@@ -26,24 +26,13 @@ class Scale(NamedTuple):
     steps: tuple[int, ...]
     contenders: Callable[[int], dict[str, Contender]]
 
-    def measure(
-        self,
-        *,
-        rounds: int,
-        block: float = BLOCK,
-        tick: Callable[[], object] = lambda: None,
-    ) -> Growth:
-        """Measure all subjects at each step.
+    def measure(self, *, rounds: int, block: float = BLOCK) -> Growth:
+        """Measure all there is at each step, in races of their own."""
+        return {step: self._measure(step, rounds, block) for step in self.steps}
 
-        :param tick: called after each round.
-        """
-        return {step: self._measure(step, rounds, block, tick) for step in self.steps}
-
-    def _measure(
-        self, step: int, rounds: int, block: float, tick: Callable[[], object]
-    ) -> dict[str, Cost]:
+    def _measure(self, step: int, rounds: int, block: float) -> dict[str, Cost]:
         contenders = self.contenders(step)
-        samples = race(contenders, rounds=rounds, block=block, tick=tick)
+        samples = race(contenders, rounds=rounds, block=block)
         return {name: samples.cost(name, REFERENCE) for name in contenders}
 
 

@@ -67,7 +67,8 @@ class Contender(NamedTuple):
         for environ in environs:
             answer = self.app(environ, start_response)
             b"".join(answer)
-            answer.close()  # type: ignore[attr-defined]
+            if close := getattr(answer, "close", None):
+                close()
         return statuses
 
     def deliver_many(self, numbers: Iterable[int]) -> Iterator[Environ]:

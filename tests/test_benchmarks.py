@@ -22,7 +22,6 @@ from benchmarks.subjects import Contender, Subject
 TINY = parts.Effort(
     rounds=2,
     scale_rounds=2,
-    socket_rounds=2,
     import_rounds=1,
     imports=("flask_clustaar",),
     deliveries=20,
@@ -124,10 +123,10 @@ def test_every_part_finds_something(found: dict[str, Any]) -> None:
 
 def test_report_on_the_terminal(found: dict[str, Any]) -> None:
     """The terminal shows a table of each part, and whom it could not measure."""
-    text = report.as_text(found | {"skipped": {"socket": "no gunicorn"}})
-    for title in ("CPU time of a notification", "Imports", "Memory", "Instructions"):
+    text = report.as_text(found | {"skipped": {"svix": "not installed"}})
+    for title in ("What a notification costs", "Imports", "Memory", "Instructions"):
         assert f"{title}\n---" in text
-    assert "Skipped: socket (no gunicorn)." in text
+    assert "Skipped: svix (not installed)." in text
 
 
 def test_page_and_plots(found: dict[str, Any], tmp_path: Path) -> None:
