@@ -236,10 +236,10 @@ def _page(found: JSON) -> Iterator[str]:
     )
     for section in _sections(found):
         yield from _rst_section(section)
-    yield from _heading("The machine")
+    yield from _heading("Machine")
     yield from _wrapped("The table shows what the figures were measured with.")
     yield from _table([], [[name, value] for name, value in found["machine"].items()])
-    yield from _heading("What is compared")
+    yield from _heading("Subjects")
     yield from _wrapped("The table shows what each subject does with a request.")
     rows = [[subject.name, _does(subject, found["skipped"])] for subject in SUBJECTS]
     yield from _table(["", "what it does"], rows)

@@ -124,7 +124,7 @@ def test_every_part_finds_something(found: dict[str, Any]) -> None:
 def test_report_on_the_terminal(found: dict[str, Any]) -> None:
     """The terminal shows a table of each part, and whom it could not measure."""
     text = report.as_text(found | {"skipped": {"svix": "not installed"}})
-    for title in ("What a notification costs", "Imports", "Memory", "Instructions"):
+    for title in ("CPU time of a notification", "Imports", "Memory", "Instructions"):
         assert f"{title}\n---" in text
     assert "Skipped: svix (not installed)." in text
 
