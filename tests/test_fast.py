@@ -71,7 +71,7 @@ def reply_to(notification: Notification, *values: Any) -> Any:
 @modest
 @given(hostile_notifications())
 def test_anything_is_loaded_alike(document: Any) -> None:
-    """Both ways load equal objects, whatever stands in a notification with a topic."""
+    """Both ways load equal objects from any notification with a topic."""
     quick = load(Notification, document)
     assert quick == schema_for(Notification, received=True).load(document)
 
@@ -110,7 +110,7 @@ def test_valid_documents_are_loaded_alike(family: type[Model], data: Any) -> Non
 @modest
 @given(json_values)
 def test_only_objects_are_loaded(value: Any) -> None:
-    """Anything else is refused, whichever way it is read."""
+    """Both ways reject anything else."""
     if isinstance(value, dict):
         value = [value]
     for model in (WaitAction, Notification, Interlocutor):
@@ -146,7 +146,7 @@ def test_anything_goes_back_as_it_came(document: Any) -> None:
 @modest
 @given(hostile_notifications(), st.data())
 def test_anything_can_be_changed(document: Any, data: Any) -> None:
-    """Whatever came, what a handler changes leaves, or is refused with a sentence."""
+    """For any input, a handler's change is sent, or rejected with an error."""
     notification = load(Notification, document)
     notification.session["x"] = 1
     part = data.draw(st.sampled_from([notification.interlocutor, notification.step]))
@@ -164,7 +164,7 @@ def test_anything_can_be_changed(document: Any, data: Any) -> None:
 @modest
 @given(st.lists(actions, min_size=2, max_size=2))
 def test_what_is_changed_in_what_came(pair: list[Any]) -> None:
-    """One attribute changed is one key changed; the rest is as it came."""
+    """Changing one attribute changes one key; the rest is unchanged."""
     ours, theirs = pair
     came = ours | {"new": {"a": [None]}}
     model: Any = members_of(Action)[ours["type"]]
@@ -207,14 +207,14 @@ def test_both_ways_write_the_same(found: list[Any]) -> None:
     ],
 )
 def test_what_cannot_be_written_is_explained(action: Any) -> None:
-    """At its path, beside what else is wrong."""
+    """With its path, together with other mistakes."""
     reply = StepReachedResponse(actions=[action, SendTextAction("")])
     paths = {violation.path for violation in dump(reply)[1]}
     assert {"actions.0.duration", "actions.1.text"} <= paths
 
 
 def test_marshmallow_is_not_asked_about_valid_replies() -> None:
-    """What was built or arrived does not need it; only invalid values do."""
+    """Neither new nor received values need it; only invalid values do."""
     text, pause = SendTextAction("Hello"), {"type": "pause_bot_action"}
     body = b'{"actions": [{"type": "new"}, {"type": "pause_bot_action"}]}'
     arrived: Any = schema_for(Step, received=True).load(Received(body))
@@ -267,7 +267,7 @@ def test_what_msgspec_alone_would_send(action: Any, path: str) -> None:
 
 
 def test_a_model_of_another_family() -> None:
-    """Its type may be one of the family's own; what it has more of is not lost."""
+    """Its type may be a known one; additional keys are kept."""
     text: Any = Message(text="yes")
     predicate = ConnectionPredicate(condition=IsSetCondition(), value_getter=text)
     connection = FlowConnection(
@@ -288,7 +288,7 @@ def test_attributes_that_were_deleted() -> None:
 
 
 def test_attributes_that_are_set_on_an_envelope() -> None:
-    """One that is not there is refused, as for every model."""
+    """A missing one is rejected, as for every model."""
     session: Any = load(ConversationSession, {"values": {}})
     session.valeus = {}
     _, found = dump(StepReachedResponse(session=session))
@@ -302,13 +302,13 @@ def test_a_pattern_that_is_no_string() -> None:
 
 
 def test_a_member_of_a_family_that_has_no_unknown() -> None:
-    """What holds it cannot be typed either."""
+    """The containing object is also unknown."""
     with pytest.raises(ValidationError):
         load(GoToAction, {"type": "go_to_action", "target": {"type": "x"}})
 
 
 def test_an_unknown_value_that_was_changed() -> None:
-    """What cannot be typed is only excused as it came."""
+    """Unknown values are accepted only if they are unchanged."""
     (came,) = load(Step, {"actions": [{"type": "new"}]}).actions
     built = UnknownAction(data={"type": "new"})
     for unknown in (built, came):
@@ -319,7 +319,7 @@ def test_an_unknown_value_that_was_changed() -> None:
 
 
 def test_subclasses_of_a_model() -> None:
-    """A class of a program that only adds methods to a model leaves as the model."""
+    """A subclass that only adds methods is sent like its model."""
 
     class Greeting(SendTextAction):
         def shout(self) -> str:

@@ -1,4 +1,4 @@
-"""What filters match, how they compose, and how they explain themselves."""
+"""Filters: what they match, their combinations, and their explanations."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def is_long(notification: Any) -> bool:
 
 
 class Caller:
-    """A function that is an object."""
+    """A callable object."""
 
     def __call__(self, notification: Any) -> str:
         return "yes"
@@ -259,13 +259,13 @@ def test_matches(matching: Filter) -> None:
     ids=lambda value: repr(value) if isinstance(value, Filter) else "",
 )
 def test_says_why_it_does_not_match(not_matching: Filter, sentence: str) -> None:
-    """A filter that does not match tells what it looked at and what it found."""
+    """The explanation of a filter names the path and the value that it found."""
     assert not_matching(SAMPLE) is False
     assert not_matching.explain(SAMPLE) == sentence
 
 
 def test_says_why_it_matches() -> None:
-    """A filter that matches says so, too."""
+    """A filter that matches is also explained."""
     assert (
         Channel("facebook").explain(SAMPLE)
         == "Channel('facebook') matched: data.channel is 'facebook'"
@@ -292,7 +292,7 @@ def test_input_types_have_friendly_names(friendly: str, wire: str) -> None:
 
 
 def test_the_text_of_a_reply_is_its_message() -> None:
-    """The text filters look at what a «reply» button sent, too."""
+    """The text filters also match the text of a "reply" button."""
     reply = sample(
         "data.input", {"type": "legacy_reply_to_message_action", "message": "Yes"}
     )
@@ -326,7 +326,7 @@ def test_user_data_is_searched_in_the_case_asked_for() -> None:
 
 @pytest.mark.parametrize("used_to_test", [None, 1, "true"])
 def test_only_true_is_the_test_console(used_to_test: Any) -> None:
-    """What is not true is not the builder's test console."""
+    """Only true means the test console."""
     assert not TestConsole()(sample("data.interlocutor.usedToTest", used_to_test))
     assert TestConsole()(sample("data.interlocutor.usedToTest", True))
 
@@ -359,7 +359,7 @@ def test_user_data_that_is_no_object(user_data: Any) -> None:
 
 
 def test_user_data_may_come_as_an_object() -> None:
-    """UserData that is an object already needs no parsing."""
+    """UserData that is already an object is not parsed."""
     document = sample("data.step.userData", {"action": {"name": "subscribe"}})
     assert UserDataEquals("action.name", "subscribe")(document)
 
@@ -413,7 +413,7 @@ def test_json_key_in_plain_dict() -> None:
 
 
 def test_json_key_exists_in_plain_dict() -> None:
-    """JSONKeyExists tells absent from null."""
+    """JSONKeyExists distinguishes missing from null."""
     matching = JSONKeyExists("user.id")
     assert matching({"user": {"id": 1}})
     assert matching({"user": {"id": None}})
@@ -422,7 +422,7 @@ def test_json_key_exists_in_plain_dict() -> None:
 
 
 def test_step_id_of_plain_dict() -> None:
-    """StepID looks at data.step.id, which may be absent."""
+    """StepID compares data.step.id, which may be missing."""
     assert StepID(STEP)({"data": {"step": {"id": STEP}}})
     assert not StepID(STEP)({"data": {"step": {}}})
     assert not StepID(STEP)({"data": {"step": {"id": [STEP]}}})
@@ -531,7 +531,7 @@ def test_wrong_arguments(make: Any, error: type[Exception], message: str) -> Non
 
 
 def test_jmespath_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the package, JMESPath tells what to install."""
+    """Without the package, the error of JMESPath says what to install."""
     monkeypatch.setitem(sys.modules, "jmespath", None)
     with pytest.raises(ConfigurationError, match=r"Flask-Clustaar\[jmespath\]"):
         JMESPath("data")
@@ -553,7 +553,7 @@ def test_jmespath_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
     ],
 )
 def test_truth_of_jmespath(value: Any, is_true: bool) -> None:
-    """JMESPath has its own idea of what is true: 0 is."""
+    """In JMESPath, 0 is true."""
     assert JMESPath("key")({"key": value}) is is_true
 
 
@@ -601,7 +601,7 @@ def test_compositions(composed: Filter, matched: bool, reason: str) -> None:
 
 
 def test_explanation_of_negated_test_console() -> None:
-    """The explanation names the whole filter, and what was found."""
+    """The explanation names the whole filter, and the value that was found."""
     document = sample("data.interlocutor.usedToTest", True)
     assert (~TestConsole()).explain(
         document
@@ -609,7 +609,7 @@ def test_explanation_of_negated_test_console() -> None:
 
 
 def test_parts_are_asked_as_far_as_needed() -> None:
-    """A part that guards another keeps it from being asked, in explanations too."""
+    """Combinations short-circuit, also in explanations."""
     composed = NO & (lambda n: n["absent"])
     assert composed(SAMPLE) is False
     assert "facebook" in composed.explain(SAMPLE)
@@ -654,7 +654,7 @@ a, b, c = StepID("a"), Channel("b"), TextEquals("c")
     ],
 )
 def test_repr_is_the_expression(composed: Filter, expression: str) -> None:
-    """The repr of a filter is what one would type, and gives the filter again."""
+    """The repr of a filter is its source code."""
     assert repr(composed) == expression
     names = vars(filters) | {"re": re, "is_long": is_long}
     if "Caller" not in expression:
@@ -729,7 +729,7 @@ def test_different_filters(one: Filter, other: object) -> None:
     ],
 )
 def test_step_ids(composed: Filter, ids: set[str] | None) -> None:
-    """A filter tells the only steps that it can match."""
+    """A filter returns the ids of the only steps that it can match."""
     assert composed.step_ids() == ids
 
 
@@ -750,13 +750,13 @@ def test_step_ids(composed: Filter, ids: set[str] | None) -> None:
     ],
 )
 def test_match(matching: Filter, groups: tuple[str, ...] | None) -> None:
-    """The regular expression that matched gives its match, through compositions."""
+    """The match of the regular expression is available, also in combinations."""
     found = matching.match(SAMPLE)
     assert (found and found.groups()) == groups
 
 
 def test_match_without_a_text() -> None:
-    """There is no match where there is no text."""
+    """Without a text, there is no match."""
     assert TextMatches("").match({"data": None}) is None
 
 
@@ -781,7 +781,7 @@ class Always(Filter):
 
 
 def test_derived_filters() -> None:
-    """A class of one's own composes, compares and explains itself like the others."""
+    """A custom class can be combined, compared and explained like the others."""
     monday = Weekday("mon")
     assert (monday & Always())({"day": "mon"})
     assert repr(monday | Always()) == "Weekday('mon') | Always()"
@@ -811,7 +811,7 @@ def test_functions_get_what_the_filter_gets() -> None:
 
 
 def test_values_can_be_left_out() -> None:
-    """For logs, an explanation shows ids and types, but not what people wrote."""
+    """For logs, an explanation shows ids and types, but not texts of users."""
     composed = StepID(STEP) & ~TextEquals("secret")
     sentence = composed.explain(sample("data.input.text", "my number"), values=False)
     assert "data.input.text is a string" in sentence
@@ -833,7 +833,7 @@ def test_values_can_be_left_out() -> None:
     ],
 )
 def test_kinds_of_values(value: Any, kind: str) -> None:
-    """Without values, an explanation tells what kind of value was found."""
+    """Without values, an explanation names the type of the value."""
     explained = JSONKeyEquals("key", "x").explain({"key": value}, values=False)
     assert explained.endswith(f"key is {kind}")
     assert JSONKeyExists("x").explain({}, values=False).endswith("x is absent")
@@ -955,7 +955,7 @@ def test_no_document_makes_a_filter_fail(tested: Filter, document: Any) -> None:
 
 @given(st.text(max_size=12), anything, documents)
 def test_any_path(path: str, value: Any, document: Any) -> None:
-    """A path is refused where it is written, or it can be looked for anywhere."""
+    """An invalid path raises an exception; a valid one works for any document."""
     try:
         tested = JSONKeyEquals(f"data.{path}", value)
     except ValueError:
@@ -976,7 +976,7 @@ def test_laws_of_composition(f: Filter, g: Filter, document: Any) -> None:
 
 @given(any_filter, documents)
 def test_step_ids_are_the_only_ones(tested: Filter, document: Any) -> None:
-    """A filter that tells step ids matches no other step."""
+    """A filter with step ids matches no other step."""
     ids = tested.step_ids()
     assert ids is None or not tested(document) or document["data"]["step"]["id"] in ids
 
@@ -1000,7 +1000,7 @@ def test_equality_and_hash(f: Filter, g: Filter) -> None:
 
 
 def test_depth_beyond_reason() -> None:
-    """A document nested deeper than Python's stack is no problem."""
+    """A document nested deeper than Python's stack does not fail."""
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
@@ -1060,7 +1060,7 @@ def test_a_name_that_looks_misspelt_is_a_warning(
 
 
 def test_a_filter_parses_only_what_it_needs() -> None:
-    """A part that is nested too deeply does not matter to a filter on another one."""
+    """A part that is nested too deeply does not affect filters on other parts."""
     deep = b"[" * 200 + b"]" * 200
     body = b'{"topic":"x","data":{"channel":"facebook","session":{"values":{"a":%s}}}}'
     notification = load_notification(body % deep)

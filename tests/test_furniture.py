@@ -1,4 +1,4 @@
-"""What surrounds the code: workflows, templates, the citation."""
+"""The files around the code: workflows, templates, the citation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_workflows_may_only_read(name: str) -> None:
 
 
 def test_targets_of_the_workflow() -> None:
-    """What continuous integration runs are targets of the Makefile."""
+    """Continuous integration runs targets of the Makefile."""
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
     wanted = set(re.findall(r"target: \[?([a-z-]+)", WORKFLOWS["tests.yaml"]))

@@ -126,12 +126,12 @@ REFUSED = {
     [(name, request) for name, requests in REFUSED.items() for request in requests],
 )
 def test_refused(name: str, request_: dict[str, Any]) -> None:
-    """What fails one check is refused by that check."""
+    """A request that fails one check is rejected by that check."""
     assert name_of_failed(request_) == name
 
 
 def test_each_check_has_refusals() -> None:
-    """The table of refusals has each check, in its order."""
+    """The table of rejections has all checks, in order."""
     assert [check.name for check in CHECKS] == list(REFUSED)
 
 
@@ -175,7 +175,7 @@ def test_token_is_taken_off() -> None:
 
 
 def test_headers() -> None:
-    """Each answer has all security headers once, whatever the application sends."""
+    """Each answer has all security headers once, even if the application sets them."""
     response = get(f"/{TOKEN}/")
 
     for name, value in HEADERS:
@@ -184,7 +184,7 @@ def test_headers() -> None:
 
 
 def test_refusal() -> None:
-    """A refusal is 403 with one sentence, has the headers, and allows no origin."""
+    """A rejection is 403 with one sentence, has the headers, and allows no origin."""
     response = get("/")
 
     assert response.status_code == 403

@@ -88,7 +88,7 @@ def test_about(inspected: Inspected) -> None:
 
 
 def test_broken(inspected: Inspected) -> None:
-    """A program that cannot be loaded is told with its traceback; nothing is sent."""
+    """A program that cannot be loaded is shown with its traceback; nothing is sent."""
     program = Program(None, BASE_URL, error=SyntaxError("invalid syntax"))
     inspected.api = create_inspector(program, inspected.store).test_client()
 
@@ -138,7 +138,7 @@ def test_pin_remove_and_clear(inspected: Inspected) -> None:
 
 
 def test_export_and_read_again(inspected: Inspected) -> None:
-    """What is exported can be read again, line by line."""
+    """An export can be read again, line by line."""
     inspected.send()
     inspected.send(FAIL)
 
@@ -152,7 +152,7 @@ def test_export_and_read_again(inspected: Inspected) -> None:
 
 @pytest.mark.parametrize("line", [b"", b"[]", b"{}", b'{"status": 200, "request": 1}'])
 def test_line_that_is_no_delivery(line: bytes) -> None:
-    """A line that is not of a recording is an error."""
+    """A line that is not from a recording is an error."""
     with pytest.raises(ValueError):
         read_delivery(line)
 
@@ -187,7 +187,7 @@ class Streamed:
 
 
 def first_id(stream: Streamed) -> int:
-    """Return the id of the first request that a stream tells of, and close it."""
+    """Return the id of the first request in a stream, and close the stream."""
     next(stream.parts)
     name, _ = stream.next()
     assert name == "app"
@@ -197,7 +197,7 @@ def first_id(stream: Streamed) -> int:
 
 
 def test_stream(inspected: Inspected, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page hears of the program, of each request, and of what was pinned."""
+    """A page gets events about the program, each request, and pins."""
     inspected.send()
     stream = Streamed(inspected)
 
@@ -251,7 +251,7 @@ def test_detail(inspected: Inspected) -> None:
 
 
 def test_violations_are_marked(inspected: Inspected) -> None:
-    """An invalid reply is shown, with what is wrong at its line."""
+    """An invalid reply is shown, with mistakes at their lines."""
     inspected.send(INVALID)
 
     lines = get(inspected, "deliveries/1")["replyLines"]
@@ -261,7 +261,7 @@ def test_violations_are_marked(inspected: Inspected) -> None:
 
 
 def test_suggestion(inspected: Inspected) -> None:
-    """A request that nobody handles has the decorator that would."""
+    """An unhandled request has a suggested decorator."""
     inspected.send(NOBODY)
     inspected.sender.send(b"no JSON", "chat")
 
@@ -273,7 +273,7 @@ def test_suggestion(inspected: Inspected) -> None:
 
 
 def test_what_is_not_there(inspected: Inspected) -> None:
-    """A request that is not there is 404, with a sentence."""
+    """A missing request is 404, with a sentence."""
     assert "no request 7" in get(inspected, "deliveries/7", 404)["error"]
     inspected.send()
     assert "'word'" in get(inspected, "deliveries/1/copy/word", 404)["error"]
@@ -315,7 +315,7 @@ def test_curl_has_no_password(inspected: Inspected) -> None:
 
 
 def test_copy_as_send(inspected: Inspected) -> None:
-    """The command sends the body in the way in which it was sent."""
+    """The command sends the body in the same way."""
     for how in ("fresh", "stale", "future", "forged"):
         inspected.send(how=how)
 
@@ -362,7 +362,7 @@ INPUTS: dict[str, dict[str, Any]] = {
 def test_copy_as_pytest(
     inspected: Inspected, options: dict[str, Any], step: str
 ) -> None:
-    """The test passes, whatever the user did and whatever the bot answered."""
+    """The test passes, for any act of the user and any reply."""
     inspected.sender.send(body(step, **options), "chat")
     code = get(inspected, "deliveries/1/copy/pytest")
     namespace: dict[str, Any] = {}
@@ -386,7 +386,7 @@ def test_copy_as_story(inspected: Inspected, options: dict[str, Any]) -> None:
 
 
 def test_no_story(inspected: Inspected) -> None:
-    """There is no story of what is not a notification."""
+    """A request that is not a notification cannot be a story."""
     inspected.sender.send(b"no JSON", "chat")
 
     assert (
@@ -395,7 +395,7 @@ def test_no_story(inspected: Inspected) -> None:
 
 
 def test_copy_of_what_is_no_notification(inspected: Inspected) -> None:
-    """A body that is not a notification is copied as it is."""
+    """A body that is not a notification is copied unchanged."""
     for content in (b"[1]", b"no JSON", b'{"data": {"step": 1}}'):
         inspected.sender.send(content, "chat")
 
@@ -416,7 +416,7 @@ def test_copy_of_what_was_not_stored(inspected: Inspected) -> None:
 
 
 def test_send(inspected: Inspected) -> None:
-    """A notification that is given as text is sent."""
+    """The text of a notification is sent."""
     sent = post(inspected, "send", body=body().decode())
 
     assert sent == {"ids": [1], "ran": 1, "repeated": 0}
@@ -434,7 +434,7 @@ def test_send(inspected: Inspected) -> None:
     ],
 )
 def test_wrong_options(inspected: Inspected, options: dict[str, Any]) -> None:
-    """What is asked for wrongly is 400, with a sentence, and nothing is sent."""
+    """An invalid call is 400, with a sentence, and nothing is sent."""
     assert post(inspected, "send", 400, **options)["error"].endswith(".")
     assert inspected.api.post("/api/send", json=[]).status_code == 400
     assert get(inspected, "deliveries") == []
@@ -492,7 +492,7 @@ def test_diff(inspected: Inspected) -> None:
 
 
 def test_check(inspected: Inspected) -> None:
-    """A text that is typed has its mistakes and its completions."""
+    """A typed text has mistakes and completions."""
     found = post(inspected, "check", text='{"top', kind="notification", caret=5)
 
     assert found["typed"] == "top"
@@ -516,7 +516,7 @@ def actions(answer: Any) -> list[str]:
 
 
 def test_conversation(inspected: Inspected) -> None:
-    """What the user says and clicks goes on from the state of the conversation."""
+    """Messages and clicks continue from the state of the conversation."""
     begun = chat(inspected, {"kind": "begin"})
     said = chat(inspected, {"kind": "say", "text": "hello"}, state=begun["state"])
     row = said["items"][-1]["action"]
@@ -535,7 +535,7 @@ def test_conversation(inspected: Inspected) -> None:
 
 @pytest.mark.parametrize("how", ["stale", "duplicate"])
 def test_chat_sends_wrongly_on_purpose(inspected: Inspected, how: str) -> None:
-    """What the user says can be sent wrongly; the chat shows the problem."""
+    """A message can be sent with a mistake; the chat shows the problem."""
     answer = chat(inspected, {"kind": "say", "text": "hello"}, how=how)
 
     problems = [item["problem"] for item in answer["items"] if "problem" in item]
@@ -568,7 +568,7 @@ def test_what_else_a_user_does(
 
 
 def test_chat_says_what_cannot_be_done(inspected: Inspected) -> None:
-    """What cannot be done is told in the chat."""
+    """Impossible acts are reported in the chat."""
     link = {"type": "open_url_action", "url": "https://example.com/"}
     for act in (
         {"kind": "dance"},
@@ -622,7 +622,7 @@ def test_bot_file(tmp_path: Path) -> None:
 
 
 def test_step_without_a_handler(inspected: Inspected) -> None:
-    """A step that no handler takes runs as it was designed, without a request."""
+    """A step without a handler executes its own actions, without a request."""
     actions_ = [{"type": "send_text_action", "alternatives": ["As designed."]}]
     bot = Bot.from_json([{"id": NOBODY, "name": "Designed", "actions": actions_}])
     program = Program(inspected.app, BASE_URL, bot=bot)
@@ -636,7 +636,7 @@ def test_step_without_a_handler(inspected: Inspected) -> None:
 def test_request_that_was_not_recorded(
     inspected: Inspected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the request of the chat cannot be recorded, the chat says so."""
+    """If a request of the chat cannot be recorded, the chat reports it."""
     inspected.recorder.flush()
     monkeypatch.setattr(inspected.store, "get", lambda id: None)
 
@@ -675,7 +675,7 @@ def test_a_damaged_request_is_refused(
 
 
 def test_an_id_that_is_too_large(inspected: Inspected) -> None:
-    """It is one that is not there."""
+    """The webhook is unknown."""
     for method in ("GET", "DELETE"):
         response = inspected.api.open(
             "/api/deliveries/99999999999999999999", method=method

@@ -135,7 +135,7 @@ def test_bot_file(tmp_path: Path) -> None:
 
 
 def test_wrong_recording(tmp_path: Path) -> None:
-    """A file that is not a recording is an error with the line."""
+    """A file that is not a recording is an error with its line."""
     recording = tmp_path / "recording.jsonl"
     recording.write_text('{"status": 200}\n[]\n')
 
@@ -179,7 +179,7 @@ def test_import_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_port_in_use() -> None:
-    """A port of the inspector that is taken is an error that names the option."""
+    """If the inspector's port is in use, the error names the option."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:

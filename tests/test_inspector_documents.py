@@ -47,7 +47,7 @@ def test_lines_have_depths_and_paths() -> None:
 
 
 def test_marks() -> None:
-    """A violation is at its value, or at what surrounds a value that is missing."""
+    """A violation is at its value, or at the parent of a missing value."""
     lines = lines_of(
         '{"a": [{"b": 1}]}',
         [("a.0.b", "Too small."), ("a.0.c.d", "Missing."), ("", "No.")],
@@ -61,7 +61,7 @@ def test_marks() -> None:
 
 
 def test_text_that_is_not_json() -> None:
-    """A text that is not JSON has its own lines; no text has none."""
+    """A text that is not JSON is unchanged; no text has no lines."""
     assert [line.text for line in lines_of("<p>\n</p>")] == ["<p>", "</p>"]
     assert lines_of(None) == []
 
@@ -86,7 +86,7 @@ DIFFERENCES = [
 
 @pytest.mark.parametrize(("before", "after", "expected"), DIFFERENCES)
 def test_differences(before: Any, after: Any, expected: list[Any]) -> None:
-    """Documents differ by what was added, removed and changed at which path."""
+    """Differences are added, removed and changed values, with their paths."""
     assert list(differences(before, after)) == expected
 
 
@@ -135,7 +135,7 @@ def test_place_in_a_list() -> None:
 
 
 def test_not_json() -> None:
-    """What is not JSON is told with the line."""
+    """Invalid JSON is reported with its line."""
     (mistake,) = check('{\n"a": 1,\n}', "notification")
 
     assert mistake.line in (2, 3)
@@ -177,7 +177,7 @@ NOTIFICATIONS = [
     + [("notification", *row) for row in NOTIFICATIONS],
 )
 def test_completions(kind: Any, text: str, typed: str, expected: Any) -> None:
-    """A key or a type that is being typed is completed by the schema at its place."""
+    """A typed key or type is completed from the schema at its place."""
     found, options = complete(text + '"rest', len(text), kind)
 
     assert found == typed

@@ -1,4 +1,4 @@
-"""The inspector's page in a real browser: what a person will try."""
+"""The inspector's page in a real browser."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def call(url: str, method: str = "GET", content: Any = None, **headers: str) -> 
 
 @pytest.fixture
 def page(chromium: Any, shared: Inspecting) -> Iterator[Page]:
-    """The page with an empty list; nothing may be wrong in its console."""
+    """The page with an empty list; its console must not have errors."""
     call(shared.page + "api/deliveries", "DELETE")
     found = Page(chromium, shared)
     yield found.open()
@@ -168,7 +168,7 @@ def test_live_without_network(page: Page) -> None:
 
 
 def test_say_hello(page: Page) -> None:
-    """What I write is a bubble, the replies are drawn, and the request is listed."""
+    """A message is a bubble, the replies are drawn, and the request is listed."""
     page.say("hello")
 
     expect(page.stage.locator(".bubble.user")).to_have_text(["hello"])
@@ -207,7 +207,7 @@ def test_one_click_only(page: Page) -> None:
 
 
 def test_stale(page: Page) -> None:
-    """A request that is too old: the chat has the code, the checks have the age."""
+    """For a stale request, the chat shows the code, and the checks show the age."""
     page.say("hello", "stale")
 
     expect(page.stage.get_by_role("alert")).to_contain_text("400 request_too_old")
@@ -227,7 +227,7 @@ HOW = {
 
 @pytest.mark.parametrize("how", HOW)
 def test_wrong_on_purpose(page: Page, how: str) -> None:
-    """A request that is wrong in one respect is rejected, and no handler runs."""
+    """A request with one mistake is rejected, and no handler runs."""
     status, code = HOW[how]
 
     page.say("hello", how)
@@ -246,7 +246,7 @@ def test_duplicate(page: Page) -> None:
 
 
 def test_what_nobody_handles(chromium: Any, own: Inspecting) -> None:
-    """A step that nobody handles: each handler's reason, and a decorator to copy."""
+    """An unhandled step has each handler's reason, and a decorator to copy."""
     page = Page(chromium, own).open()
     page.api("send", "POST", {"body": notification(NOBODY)})
 
@@ -275,7 +275,7 @@ def test_failure(page: Page) -> None:
 
 
 def test_invalid_reply(page: Page) -> None:
-    """A title that is too long is marked at its place in the reply."""
+    """A title that is too long is marked in the reply."""
     page.say("hello")
     page.click("Invalid")
 
@@ -341,7 +341,7 @@ def test_list_with_the_mouse(page: Page) -> None:
 
 
 def test_other_channels(page: Page) -> None:
-    """What another channel does not show is struck through, with a word."""
+    """Actions that another channel does not show are struck through, with a note."""
     page.say("hello")
     page.click("Cards")
     expect(page.stage.locator(".card")).to_have_count(3)
@@ -393,7 +393,7 @@ def test_walk_with_the_keyboard(page: Page) -> None:
 
 
 def test_go_to_a_step(page: Page) -> None:
-    """I can go to any step, and begin anew with an empty session."""
+    """The user can go to any step, and start again with an empty session."""
     page.tab.get_by_label("Step of the conversation").select_option(label="Colours")
     expect(page.bubbles.last).to_have_text("None it is.")
 
@@ -403,7 +403,7 @@ def test_go_to_a_step(page: Page) -> None:
 
 
 def test_edit_the_session(page: Page) -> None:
-    """I can change the session and the user, and go on with them."""
+    """The session and the user can be changed."""
     page.tab.get_by_label("Session and user").get_by_role("button").click()
     area = page.tab.get_by_role("textbox", name="JSON")
     area.fill(area.input_value().replace('"John"', '"Ada"'))
@@ -565,7 +565,7 @@ def test_request_from_outside(page: Page) -> None:
 
 
 def test_filters(page: Page) -> None:
-    """The list is filtered by text, status and step, and tells how many there are."""
+    """The list can be filtered by text, status and step, and shows the number."""
     page.say("hello")
     page.click("Fail")
     expect(page.rows).to_have_count(2)
@@ -583,7 +583,7 @@ def test_filters(page: Page) -> None:
 
 
 def test_pin_and_clear(page: Page) -> None:
-    """A request that is pinned with a name stays when the list is cleared."""
+    """A pinned request stays when the list is cleared."""
     page.say("hello")
     page.say("hello")
     expect(page.rows).to_have_count(2)
@@ -656,7 +656,7 @@ def test_edit(page: Page) -> None:
 
 
 def test_completion(page: Page) -> None:
-    """Tab completes the key that is being typed."""
+    """Tab completes a typed key."""
     page.say("hello")
     page.rows.first.click()
     page.tab.locator("#rows").press("e")
@@ -672,7 +672,7 @@ def test_completion(page: Page) -> None:
 
 
 def test_ten_times_together(page: Page) -> None:
-    """One delivery ten times at once runs once, and the page says so."""
+    """One delivery sent ten times at once runs once, and the page shows that."""
     page.say("hello")
     page.rows.first.click()
     page.tab.get_by_label("How often").fill("10")
@@ -731,7 +731,7 @@ def change(run: Inspecting, before: str, after: str) -> None:
 
 
 def test_reload(chromium: Any, own: Inspecting) -> None:
-    """New code: the page is live again with all rows, and replays answer anew."""
+    """After a reload, the page has all rows, and replays use the new code."""
     page = Page(chromium, own).open()
     page.say("hello")
     expect(page.bubbles.first).to_have_text("Hello John")
@@ -786,7 +786,7 @@ def test_syntax_error(chromium: Any, own: Inspecting) -> None:
 
 
 def test_keyboard(page: Page) -> None:
-    """Every part is reached with the keyboard, and a help sheet tells the keys."""
+    """Every part can be reached with the keyboard, and a dialog lists the keys."""
     keys = page.tab.keyboard
     page.say("one")
     page.say("two")
@@ -986,7 +986,7 @@ def test_another_site(page: Page) -> None:
 
 
 def test_end(tmp_path: Path, chromium: Any) -> None:
-    """Ctrl-C ends it with an open page; nothing of it is left but what is kept."""
+    """Ctrl-C ends it with an open page; only kept files are left."""
     keep = tmp_path / "bot.db"
     with inspecting(tmp_path, "--keep", str(keep)) as run:
         page = Page(chromium, run).open()

@@ -1,4 +1,4 @@
-"""The recorder: each request for a webhook is seen, and none is changed."""
+"""The recorder: each request to a webhook is recorded, and none is changed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def outcomes(delivery: Delivery) -> dict[str, str]:
 
 
 def test_reply(inspected: Inspected) -> None:
-    """A request that is answered has its body, its reply, its step and its times."""
+    """An answered request has its body, reply, step and times."""
     delivery = from_wire(inspected, body())
 
     assert delivery["source"] == "wire"
@@ -69,7 +69,7 @@ def test_reply(inspected: Inspected) -> None:
 
 
 def test_handlers(inspected: Inspected) -> None:
-    """Each handler is told: where it is, why it matched or not, what it returned."""
+    """Each handler has its place, the reason why it matched, and its return value."""
     ask, answer, *_ = from_wire(inspected, body())["handlers"]
 
     assert ask["matched"] and ask["ms"] is not None
@@ -81,7 +81,7 @@ def test_handlers(inspected: Inspected) -> None:
 
 
 def test_a_handler_that_is_late(tmp_path: Path) -> None:
-    """It is named, and so is what answered in its place."""
+    """It is named, and so is the handler that answered instead."""
     app = inspected_bot(deadline=0.05)
     webhook = app.extensions["clustaar"]["clustaar"]
     go = threading.Event()
@@ -137,7 +137,7 @@ REJECTED = [
 def test_rejected(
     inspected: Inspected, how: str, status: int, code: str, check: str
 ) -> None:
-    """A request that is wrong in one respect fails its check, and no handler runs."""
+    """A request with one mistake fails its check, and no handler runs."""
     delivery = inspected.send(how=how)
 
     assert (delivery["status"], delivery["code"]) == (status, code)
@@ -175,7 +175,7 @@ def test_failure(inspected: Inspected) -> None:
 
 
 def test_invalid_reply(inspected: Inspected) -> None:
-    """A reply that is invalid is there with its violations, though it was not sent."""
+    """An invalid reply is recorded with its violations, although it was not sent."""
     delivery = inspected.send(INVALID)
 
     assert (delivery["status"], delivery["code"]) == (500, "invalid_reply")
@@ -185,7 +185,7 @@ def test_invalid_reply(inspected: Inspected) -> None:
 
 
 def test_invalid_dict(tmp_path: Path) -> None:
-    """A dict that is not a reply is there as it was returned."""
+    """A dict that is not a reply is recorded unchanged."""
     app = Flask("wrong")
     webhook = ClustaarWebhook(app, private_key="key")
     webhook.on(
@@ -200,7 +200,7 @@ def test_invalid_dict(tmp_path: Path) -> None:
 
 
 def test_long_notification(inspected: Inspected) -> None:
-    """A notification that is too long to be stored is answered and described."""
+    """A notification that is too large to store is answered and described."""
     delivery = from_wire(inspected, body(session={"x": "x" * MOST_BYTES}))
 
     assert (delivery["status"], delivery["request"]) == (200, None)
@@ -208,7 +208,7 @@ def test_long_notification(inspected: Inspected) -> None:
 
 
 def test_no_handler(inspected: Inspected) -> None:
-    """A step that nobody handles has the reason of each handler."""
+    """An unhandled step has the reason of each handler."""
     delivery = inspected.send(NOBODY)
 
     assert (delivery["status"], delivery["code"]) == (404, "no_handler")
@@ -217,7 +217,7 @@ def test_no_handler(inspected: Inspected) -> None:
 
 
 def test_invalid_notification(inspected: Inspected) -> None:
-    """What is not a notification has what is wrong with it."""
+    """A body that is not a notification has its violations."""
     delivery = from_wire(inspected, b'{"topic": 1}')
 
     assert delivery["code"] == "invalid_notification"
@@ -228,7 +228,7 @@ def test_invalid_notification(inspected: Inspected) -> None:
 
 @pytest.mark.parametrize("content", [b"\xff", b"x" * (MOST_BYTES + 1)])
 def test_body_that_is_not_stored(inspected: Inspected, content: bytes) -> None:
-    """A body that is not UTF-8 or too long is there by its size and its digest."""
+    """For a body that is not UTF-8 or too large, size and digest are recorded."""
     delivery = from_wire(inspected, content)
 
     assert delivery["request"] is None
@@ -237,7 +237,7 @@ def test_body_that_is_not_stored(inspected: Inspected, content: bytes) -> None:
 
 
 def test_many_handlers(tmp_path: Path) -> None:
-    """Of many handlers that did not match only the first ones are told."""
+    """Of many handlers that did not match, only the first ones are described."""
     app = Flask("many")
     webhook = ClustaarWebhook(app, private_key="key")
     for _ in range(60):
@@ -254,7 +254,7 @@ def never(notification: Notification) -> bool:
 
 
 def test_filter_that_looks_at_the_request(tmp_path: Path) -> None:
-    """A filter may look at the request, also when it is explained later."""
+    """A filter can use the request, also when it is explained later."""
     app = Flask("looking")
     webhook = ClustaarWebhook(app, private_key="key")
 
@@ -269,7 +269,7 @@ def test_filter_that_looks_at_the_request(tmp_path: Path) -> None:
 
 
 def test_in_progress(inspected: Inspected) -> None:
-    """A delivery that is being handled fails the replay check."""
+    """A delivery that is running fails the replay check."""
     delivery = inspected.sender.deliver(body())
     store = inspected.sender.webhook.installation(inspected.app).store
     assert store is not None
@@ -285,7 +285,7 @@ def test_in_progress(inspected: Inspected) -> None:
 
 
 def test_without_a_key(tmp_path: Path) -> None:
-    """Without a private key there is no identity, and the checks are skipped."""
+    """Without a private key, there is no identity, and the checks are skipped."""
     with pytest.warns(UserWarning):
         app = inspected_bot(private_key=None, auth_username=None, auth_password=None)
 
@@ -327,7 +327,7 @@ def test_other_requests_are_not_recorded(inspected: Inspected) -> None:
 
 
 def test_streams_are_not_held_up(inspected: Inspected) -> None:
-    """A response of the application that is streamed stays one."""
+    """A streamed response of the application remains streamed."""
     sent: list[str] = []
 
     @inspected.app.get("/stream")
@@ -350,7 +350,7 @@ def test_streams_are_not_held_up(inspected: Inspected) -> None:
 
 
 def test_exception_of_the_application(tmp_path: Path) -> None:
-    """An exception that leaves the application is recorded and leaves it."""
+    """An exception that the application raises is recorded, and still raised."""
     app = inspected_bot()
     app.config["PROPAGATE_EXCEPTIONS"] = True
     inspected = Inspected(tmp_path, app)
@@ -365,7 +365,7 @@ def test_exception_of_the_application(tmp_path: Path) -> None:
 
 
 def test_exception_of_another_view(inspected: Inspected) -> None:
-    """An exception of another view leaves the application, and is not recorded."""
+    """An exception of another view is raised, and not recorded."""
     inspected.app.config["PROPAGATE_EXCEPTIONS"] = True
 
     @inspected.app.get("/wrong")
@@ -380,7 +380,7 @@ def test_exception_of_another_view(inspected: Inspected) -> None:
 
 
 def test_wire_is_recorded_after_its_answer(inspected: Inspected) -> None:
-    """What comes over the wire is recorded by itself in a quiet moment."""
+    """Requests over HTTP are recorded automatically when no request runs."""
     version = inspected.store.version
     signed = inspected.sender.signer.deliver(body())
     inspected.app.test_client().post(
@@ -394,7 +394,7 @@ def test_wire_is_recorded_after_its_answer(inspected: Inspected) -> None:
 def test_failure_of_the_recorder(
     inspected: Inspected, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If a request cannot be recorded, the log tells so, and the bot answers."""
+    """If a request cannot be recorded, this is logged, and the bot answers."""
     inspected.store.close()
     signed = inspected.sender.signer.deliver(body())
 
@@ -423,7 +423,7 @@ def test_webhook_that_is_closed_already(tmp_path: Path) -> None:
 
 
 def test_handler_outside_of_a_request(inspected: Inspected) -> None:
-    """A signal that is sent outside of a request is not of one that is recorded."""
+    """A signal sent outside a request is not recorded."""
     from flask_clustaar import signals
 
     for signal, arguments in (
@@ -442,7 +442,7 @@ def test_handler_outside_of_a_request(inspected: Inspected) -> None:
 
 
 def test_body_is_read_as_before() -> None:
-    """The stream gives what it gave, by size, line by line, and in a loop."""
+    """The wrapped stream returns the same bytes, for every way of reading."""
     import io
 
     stream: Any = Body(io.BytesIO(b"one\ntwo\nthree\nfour"))

@@ -121,7 +121,7 @@ def test_wait_ends_with_a_change(store: Store) -> None:
 
 
 def test_next_process_finds_all(path: Path, store: Store) -> None:
-    """What another process stored is there, under the ids it was given."""
+    """Deliveries of another process are available, with their ids."""
     script = "\n".join(
         [
             "import sys",

@@ -65,7 +65,7 @@ def walk(value: Any) -> Iterator[Any]:
 def test_each_model_has_a_schema(
     model: type[Model], arguments: Any, document: Any
 ) -> None:
-    """It is a schema, takes the model's JSON, and no key that is not there."""
+    """It is a schema that accepts the model's JSON, and no unknown keys."""
     schema = json_schema(model)
 
     Draft202012Validator.check_schema(schema)
@@ -110,7 +110,7 @@ def test_an_object() -> None:
 
 
 def test_null() -> None:
-    """It stands where the models say so."""
+    """Null is allowed where the models allow it."""
     properties = definition(Card)["properties"]
     assert properties["alt"] == {"type": ["string", "null"], "maxLength": 500}
     assert properties["buttons"] == {
@@ -126,7 +126,7 @@ def test_null() -> None:
 
 
 def test_a_family() -> None:
-    """One of its members, which their type tells apart."""
+    """One of its models, distinguished by type."""
     schema = json_schema(Target)
     assert schema["$ref"] == "#/$defs/Target"
     assert schema["$defs"]["Target"] == {
@@ -142,7 +142,7 @@ def test_a_family() -> None:
 
 
 def test_regular_expressions() -> None:
-    """A pattern is a string in a format, which validators may look at."""
+    """A pattern is a string with a format, which validators may check."""
     pattern = definition(MatchRegexpCondition)["properties"]["pattern"]
     assert pattern == {"type": "string", "format": "regex"}
     assert definition(ContainCondition)["properties"]["values"] == {
@@ -152,12 +152,12 @@ def test_regular_expressions() -> None:
 
 
 def test_rules_about_a_whole_object() -> None:
-    """They stand beside its properties."""
+    """They are next to its properties."""
     assert "if" in definition(SendChoicesListAction)["allOf"][0]
 
 
 def test_the_reply_says_what_it_cannot_say() -> None:
-    """Cleaning, and what came, are beyond a schema."""
+    """A schema cannot express cleaning and received values."""
     schema = reply_schema()
     assert schema["title"] == "Reply"
     assert "sanitised" in schema["description"]
@@ -174,7 +174,7 @@ class Limited(Model, type="limited"):
 
 
 def test_other_limits_of_marshmallow() -> None:
-    """Each that can be said is said; others are left out."""
+    """Limits that JSON Schema can express are included."""
     assert definition(Limited) == {
         "type": "object",
         "properties": {
@@ -214,7 +214,7 @@ def test_models_of_one_name() -> None:
 
 
 def test_what_is_unknown() -> None:
-    """Anything may stand there."""
+    """Any value is allowed there."""
     assert Definitions().of(UnknownAction) == {
         "description": "Anything else; kept unchanged."
     }
@@ -268,7 +268,7 @@ def test_nothing_else_is_a_notification(value: Any) -> None:
 def test_what_is_known_is_described(
     model: type[Model], document: Any, is_typed: bool
 ) -> None:
-    """Beside "anything" stands the shape of what handlers see typed."""
+    """In addition to "anything", it has the known shape."""
     definitions = Definitions(received=True)
     reference = definitions.of(model)
     family = definitions.found[model.__name__].get("anyOf")
@@ -283,7 +283,7 @@ def test_what_is_known_is_described(
 
 
 def test_openapi_has_the_webhooks() -> None:
-    """Each at its path, with what it asks for; what the platform sends beside them."""
+    """Each at its path, with its authentication, and the platform's requests."""
     document = openapi(
         [
             ("clustaar", "/clustaar"),
@@ -326,7 +326,7 @@ def test_openapi_is_whole() -> None:
 
 
 def test_openapi_tells_each_problem() -> None:
-    """By its status, with an example that is what is answered."""
+    """By status, with an example that equals the answer."""
     responses = DOCUMENT["components"]["responses"]
     told = set()
     for response in responses.values():
@@ -361,7 +361,7 @@ def test_openapi_tells_each_problem() -> None:
     ],
 )
 def test_openapi_lets_through_what_came(reply: Any, is_valid: bool) -> None:
-    """What came may go back as it came, so a reply is less strict on the wire."""
+    """Received values can be sent back, so the schema of replies is less strict."""
     schema = {
         "$ref": "#/components/schemas/StepReachedResponse",
         "components": DOCUMENT["components"],

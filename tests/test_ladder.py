@@ -117,7 +117,7 @@ def test_imports_come_from_below(file: Path) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_packages_have_no_circles(package: str) -> None:
-    """Inside a package the imports have a direction, too."""
+    """Inside a package, imports also have one direction."""
     graph = {
         file.stem: {
             name.split(".")[2]
@@ -135,7 +135,7 @@ def test_packages_have_no_circles(package: str) -> None:
 
 
 def test_flask_stays_at_the_top() -> None:
-    """The core does not know of Flask."""
+    """The core does not import Flask."""
     with_flask = {
         member_of(file)
         for file in FILES

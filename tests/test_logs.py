@@ -1,4 +1,4 @@
-"""What is logged about requests, and with which fields."""
+"""Log records about requests, and their fields."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_reply_that_is_repeated_is_a_line(records: list[logging.LogRecord]) ->
 def test_a_reply_of_an_error_handler_is_a_line(
     records: list[logging.LogRecord],
 ) -> None:
-    """At INFO: who handles a failure knows of it."""
+    """At INFO, because the error handler knows the failure."""
     app, webhook = make()
     webhook.on(TOPIC, fail)
 
@@ -185,7 +185,7 @@ def test_a_failure_is_a_line(records: list[logging.LogRecord], on_error: str) ->
 def test_an_invalid_reply_is_a_line(
     records: list[logging.LogRecord], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At ERROR, with what is wrong and where."""
+    """At ERROR, with the mistake and its path."""
     app, webhook = make()
     webhook.on(TOPIC, lambda notification: "x" * 1001)
     ClustaarClient(app).say("hi")
@@ -314,14 +314,14 @@ def test_a_text_in_an_exception_cannot_forge_a_line(
 
 
 class OwnFormatter(logging.Formatter):
-    """Writes tracebacks in its own way."""
+    """A formatter with its own format of tracebacks."""
 
     def formatException(self, ei: Any) -> str:
         return f"only a {ei[0].__name__}"
 
 
 def test_an_ordinary_exception_is_left_to_the_formatter() -> None:
-    """One that writes tracebacks in its own way does so."""
+    """A custom formatter formats tracebacks in its own way."""
     handler = logging.StreamHandler(stream := io.StringIO())
     handler.setFormatter(OwnFormatter())
     logs.logger.addHandler(handler)

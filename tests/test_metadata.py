@@ -1,4 +1,4 @@
-"""What the package's metadata say, and what has to agree with them."""
+"""The package's metadata, and the files that must agree with them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
 
 def test_version() -> None:
-    """The package has the version that is on top of the changelog."""
+    """The package has the version at the top of the changelog."""
     changelog = (ROOT / "CHANGELOG.rst").read_text()
 
     newest = re.search(r"^Version (\S+)\n-+\n\n(\S+)", changelog, re.M)
@@ -32,7 +32,7 @@ def test_version() -> None:
 
 
 def test_pythons() -> None:
-    """What is supported is what is tested."""
+    """The supported versions are the tested ones."""
     classifiers = METADATA.get_all("Classifier") or []
     workflow = (ROOT / ".github/workflows/tests.yaml").read_text()
 
@@ -67,19 +67,19 @@ def test_lowest_versions() -> None:
 
 @pytest.mark.parametrize("group", ["flask.commands", "pytest11"])
 def test_entry_points(group: str) -> None:
-    """What the package adds to Flask and to pytest can be loaded."""
+    """The entry points for Flask and pytest can be loaded."""
     (entry_point,) = metadata.entry_points(group=group, name="clustaar")
 
     assert entry_point.load()
 
 
 def test_types() -> None:
-    """The package tells type checkers that it has types."""
+    """The package is marked as typed for type checkers."""
     assert (Path(flask_clustaar.__file__).parent / "py.typed").exists()
 
 
 def test_extras_are_for_users() -> None:
-    """What only the work on the package needs is in groups, not in the metadata."""
+    """Dependencies for development are in groups, not in the metadata."""
     extras = set(METADATA.get_all("Provides-Extra") or [])
 
     assert {"async", "jmespath", "redis"} <= extras

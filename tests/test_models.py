@@ -776,7 +776,7 @@ each_type = pytest.mark.parametrize(("model", "arguments", "document"), ROWS)
 
 
 def everything_public() -> Iterator[type[Model]]:
-    """Yield each model of the package that is not the base of a family or raw."""
+    """Yield the models of the package, except base classes and unknown ones."""
     for name in vars(models):
         model = getattr(models, name)
         if not (isinstance(model, type) and issubclass(model, Model)):
@@ -787,7 +787,7 @@ def everything_public() -> Iterator[type[Model]]:
 
 
 def test_the_table_names_every_model() -> None:
-    """A type that is added needs a row above."""
+    """A new type requires a row above."""
     assert set(everything_public()) <= set(JSON_OF)
 
 
@@ -796,7 +796,7 @@ def test_the_table_names_every_model() -> None:
 
 @each_type
 def test_dump(model: type[Model], arguments: Any, document: Any) -> None:
-    """A model leaves as its JSON, whichever way it goes."""
+    """A model is dumped as its JSON in all ways."""
     built = model(**arguments)
 
     assert dump(built) == (document, [])
@@ -813,7 +813,7 @@ def test_dump_does_not_need_marshmallow(
 
 @each_type
 def test_load(model: type[Model], arguments: Any, document: Any) -> None:
-    """Its JSON loads as the model, whichever way it comes, strictly or not."""
+    """Its JSON loads as the model in all ways, strictly or not."""
     built = model(**arguments)
 
     assert load(model, document) == built
@@ -846,7 +846,7 @@ def test_repr(model: type[Model], arguments: Any, document: Any) -> None:
 
 @each_type
 def test_received(model: type[Model], arguments: Any, document: Any) -> None:
-    """A loaded model has the JSON it came as; one that was built has none."""
+    """A loaded model has its received JSON; a new one has none."""
     assert load(model, document).received is document
     assert model(**arguments).received is None
     assert model(**arguments).type == document.get("type", "")
@@ -921,7 +921,7 @@ LIMITS = list(limits())
 
 @pytest.mark.parametrize("bound", LIMITS, ids=str)
 def test_limit(bound: Bound) -> None:
-    """A limit's bound is accepted; one past it is refused, at its path."""
+    """A limit's bound is accepted; the next value is rejected, at its path."""
     document = JSON_OF[bound.model] | {bound.row.key: bound.value}
     built = schema_for(bound.model).load(JSON_OF[bound.model])
     setattr(built, bound.row.name, bound.value)
@@ -936,13 +936,13 @@ def test_limit(bound: Bound) -> None:
 
 
 def test_limits_are_found() -> None:
-    """The tests above are made of something: of every limit PROTOCOL 5 has."""
+    """The tests above cover every limit of PROTOCOL 5."""
     assert len([bound for bound in LIMITS if not bound.is_valid]) > 100
 
 
 @each_type
 def test_required(model: type[Model], arguments: Any, document: Any) -> None:
-    """A dict needs each required key, and null stands only where it may."""
+    """A dict requires all required keys, and null is accepted only where allowed."""
     schema = schema_for(model)
     for row in attributes_of(model):
         absent = {key: value for key, value in document.items() if key != row.key}
@@ -954,7 +954,7 @@ def test_required(model: type[Model], arguments: Any, document: Any) -> None:
 def test_unknown_keys_of_dicts(
     model: type[Model], arguments: Any, document: Any
 ) -> None:
-    """A key that is not there is refused, since the platform would drop it silently."""
+    """An unknown key is rejected, because the platform would drop it silently."""
     errors = schema_for(model).validate(document | {"imageUrl_": 1})
 
     assert list(errors) == ["imageUrl_"]
@@ -987,7 +987,7 @@ COERCIONS: dict[str, list[Any]] = {
 
 
 def may_be_empty(shape: Shape) -> bool:
-    """Tell if an object without any keys may stand here."""
+    """Return whether an object without keys is allowed here."""
     if shape.model is None or shape.members is not None:
         return False
     return not schema_for(shape.model).validate({})
@@ -995,7 +995,7 @@ def may_be_empty(shape: Shape) -> bool:
 
 @each_type
 def test_coercion(model: type[Model], arguments: Any, document: Any) -> None:
-    """Nothing is taken for something else when it leaves, at the attribute's path."""
+    """Values are not coerced when they are sent; errors have the attribute's path."""
     for row in attributes_of(model):
         for value in COERCIONS[row.shape.kind]:
             if value == {} and may_be_empty(row.shape):
@@ -1134,7 +1134,7 @@ def sent(notification: Notification, answer: Any) -> Any:
     ],
 )
 def test_unknown_actions(action: Any) -> None:
-    """What cannot be typed is kept raw, between others that can, and goes back."""
+    """Unknown objects are kept raw, between known ones, and sent back."""
     pause = {"type": "pause_bot_action"}
     notification = arrived(pause, action, pause)
 
@@ -1171,7 +1171,7 @@ def test_unknown_parts() -> None:
 
 
 def test_limits_do_not_matter_when_it_comes_in() -> None:
-    """Limits grow: an action over each of ours is typed, and goes back as it came."""
+    """A received action over every limit is typed, and sent back unchanged."""
     action = {
         "type": "send_quick_replies_action",
         "message": "m" * 5000,
@@ -1224,7 +1224,7 @@ def test_odd_envelopes(data: Any, names: str, value: Any) -> None:
 
 
 def test_texts_come_in_as_they_were_typed() -> None:
-    """Cleaning is for what leaves (PROTOCOL 3)."""
+    """Only sent values are cleaned (PROTOCOL 3)."""
     text = " 5 < 6 ½ <script> "
     notification = arrived(input={"type": "message", "text": text})
     assert notification.text == text
@@ -1262,7 +1262,7 @@ def touch(value: Any) -> None:
 
 @each_action
 def test_untouched(model: type[Model], arguments: Any, document: Any) -> None:
-    """What is only looked at leaves as it came, keys and all, in whatever way."""
+    """Reading does not change anything: all keys are sent back."""
     came = with_unknown_keys(document)
     notification = arrived(came)
     touch(notification)
@@ -1278,7 +1278,7 @@ def test_untouched(model: type[Model], arguments: Any, document: Any) -> None:
 def test_one_attribute_changed(
     model: type[Model], arguments: Any, document: Any
 ) -> None:
-    """Only what a handler changes changes; None leaves as it does for what is built."""
+    """Only changed attributes change; None is sent as for new objects."""
     for row in attributes_of(model):
         if not row.nullable:
             continue
@@ -1296,7 +1296,7 @@ def test_one_attribute_changed(
 
 
 def test_a_nested_attribute_changed() -> None:
-    """At any depth, in lists too; what changes is cleaned and judged, no more."""
+    """At any depth, also in lists; only changed values are cleaned and validated."""
     came: Any = {
         "type": "send_cards_action",
         "new": 1,
@@ -1333,7 +1333,7 @@ def test_lists_are_filtered_reordered_and_extended() -> None:
 
 
 def test_the_list_itself_is_changed_and_returned() -> None:
-    """In place, too."""
+    """Also in place."""
     pause, hologram = {"type": "pause_bot_action", "new": 1}, {"type": "hologram"}
     notification = arrived(pause, hologram)
 
@@ -1375,7 +1375,7 @@ def test_items_of_a_received_list_are_filtered_and_extended() -> None:
 
 
 def test_received_parts_are_moved_into_new_actions() -> None:
-    """What came can stand in what is built, and leaves as it came, over our limits."""
+    """Received objects in new ones are sent unchanged, even over the limits."""
     card = with_unknown_keys(JSON_OF[Card]) | {"title": "t" * 999}
     jump = with_unknown_keys(JSON_OF[JumpToAction])
     notification = arrived({"type": "send_cards_action", "cards": [card]}, jump)
@@ -1401,7 +1401,7 @@ def test_received_parts_are_moved_into_new_actions() -> None:
 
 
 def test_an_intent_may_be_given_by_its_id() -> None:
-    """As an argument and as an attribute, beside the intent itself."""
+    """As an argument and as an attribute, in addition to the intent."""
     choice = CustomerSatisfactionChoice(
         kind="neutral", label="l", matching_intent_id=ID
     )
@@ -1461,7 +1461,7 @@ def test_unknown_keys_survive_a_change(key: str) -> None:
 def test_a_misspelt_attribute_of_what_came(
     model: type[Model], arguments: Any, document: Any
 ) -> None:
-    """What a handler sets and the model does not have is refused, not lost."""
+    """An unknown attribute that a handler sets is rejected, and not dropped."""
     notification = arrived(document)
     action: Any = notification.step.actions[0]
     action.imageUrl_ = 1
@@ -1485,7 +1485,7 @@ def test_a_change_of_kind_is_a_change() -> None:
 
 
 def test_an_odd_interlocutor_changed() -> None:
-    """What the platform demands is completed, what came is kept, whatever it is."""
+    """Required values are completed; received values are kept."""
     came = {"id": 5, "userID": "2", "location": {"lat": 1}, "email": 7, "new": 1}
     notification = arrived(interlocutor=came)
     notification.interlocutor.first_name = "Zoe"
@@ -1533,7 +1533,7 @@ def test_a_jump_without_connections() -> None:
 
 
 def test_going_to_a_step_or_a_story() -> None:
-    """What most buttons do is short to write."""
+    """There are shortcuts for the most common buttons."""
     assert GoToAction.step(ID) == GO
     assert GoToAction.story(ID, session_values={"a": 1}) == GoToAction(
         target=StoryTarget(story_id=ID), session_values={"a": 1}
@@ -1563,7 +1563,7 @@ def test_the_session_is_used_as_a_dict() -> None:
 
 
 def test_shortcuts_of_the_notification() -> None:
-    """What handlers want is one attribute away, and at the predecessor's place."""
+    """Common values are attributes, also where ``clustaar.webhook`` has them."""
     notification = arrived(channel="c", input={"type": "message", "text": "hi"})
 
     assert notification.match is None
@@ -1586,7 +1586,7 @@ def test_shortcuts_of_the_notification() -> None:
     ],
 )
 def test_the_text_of_a_notification(came: Any, text: str) -> None:
-    """What the interlocutor wrote, or clicked to say; empty for anything else."""
+    """The user's message, or the text of a reply button; otherwise empty."""
     assert arrived(input=came).text == text
 
 
@@ -1635,7 +1635,7 @@ def test_an_attribute_s_name_as_a_key_is_told_its_key() -> None:
 def test_replace_keeps_what_arrived(
     model: type[Model], arguments: Any, document: Any
 ) -> None:
-    """'dataclasses.replace' keeps unknown keys, and what does not change."""
+    """'dataclasses.replace' keeps unknown keys and unchanged values."""
     notification = arrived(document | {"new": {"a": [1.0]}})
     (action,) = notification.step.actions
     copied: Any = dataclasses.replace(action)
@@ -1700,7 +1700,7 @@ def test_urls_that_a_card_can_open(url: str) -> None:
     ],
 )  # fmt: skip
 def test_urls_that_no_card_can_open(url: str) -> None:
-    """Scripts are refused in each spelling that a browser understands."""
+    """Script URLs are rejected in every spelling that browsers accept."""
     assert [found.path for found in dump(Card(title="t", url=url))[1]] == ["url"]
     action = OpenURLAction(url=url)
     assert dump(action)[1] or not url.lower().startswith(("javascript", "data"))
@@ -1717,7 +1717,7 @@ def test_the_interlocutor_that_is_sent_keeps_the_limits() -> None:
 
 
 def test_a_custom_attribute_that_a_handler_adds_keeps_the_limits() -> None:
-    """What arrived beside it is not checked."""
+    """Other received values are not checked."""
     someone = INTERLOCUTOR_JSON | {"customAttributes": {"x y": "arrived"}}
     notification = arrived({"type": "pause_bot_action"}, interlocutor=someone)
     notification.interlocutor.custom_attributes["a"] = "b"
@@ -1741,7 +1741,7 @@ def test_no_line_break_in_an_address(line_break: str) -> None:
     [{"type": "sticker", "url": "https://x/s"}, {"url": "https://x/s"}],
 )
 def test_every_attachment_has_a_url(attachment: Any) -> None:
-    """Also of a type that is not known."""
+    """Also of unknown type."""
     message = load(Message, {"type": "message", "attachments": [attachment]})
     assert [each.url for each in message.attachments] == ["https://x/s"]
     odd = load(Message, {"type": "message", "attachments": [{"url": 5}, None]})
@@ -1749,7 +1749,7 @@ def test_every_attachment_has_a_url(attachment: Any) -> None:
 
 
 class Lazy:
-    """A string that is made when it is needed, as flask_babel's."""
+    """A lazy string, like those of flask_babel."""
 
     def __str__(self) -> str:
         return "Bonjour"

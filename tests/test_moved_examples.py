@@ -1,4 +1,4 @@
-"""The programs of others that moved over, below the servers that people use."""
+"""Migrated programs, on common servers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def reached(**data: Any) -> dict[str, Any]:
 
 @contextmanager
 def served(server: str, module: str, home: Path) -> Iterator[str]:
-    """Run an example below a server, and give the URL."""
+    """Run an example on a server, and yield its URL."""
     command = [part.format(module=module) for part in SERVERS[server]]
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
@@ -116,7 +116,7 @@ def test_the_secured_example_runs_below_a_server(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It lets in who knows the secrets, and nobody else."""
+    """It accepts only requests with the correct secrets."""
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     with served(server, "secured", tmp_path) as url:
@@ -132,7 +132,7 @@ def test_the_secured_example_runs_below_a_server(
 
 
 def test_the_example_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is a Flask application for tests too."""
+    """It is also a Flask application in tests."""
     with pytest.warns(InsecureWebhookWarning):
         app = load("webhook")["app"]
     answer = app.test_client().post("/", json=reached())
@@ -188,7 +188,7 @@ def routing() -> FlaskClient:
 def test_the_first_route_that_matches_answers(
     routing: FlaskClient, data: dict[str, Any], handler: str | None
 ) -> None:
-    """By step, by what the step's builder filled in, and by any key."""
+    """By step, by userData, and by any key."""
     answer = routing.post("/", json=reached(**data))
     assert answer.headers.get("X-Handler") == handler
     assert answer.status_code == (200 if handler else 404)
@@ -296,7 +296,7 @@ def test_the_responder_answers_by_bot_and_by_the_first_text(
 def test_the_responder_has_a_default_answer(
     responder: Flask, bot: str, actions: list[Any]
 ) -> None:
-    """For a word or a bot that is not there, and for a step without a text."""
+    """For an unknown word or bot, and for a step without a text."""
     responder.config["DEFAULT_ANSWER"] = "Pardon?"
     assert answer(responder, actions, bot) == "Pardon?"
 

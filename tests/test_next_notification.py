@@ -102,7 +102,7 @@ def test_what_was_sent_can_come_back(
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 def test_what_came_back_can_be_sent_again(write: Callable[[Any], str]) -> None:
-    """A large session that is unchanged is never refused."""
+    """A large session that is unchanged is never rejected."""
     platform = Platform(write)
     size = 2 * LIMIT
     platform.handle = lambda n: in_a_text(size, "é", n)
@@ -132,7 +132,7 @@ def test_what_came_in_two_ways_can_be_sent_again() -> None:
 
 @pytest.mark.parametrize("values", ["x" * 5000, ["x" * 5000], 5])
 def test_a_session_of_another_kind_goes_back_unchanged(values: Any) -> None:
-    """What arrived is not measured by names that it does not have."""
+    """Only existing names of the notification are measured."""
     app = Flask("bot")
     webhook = ClustaarWebhook(
         app, auth_username="a", auth_password="b", max_content_length=LIMIT
@@ -200,14 +200,14 @@ def test_a_large_session_is_a_warning_once_a_minute(
 
 
 def test_a_reply_without_session_values_is_never_too_large() -> None:
-    """Its actions do not come back."""
+    """Its actions are not part of the next notification."""
     platform = Platform(json.dumps)
     platform.handle = lambda notification: ["x" * 1000] * 30
     assert platform.send().status_code == 200
 
 
 def test_the_step_does_not_come_back() -> None:
-    """A step with many actions leaves its place to the session."""
+    """The size of a step's actions is available for the session."""
     app = Flask("bot")
     webhook = ClustaarWebhook(app, private_key="a key", max_content_length=LIMIT)
     session = ConversationSession(values={"history": "x" * (LIMIT // 2)})
@@ -221,7 +221,7 @@ def test_the_step_does_not_come_back() -> None:
 
 
 def test_an_interlocutor_of_another_kind_is_not_counted() -> None:
-    """What the platform sends at the place of the user is not looked at here."""
+    """An invalid user in the notification is ignored here."""
     app = Flask("bot")
     webhook = ClustaarWebhook(
         app, auth_username="a", auth_password="b", max_content_length=2000

@@ -27,7 +27,7 @@ from flask_clustaar.notifications import load_notification
     ],
 )
 def test_what_is_no_json_is_refused_with_the_reason(body: bytes, reason: str) -> None:
-    """The reason tells the place, and shows nothing of the body."""
+    """The reason contains the place, but nothing from the body."""
     with pytest.raises(InvalidJSON) as caught:
         load_notification(body)
     assert reason in str(caught.value)
@@ -55,7 +55,7 @@ def test_what_is_no_notification_is_refused_at_its_path(
 
 @given(st.binary() | st.text().map(str.encode))
 def test_any_bytes_are_loaded_or_refused(body: bytes) -> None:
-    """There is no third way."""
+    """There is no other case."""
     try:
         load_notification(body)
     except (InvalidJSON, InvalidNotification):
@@ -63,7 +63,7 @@ def test_any_bytes_are_loaded_or_refused(body: bytes) -> None:
 
 
 def test_text_arrives_as_it_was_typed() -> None:
-    """Nothing is escaped or normalised on the way in (PROTOCOL 3)."""
+    """Received texts are neither escaped nor normalised (PROTOCOL 3)."""
     body = '{"topic": "x", "data": {"input": {"type": "message", "text": "5 < 6 ½"}}}'
     assert load_notification(body.encode()).text == "5 < 6 ½"
 
@@ -78,7 +78,7 @@ def test_text_arrives_as_it_was_typed() -> None:
     ],
 )
 def test_the_text_is_what_the_interlocutor_wrote(received: Any, text: str) -> None:
-    """Or clicked to say; empty for what is no text."""
+    """Or the text of a reply button; empty if it is not a text."""
     document = {"topic": "x", "data": {"input": received}}
     assert load_notification(json.dumps(document).encode()).text == text
 
@@ -138,7 +138,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 @given(st.recursive(st.none() | st.text() | FINITE | st.integers(), st.lists))
 def test_both_parsers_read_the_same(value: object) -> None:
-    """What msgspec reads is what the standard library reads."""
+    """msgspec and the standard library load the same values."""
     text = json.dumps({"topic": "x", "n": value})
     loaded = load_notification(text.encode()).received
     assert repr(loaded) == repr(json.loads(text))

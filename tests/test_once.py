@@ -1,4 +1,4 @@
-"""A delivery runs once: on real servers, with several workers, and whatever dies."""
+"""A delivery runs once: on real servers, with several workers that may be killed."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def send(server: Server, sent: bytes) -> Answer:
 
 
 def send_until_done(server: Server, sent: bytes) -> Answer:
-    """Send it again as long as it is being handled elsewhere."""
+    """Retry while another worker handles it."""
 
     def attempt() -> Answer | None:
         answer = send(server, sent)
@@ -217,7 +217,7 @@ def test_redis_stops_and_comes_back(redis_server: ValkeyServer, tmp_path: Path) 
 def test_redis_stops_while_a_handler_runs(
     redis_server: ValkeyServer, tmp_path: Path
 ) -> None:
-    """Who waits for the answer gets it, although it could not be recorded."""
+    """The client gets the answer, although it could not be recorded."""
     with serving(tmp_path, url_of(redis_server)) as server:
         server.hold.touch()
         answers: list[Answer] = []

@@ -279,7 +279,7 @@ def test_nothing_is_recorded_without_an_sdk() -> None:
 
 
 def test_an_sdk_that_is_configured_late() -> None:
-    """An SDK counts that is configured before the first request, as in a worker."""
+    """An SDK can be configured before the first request, as in a worker."""
     program = """
 from flask import Flask
 from flask_clustaar import ClustaarWebhook, events

@@ -17,7 +17,7 @@ def run(program: str) -> str:
 
 
 def test_every_public_name_is_there() -> None:
-    """Each name is found where it is said to be, and is in ``dir``."""
+    """Each name is in its declared module, and in ``dir``."""
     for name in flask_clustaar._HOMES:
         assert getattr(flask_clustaar, name) is not None
         assert name in dir(flask_clustaar)
@@ -38,13 +38,13 @@ def test_a_name_that_is_not_there_is_an_error() -> None:
 
 @pytest.mark.parametrize("module", ["flask_clustaar", "flask_clustaar.pytest_plugin"])
 def test_what_is_imported_by_the_way_is_cheap(module: str) -> None:
-    """The pytest plugin must not import Flask in the test runs of everybody."""
+    """The pytest plugin must not import Flask in unrelated test runs."""
     program = f"import sys, {module}; print('flask' in sys.modules)"
     assert run(program) == "False\n"
 
 
 def test_a_program_does_not_pay_for_the_tools() -> None:
-    """What only tests, the command line and the docs need is imported by them."""
+    """Only tests, the command line and the docs import their tools."""
     program = "import sys; from flask_clustaar import ClustaarWebhook, events; "
     program += "print(sorted(m for m in sys.modules if m.startswith('flask_clustaar')))"
     tools = ("testing", "transcript", "cli", "json_schema", "reference", "compat")

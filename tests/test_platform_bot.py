@@ -1,4 +1,4 @@
-"""Bot files: what they can have, and what is said of a wrong one."""
+"""Bot files: their content, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_bot_file_is_a_list_of_steps(tmp_path: Path) -> None:
 
 
 def test_bot_file_is_an_object() -> None:
-    """The long form has everything that is known of a bot."""
+    """The long form has all data of a bot."""
     bot = Bot.from_json(
         {
             "bot_id": B,
@@ -125,7 +125,7 @@ def test_wrong_bot_file_is_reported_by_path(document: Any, message: str) -> None
 
 
 def test_all_mistakes_are_reported() -> None:
-    """One message has each mistake in a line of its own."""
+    """A message has one line for each mistake."""
     rows = [{"id": A, "a": 1}, {"id": B, "actions": 5}]
     assert len(wrong(rows).splitlines()) == 2
 
@@ -156,7 +156,7 @@ def test_action_of_an_unknown_type_is_let_through() -> None:
 
 
 def test_name_that_no_step_has() -> None:
-    """An unknown name is an error that names the file and what was meant."""
+    """An unknown name is an error with the file and a suggestion."""
     bot = Bot.from_json([{"id": A, "name": "Welcome"}], "bot.json")
 
     with pytest.raises(LookupError, match="no step 'Welcom' in bot.json. Did you mean"):

@@ -45,7 +45,7 @@ C = "507f191e810c19729de860ec"
 
 
 def matches(condition: Condition, value: Any) -> bool:
-    """Tell if a condition matches a session value."""
+    """Return whether a condition matches a session value."""
     getter = SessionValueGetter(key="x")
     facts = Facts(session={} if value is ... else {"x": value})
     return holds(ConnectionPredicate(value_getter=getter, condition=condition), facts)
@@ -97,7 +97,7 @@ FACTS = Facts(
     ],
 )
 def test_value_getter(getter: ValueGetter) -> None:
-    """A condition looks at the last message, the session, the user or a document."""
+    """A condition depends on the last message, the session, the user or a document."""
     equals = EqualsCondition(expected="Hello")
     assert holds(ConnectionPredicate(value_getter=getter, condition=equals), FACTS)
 
@@ -171,14 +171,14 @@ def test_intent_of_a_phrase() -> None:
     ],
 )
 def test_what_cannot_be_known_is_asked_for(predicate: Predicate, message: str) -> None:
-    """The error says which argument says it."""
+    """The error names the argument to pass."""
     with pytest.raises(Unknowable) as caught:
         holds(predicate, Facts(message="Hello"))
     assert str(caught.value) == message
 
 
 def test_unknown_predicate_is_an_error() -> None:
-    """A predicate of a type that is not known cannot be decided."""
+    """A predicate of unknown type raises an exception."""
     with pytest.raises(TypeError, match="'Predicate' is not a predicate"):
         holds(Predicate(), Facts())
 
@@ -214,7 +214,7 @@ def test_first_connection_whose_predicates_all_match(value: str, step: str) -> N
 
 
 def test_jump_to_nowhere() -> None:
-    """Without a default target there is no jump if nothing matches."""
+    """Without a default target, there is no jump if nothing matches."""
     assert decide(JumpToAction(), Facts()).target is None
 
 
@@ -236,13 +236,13 @@ def test_jump_to_nowhere() -> None:
     ],
 )
 def test_stored_value(keys: dict[str, Any], before: Any, after: Any) -> None:
-    """A value replaces the one that is there; 'add' sums numbers or appends text."""
+    """A value replaces the old one; 'add' sums numbers or appends text."""
     found = stored({"key": "x", "value": "5", **keys}, before)
     assert (found, type(found)) == (after, type(after))
 
 
 def test_stored_text_is_not_a_number() -> None:
-    """What does not read as a number stays text."""
+    """A text that is not a number remains text."""
     assert stored({"key": "x", "value": "five", "isInt": True}, None) == "five"
 
 

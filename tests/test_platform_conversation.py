@@ -176,7 +176,7 @@ def test_steps_that_were_given_go_by_their_names() -> None:
 
 
 def test_step_of_the_file_can_be_given_otherwise() -> None:
-    """What a test gives of a step replaces what the file has."""
+    """The data of a step in a test override those of the file."""
     client = make_client("Hi.")
     client.at("First", step_name="Begin", user_data="x")
 
@@ -273,7 +273,7 @@ def test_step_that_uses_the_webhook(step: dict[str, Any], said: list[str]) -> No
 
 @pytest.mark.parametrize("webhook", [None, True])
 def test_step_that_no_handler_takes(webhook: bool | None) -> None:
-    """It runs as it was designed; if the webhook was switched on, a line says so."""
+    """It executes its own actions; if the webhook is switched on, a line says so."""
     steps = [{"id": B, "name": "x", "webhook": webhook, "actions": [say("Built.")]}]
     client = make_client(steps=steps)
 
@@ -308,7 +308,7 @@ def test_fallback_takes_a_step() -> None:
 
 
 def test_wait_takes_no_time_in_a_test() -> None:
-    """Time that is waited is counted, and seen in the next notification."""
+    """Waits are counted, and are part of the next notification's time."""
     client = make_client(WaitAction(duration=7), steps=[STEPS[0]])
     first = client.say("hi").sent
     second = client.say("hi").sent
@@ -320,7 +320,7 @@ def test_wait_takes_no_time_in_a_test() -> None:
 
 
 def test_wait_takes_its_time_where_that_is_wanted() -> None:
-    """Lines are told one by one, so that what was said before a wait is seen."""
+    """The listener gets lines one by one, so that lines before a wait are shown."""
     told: list[Line | float] = []
     client = make_client(
         "One moment.",
@@ -357,7 +357,7 @@ def test_paused_bot_is_silent() -> None:
 
 
 def test_nothing_runs_behind_a_jump() -> None:
-    """What stands behind a jump that fires is not run; behind another it is."""
+    """Actions after a jump that is taken are not executed; after others they are."""
     nowhere = JumpToAction()
     client = make_client(nowhere, "a", jump(B), "b")
     client.say("hi")
@@ -368,7 +368,7 @@ def test_nothing_runs_behind_a_jump() -> None:
 
 
 def test_loop_of_jumps_ends_with_its_path() -> None:
-    """After a number of jumps an error shows the steps, and what was said stays."""
+    """After too many jumps, an error shows the steps, and the transcript is kept."""
     steps = [STEPS[0], {"id": B, "name": "Second", "actions": [jump(A)]}]
     client = make_client("Hi.", jump(B), steps=steps, max_jumps=3)
 
@@ -402,7 +402,7 @@ TEAM = {
 
 
 def test_what_cannot_be_known_has_to_be_said() -> None:
-    """It is said in the bot file or as an argument, or it is asked for."""
+    """It is in the bot file or an argument; otherwise the error asks for it."""
     with pytest.raises(Unknowable, match="Pass 'online=True' or 'online=False'"):
         make_client(TEAM).say("hi")
 
@@ -511,7 +511,7 @@ def test_click_that_sends_nothing(action: ButtonAction) -> None:
 
 @pytest.mark.parametrize("kind", ["legacy", "satisfaction"])
 def test_card_button_that_is_not_drawn(kind: str) -> None:
-    """What the webchat does not draw cannot be clicked on."""
+    """Buttons that the webchat does not show cannot be clicked."""
     action = {
         "legacy": {"type": "legacy_reply_to_message_action", "message": "Yes"},
         "satisfaction": {
@@ -556,7 +556,7 @@ def test_click_after_an_error() -> None:
 
 
 def test_set_up_is_shown_before_it_is_used() -> None:
-    """What a test sets stands before what the user does, in a part of its own."""
+    """Values that a test sets are before the user's act, in a separate part."""
     client = make_client(
         "Hi.",
         session={"a": 1},
@@ -592,7 +592,7 @@ def test_set_up_is_shown_before_it_is_used() -> None:
 
 
 def test_jump_that_is_not_followed_is_told() -> None:
-    """Without a bot file a jump is not followed, and the transcript says so."""
+    """Without a bot file, a jump is not followed, and the transcript says so."""
     client = ClustaarClient(make_client("Hi.", jump(B), "Bye.").app)
     client.at(A).say("hi")
 
@@ -605,7 +605,7 @@ def test_jump_that_is_not_followed_is_told() -> None:
 
 
 def test_conversation_goes_on_after_what_was_sent() -> None:
-    """Jumps of the reply to a notification of one's own are followed."""
+    """Jumps in the reply to a custom notification are followed."""
     client = make_client("Hi.", jump(B))
     client.send(make_notification(step=A, text="x", session={"a": 1}))
 
@@ -617,7 +617,7 @@ def test_conversation_goes_on_after_what_was_sent() -> None:
 
 
 def test_repeated_reply_is_told() -> None:
-    """A reply that the replay store gave says so."""
+    """A reply from the replay store is marked as such."""
     app = make_client("Hi.").app
 
     @app.after_request
@@ -634,7 +634,7 @@ def test_repeated_reply_is_told() -> None:
 
 
 def test_target_of_a_model_is_checked() -> None:
-    """What the platform would not take as a target is not gone to."""
+    """Invalid targets raise an exception."""
     client = make_client("Hi.")
     step = GoToAction(target=StepTarget(step_id="x"))
     story = GoToAction(target=StoryTarget(story_id=STORY))

@@ -81,7 +81,7 @@ def test_age_follows_the_settings(settings: dict[str, Any]) -> None:
 
 
 def test_repeated_request_is_handled_once() -> None:
-    """A delivery that is sent again is the same request."""
+    """A repeated delivery is the same request."""
     app, signer, seen = make_app()
     delivery = signer.deliver(BODY)
 
@@ -99,7 +99,7 @@ def test_distinct_bodies_are_different_requests() -> None:
 
 
 def test_headers_are_replaced_before_signing() -> None:
-    """A date that is given is signed; a header that is None is left out."""
+    """A given date is signed; a header of None is removed."""
     app, signer, _ = make_app(request_max_age=None)
     date = "Thu, 13 Sep 2018 11:48:23 GMT"
 

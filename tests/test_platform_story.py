@@ -33,7 +33,7 @@ BOT = Bot.from_json([{"id": ASK, "name": "Ask"}, {"id": TELL, "name": "Tell"}])
 
 @pytest.fixture
 def client() -> ClustaarClient:
-    """A client of a bot that asks for a colour, and tells what it knows."""
+    """A client of a bot that asks for a colour, and repeats its values."""
     app = Flask("bot")
     webhook = ClustaarWebhook(app, private_key="for tests")
 
@@ -80,7 +80,7 @@ bot  | Shoes
 
 
 def test_transcript_of_a_conversation_is_a_story() -> None:
-    """What a client or a terminal shows can be run again, and goes the same way."""
+    """The transcript of a client or a terminal can be run as a story."""
     bot = Bot.from_json(ten_steps.BOT)
     client = ClustaarClient(ten_steps.make_app(), bot=bot)
     ten_steps.talk(client)
@@ -92,7 +92,7 @@ def test_transcript_of_a_conversation_is_a_story() -> None:
 
 
 def test_story_reads_as_it_is_written(client: ClustaarClient) -> None:
-    """Comments, empty lines and lines about what nobody sees are left to the author."""
+    """Comments, empty lines and invisible lines are optional."""
     story = """\
 # A colour.
 at Ask
@@ -166,7 +166,7 @@ bot  | Shoes
     ],
 )
 def test_text_that_is_written(client: ClustaarClient, lines: str, heard: str) -> None:
-    """A text is what stands there, also if it looks like something else."""
+    """A text is literal, even if it looks like another line."""
     run(client, f"at Tell\n{lines}\n     · a note")
     assert json.loads(client.bubbles[0])[0] == heard
 
@@ -218,13 +218,13 @@ TOLD = '["hi", [], {}, "John", {}, "clustaar_web_chat"]'
 def test_difference_is_found_at_its_line(
     client: ClustaarClient, lines: str, number: int, reason: str
 ) -> None:
-    """The first line that is not as in the conversation is named."""
+    """The first line that differs from the conversation is named."""
     (difference,) = run(client, f"at Tell\nyou  hi\n{lines}")
     assert (difference.number, difference.reason) == (number, reason)
 
 
 def test_difference_shows_what_the_story_speaks_of(client: ClustaarClient) -> None:
-    """Lines about what nobody sees are shown if the story has such lines."""
+    """Invisible lines are shown if the story has such lines."""
     (difference,) = run(client, "at Tell\nyou  · goes to Tell\nat Ask\nsession a = 1")
     assert difference.shown == [difference.actual[0], *difference.actual[1:]]
 
@@ -246,7 +246,7 @@ def test_difference_shows_what_the_story_speaks_of(client: ClustaarClient) -> No
 def test_story_ends_with_what_cannot_be_done(
     client: ClustaarClient, story: str, number: int, reason: str
 ) -> None:
-    """A step or a button that is not there ends the story at its line."""
+    """A missing step or button ends the story at its line."""
     (difference,) = run(client, story)
     assert difference.number == number
     assert reason in difference.reason
@@ -371,7 +371,7 @@ def test_updated_transcript_passes(client: ClustaarClient) -> None:
 
 
 def test_end_of_a_value(client: ClustaarClient) -> None:
-    """A value that was removed is told as such, and can be told of the user as well."""
+    """A removed value is shown as such, also for the user."""
     client.session["a"] = 1
     story = "at Tell\nuser is_logged is removed\nsession a is removed\nyou  hi"
     seen: list[Any] = []

@@ -1,4 +1,4 @@
-"""Text that is safe to print."""
+"""Escaping of unsafe characters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNSAFE = [
 
 @pytest.mark.parametrize("character", UNSAFE, ids=ascii)
 def test_unsafe_characters_are_escaped(character: str) -> None:
-    """No control character reaches the output, whatever it is called."""
+    """No control character reaches the output."""
     assert printable(f"a{character}b") in (
         f"a\\u{ord(character):04x}b",
         {"\n": r"a\nb", "\r": r"a\rb"}.get(character),
@@ -60,7 +60,7 @@ def test_terminal_escapes_are_text(sequence: str) -> None:
     "text", ["héllo", "日本語", "مرحبا", "👩‍👩‍👧", "❤️", "5 < 6 & \\u001b", "a\tb", ""]
 )
 def test_ordinary_text_is_unchanged(text: str) -> None:
-    """Letters of all languages, emoji and tabs are printed as they are."""
+    """Letters of all languages, emoji and tabs are unchanged."""
     assert printable(text) == text
 
 
@@ -152,7 +152,7 @@ def test_a_message_in_a_traceback_is_one_line(error: BaseException) -> None:
 
 
 def test_source_in_a_traceback_has_no_escapes() -> None:
-    """The source of a ``SyntaxError`` may be what a user wrote."""
+    """The source of a ``SyntaxError`` may be a user's text."""
     assert not set(printable_traceback(with_source())) & {"\x1b", "\u202e"}
 
 

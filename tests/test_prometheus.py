@@ -48,7 +48,7 @@ def series(text: str) -> Series:
 
 
 class Bot:
-    """A bot with metrics of its own."""
+    """A bot with its own metrics."""
 
     def __init__(self, **settings: Any) -> None:
         self.app = Flask("bot")
@@ -212,7 +212,7 @@ def test_several_webhooks() -> None:
 
 
 def test_other_webhooks_are_not_counted(bot: Bot) -> None:
-    """What an object does not know, it does not count."""
+    """An object counts only its webhooks."""
     other = Bot()
     for client in (other.client, other.client):
         client.say("fail")
@@ -340,7 +340,7 @@ def scrape(server: Server) -> Series:
 
 
 def test_several_processes_add_up(server: Server) -> None:
-    """Of 500 requests to three workers each is counted once, whoever is asked."""
+    """Of 500 requests to three workers, each is counted once, by any worker."""
     bodies = [
         *(_body(text, number) for text in ("hi",) for number in range(340)),
         *(_body("fail", number) for number in range(30)),

@@ -1,4 +1,4 @@
-"""The pytest plugin, in runs of pytest of its own."""
+"""The pytest plugin, in separate runs of pytest."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_client_is_a_fixture(run: Run) -> None:
-    """A user who talks is there for whoever has an application."""
+    """The fixture plays the user of the application."""
     result = run(
         """
         def test(clustaar_client, make_notification):
@@ -67,7 +67,7 @@ def test_client_is_a_fixture(run: Run) -> None:
 
 
 def test_client_for_each_of_several_bots(run: Run) -> None:
-    """Who has several bots finds the clients by their names."""
+    """For several bots, the fixture has a client for each name."""
     result = run(
         """
         def test(clustaar_clients):
@@ -81,7 +81,7 @@ def test_client_for_each_of_several_bots(run: Run) -> None:
 
 
 def test_no_client_without_a_bot(run: Run) -> None:
-    """In an application without a bot there are no clients, and one is an error."""
+    """In an application without a webhook, there are no clients; one is an error."""
     result = run(
         """
         def test(clustaar_clients):
@@ -97,7 +97,7 @@ def test_no_client_without_a_bot(run: Run) -> None:
 
 
 def test_client_needs_an_application(run: Run, pytester: pytest.Pytester) -> None:
-    """Who asks for a client without an 'app' fixture is told that it is missing."""
+    """Without an 'app' fixture, the error says that it is missing."""
     pytester.makepyfile("def test(clustaar_client): ...\n\ndef test_other(): ...")
     result = pytester.runpytest_inprocess("-p", "flask_clustaar.pytest_plugin")
 
@@ -106,7 +106,7 @@ def test_client_needs_an_application(run: Run, pytester: pytest.Pytester) -> Non
 
 
 def test_failure_shows_the_conversation(run: Run) -> None:
-    """Below a test that failed stands what was said in it, and in no other."""
+    """The report of a failed test has its conversation, and no other."""
     result = run(
         """
         def test_other(clustaar_client):
@@ -153,7 +153,7 @@ def test_failure_shows_clients_of_all_kinds(run: Run) -> None:
 
 
 def test_failed_fixture_shows_the_conversation(run: Run) -> None:
-    """What was said before a test began is shown if that failed."""
+    """The report also has conversations of fixtures."""
     result = run(
         """
         import pytest
@@ -190,7 +190,7 @@ STORY = "at Hall\nyou  John\nbot  Hello John\n"
 
 @pytest.fixture
 def tell(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run stories, given by their names, beside a bot file."""
+    """Run stories with a bot file."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeconftest(CONFTEST.format(names=("clustaar",)))
     bot = json.dumps([{"id": STEP, "name": "Hall"}])
@@ -267,7 +267,7 @@ def test_story_that_cannot_be_read_fails_at_its_line(tell: Run) -> None:
     ],
 )
 def test_story_with_terminal_escapes_fails_safely(tell: Run, story: str) -> None:
-    """What is in a story is shown, and not carried out by the terminal."""
+    """Control characters in a story are escaped."""
     result = tell(test_hostile=story.format("a \x1b]52;c;eA==\x07\x9b2J\u202e"))
 
     result.assert_outcomes(failed=1)
@@ -313,7 +313,7 @@ def test_story_needs_an_application(tell: Run, pytester: pytest.Pytester) -> Non
 def test_exception_in_a_story_has_its_traceback(
     tell: Run, pytester: pytest.Pytester
 ) -> None:
-    """What is neither a difference nor a wrong line is shown as it is elsewhere."""
+    """Other exceptions are reported as usual."""
     with (pytester.path / "conftest.py").open("a") as conftest:
         conftest.write("\n@pytest.fixture\ndef clustaar_client(): return None\n")
     result = tell(test_john=STORY)
@@ -323,7 +323,7 @@ def test_exception_in_a_story_has_its_traceback(
 
 
 def test_bot_file_of_the_fixtures(tell: Run, pytester: pytest.Pytester) -> None:
-    """A setting names the bot file; without it, only stories look beside them."""
+    """A setting names the bot file; without it, only stories use 'bot.json'."""
     pytester.makepyfile(
         test_bot="""
         def test(clustaar_client, clustaar_clients):

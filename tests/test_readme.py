@@ -1,4 +1,4 @@
-"""What the README says."""
+"""The statements of the README."""
 
 from __future__ import annotations
 

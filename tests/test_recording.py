@@ -67,7 +67,7 @@ def add_webhook(app: Flask, name: str, **settings: Any) -> None:
 
 
 def rows(directory: Path) -> list[dict[str, Any]]:
-    """Return what is recorded."""
+    """Return the recorded rows."""
     files = sorted(directory.glob("*.jsonl"))
     lines = [line for file in files for line in file.read_text().splitlines()]
     return [json.loads(line) for line in lines]
@@ -168,7 +168,7 @@ def test_step_that_goes_back_after_a_failure(directory: Path) -> None:
 
 
 def test_rejected_requests(directory: Path) -> None:
-    """Of what is not authenticated only code, size and time are recorded."""
+    """For unauthenticated requests, only code, size and time are recorded."""
     client = ClustaarClient(bot(directory, max_content_length=1000))
     client.send(b"John!", headers={"X-Hub-Signature": "sha1=" + "0" * 40})
     client.send(b"x" * 1001)
@@ -193,7 +193,7 @@ def test_rejected_requests(directory: Path) -> None:
 
 
 def test_requests_without_a_length(directory: Path) -> None:
-    """The size of what cannot be read is not known."""
+    """The size of an unreadable body is unknown."""
     app = bot(directory)
     app.test_client().post("/clustaar", headers={"Content-Length": "many"})
 
@@ -201,7 +201,7 @@ def test_requests_without_a_length(directory: Path) -> None:
 
 
 def test_repeated_requests(directory: Path) -> None:
-    """What the replay store answers is recorded without its bodies."""
+    """Repeated replies are recorded without bodies."""
     talk(bot(directory), GREET).resend()
 
     first, again = rows(directory)
@@ -284,7 +284,7 @@ def test_share_of_requests_without_a_user(directory: Path) -> None:
 
 
 def test_nobody_is_recorded(directory: Path) -> None:
-    """A share of 0 records what is rejected, and nothing that a user sent."""
+    """A share of 0 records only rejections."""
     client = talk(bot(directory, record_share=0), GREET)
     client.send(b"[]")
 
@@ -302,7 +302,7 @@ def test_none_records_all(directory: Path) -> None:
 
 
 def test_bodies_with_line_breaks(directory: Path) -> None:
-    """A line stays one line, however the platform formats its JSON."""
+    """A line is one line for any format of the platform's JSON."""
     app = bot(directory, record_redact="none")
     client = ClustaarClient(app)
     document = notification()
@@ -316,7 +316,7 @@ def test_bodies_with_line_breaks(directory: Path) -> None:
 
 
 def test_replies_that_are_broken_json(directory: Path) -> None:
-    """What an application answers cannot break a line."""
+    """Answers of the application cannot break a line."""
     app = bot(directory)
 
     @app.errorhandler(ClustaarError)
@@ -340,7 +340,7 @@ def test_texts(directory: Path) -> None:
 
 
 def test_function(directory: Path) -> None:
-    """A function can redact in its own way, and leave requests out."""
+    """A function can redact, and drop requests."""
 
     def redact(request: Any, reply: Any) -> Any:
         if request["data"]["step"]["id"] == FAIL:
@@ -367,7 +367,7 @@ def test_function(directory: Path) -> None:
     ],
 )
 def test_wrong_settings(settings: Any, message: str) -> None:
-    """A wrong setting is told when the program starts."""
+    """An invalid setting is an error at start-up."""
     with pytest.raises(ConfigurationError) as raised:
         ClustaarWebhook(Flask("bot"), private_key=KEY, **settings)
 
@@ -375,13 +375,13 @@ def test_wrong_settings(settings: Any, message: str) -> None:
 
 
 def test_directory_must_exist(tmp_path: Path) -> None:
-    """A directory is not created: its name may be misspelt."""
+    """A missing directory is not created, because its name may be misspelt."""
     with pytest.raises(ConfigurationError, match=r"mkdir -m 700 .*nowhere"):
         bot(tmp_path / "nowhere")
 
 
 def test_directory_must_be_private(directory: Path) -> None:
-    """A directory that others can open is refused."""
+    """A directory that other users can open is rejected."""
     directory.chmod(0o750)
 
     with pytest.raises(ConfigurationError, match="chmod 700"):
@@ -389,7 +389,7 @@ def test_directory_must_be_private(directory: Path) -> None:
 
 
 def test_directory_must_not_be_served(directory: Path) -> None:
-    """A directory whose files Flask serves is refused."""
+    """A directory whose files Flask serves is rejected."""
     app = Flask("bot", static_folder=directory.parent)
     with pytest.raises(ConfigurationError, match="static files"):
         ClustaarWebhook(app, private_key=KEY, record=directory)
@@ -414,7 +414,7 @@ def _broken(directory: Path) -> Iterator[Flask]:
 def test_failure_to_record_is_no_failure(
     broken: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A recording that cannot be written never fails a request; the log tells it."""
+    """A recording that cannot be written is logged, and the request succeeds."""
     with caplog.at_level(logging.ERROR):
         reply = talk(broken, GREET).reply
 
@@ -426,7 +426,7 @@ def test_failure_to_record_is_no_failure(
 def test_failures_are_told_once_a_minute(
     broken: Flask, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that is full for an hour is told sixty times."""
+    """A disk that is full for an hour is logged sixty times."""
     with caplog.at_level(logging.ERROR):
         talk(broken, GREET, GREET, GREET)
         assert 1 == len(caplog.records)
@@ -440,7 +440,7 @@ def test_failures_are_told_once_a_minute(
 def test_failure_of_a_redaction(
     directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What cannot be redacted is not recorded, and its log line shows nothing of it."""
+    """A request that cannot be redacted is not recorded, and not in the log."""
 
     def redact(request: Any, reply: Any) -> Any:
         raise ValueError(request["data"]["interlocutor"]["firstName"])
@@ -470,7 +470,7 @@ def test_two_webhooks(directory: Path) -> None:
 
 
 def test_only_one_of_two_webhooks(directory: Path) -> None:
-    """A webhook that does not record leaves nothing in the lines of another."""
+    """A webhook that does not record is not in the lines of another one."""
     app = bot(None, "sales")
     add_webhook(app, "support", record=directory)
     talk(app, GREET, FAIL, webhook="sales")

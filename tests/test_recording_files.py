@@ -21,7 +21,7 @@ NOON = 20_782 * DAY + DAY / 2  # 2026-11-25
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A clock that the test sets."""
 
     def __init__(self, now: float = NOON) -> None:
         self.now = now
@@ -42,7 +42,7 @@ def test_one_file_a_day(tmp_path: Path) -> None:
 
 
 def test_only_the_owner_can_read(tmp_path: Path) -> None:
-    """The files are for nobody else."""
+    """Only the owner can read the files."""
     Files(tmp_path, 7, Clock()).today()
 
     modes = {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
@@ -83,7 +83,7 @@ def test_first_key_counts(tmp_path: Path) -> None:
 
 
 def test_old_files_are_removed(tmp_path: Path) -> None:
-    """The first use of a day removes what is older than that; nothing else."""
+    """The first use of a day deletes only older files."""
     for name in ("2026-11-22.jsonl", "2026-11-23.jsonl", "2026-11-24.key", "notes.txt"):
         (tmp_path / name).touch()
 
@@ -170,7 +170,7 @@ def room(size: int) -> Iterator[None]:
 
 
 def test_full_disk_leaves_no_part_of_a_line(tmp_path: Path) -> None:
-    """A line for which there is no room is not begun; a shorter one still fits."""
+    """A line without space is not written; a shorter one may fit."""
     day = Files(tmp_path, 7, Clock()).today()
     with room(100):
         day.append(b"a" * 79 + b"\n")
@@ -184,7 +184,7 @@ def test_full_disk_leaves_no_part_of_a_line(tmp_path: Path) -> None:
 def test_part_of_a_line_is_ended_if_another_process_wrote(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What another process wrote behind the part of a line is not removed."""
+    """Lines of other processes after a partial line are kept."""
     day = Files(tmp_path, 7, Clock()).today()
     write = os.write
 
@@ -210,14 +210,14 @@ def test_full_disk_without_a_key(tmp_path: Path) -> None:
 
 
 def test_directory_that_is_gone(tmp_path: Path) -> None:
-    """A day that cannot be opened leaves nothing open."""
+    """A day that cannot be opened does not leave open files."""
     with pytest.raises(FileNotFoundError):
         Files(tmp_path / "gone", 7, Clock()).today()
 
 
 @pytest.mark.parametrize("end", ["jsonl", "key"])
 def test_a_link_is_not_followed(tmp_path: Path, end: str) -> None:
-    """What users write goes into no other file."""
+    """Texts of users are in no other file."""
     elsewhere = tmp_path / "elsewhere"
     (tmp_path / f"2026-11-25.{end}").symlink_to(elsewhere)
 
@@ -227,7 +227,7 @@ def test_a_link_is_not_followed(tmp_path: Path, end: str) -> None:
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    """A request is not kept waiting because nobody reads a pipe."""
+    """A pipe without a reader does not block requests."""
     os.mkfifo(tmp_path / "2026-11-25.jsonl")
 
     with pytest.raises(OSError, match="No such device"):

@@ -79,7 +79,7 @@ def said(text: str, user: Any = USER) -> str:
 
 
 def test_pseudonyms_fit_their_fields() -> None:
-    """A pseudonym has the form of what it stands for."""
+    """A pseudonym has the form of its value."""
     user = user_of(redacted(request_of())[0])
 
     assert re.fullmatch(r"[0-9a-f]{24}", user["id"])
@@ -115,7 +115,7 @@ def test_nothing_of_the_user_is_left() -> None:
 
 
 def test_rest_of_the_request_stays() -> None:
-    """The topic, the bot, the channel and the step are recorded as they are."""
+    """The topic, the bot, the channel and the step are recorded unchanged."""
     request = request_of({"id": "507f1f77bcf86cd799439011"})
 
     shown, _ = redacted(request)
@@ -128,7 +128,7 @@ def test_rest_of_the_request_stays() -> None:
 
 
 def test_unknown_attributes_of_a_user_are_replaced() -> None:
-    """The platform may add attributes: whatever they are, they are personal."""
+    """Unknown attributes are treated as personal."""
     user = {"nick": "Johnny", "more": [{"street": "Rue de la Paix", "no": 12}, 1.5]}
 
     shown = user_of(redacted(request_of(user))[0])
@@ -141,7 +141,7 @@ def test_unknown_attributes_of_a_user_are_replaced() -> None:
 
 @pytest.mark.parametrize("user", [None, "John", ["John"], 7, {}])
 def test_odd_users(user: Any) -> None:
-    """A user that is not an object is replaced as a value, and null stays."""
+    """A user that is not an object is replaced as a value, except null."""
     shown, _ = redacted(request_of(user))
 
     assert "John" not in json.dumps(shown)
@@ -149,7 +149,7 @@ def test_odd_users(user: Any) -> None:
 
 
 def test_odd_names_are_replaced() -> None:
-    """A name that is not a string is replaced as any other value."""
+    """A name that is not a string is replaced like other values."""
     user = {"firstName": 17, "phoneNumber": 612, "email": "none known"}
     shown = user_of(redacted(request_of(user))[0])
 
@@ -227,7 +227,7 @@ def test_longest_value_wins() -> None:
 
 
 def test_short_attributes_stay_in_texts() -> None:
-    """In a text '25' is seldom the user's age."""
+    """In a text, '25' is rarely the user's age."""
     assert "25.00 EUR" == said("25.00 EUR")
 
 
@@ -245,7 +245,7 @@ def test_short_attributes_stay_in_texts() -> None:
     ],
 )
 def test_patterns(personal: str) -> None:
-    """Addresses and long numbers are replaced, whoever they belong to."""
+    """All addresses and long numbers are replaced."""
     assert personal not in said(f"Write to {personal}.")
     assert personal not in said(f"{{{{@user.FirstName}}}}, write to {personal}.")
 
@@ -358,7 +358,7 @@ def test_new_names_in_a_reply() -> None:
 
 
 def test_problems_are_replies() -> None:
-    """What answers a request that failed is redacted as any reply."""
+    """Problem bodies are redacted like replies."""
     _, reply = redacted(request_of(), {"status": 500, "detail": "John failed"})
     _, odd = redacted(request_of(), ["John"])
 
@@ -369,7 +369,7 @@ def test_problems_are_replies() -> None:
 
 
 def test_without_texts() -> None:
-    """With 'texts' all that somebody wrote becomes as many letters x."""
+    """With 'texts', all letters of texts become x."""
     request, reply = redacted(
         request_of(text="Call Mary!", session={"note": "Mary", "n": 3}),
         reply_of("Hello John"),
@@ -522,7 +522,7 @@ def test_nothing_passes_unread() -> None:
 
 
 def test_attachments_without_urls() -> None:
-    """An input may have a key 'url' that is not a URL, and odd attachments."""
+    """An input may have a 'url' that is not a URL, and malformed attachments."""
     input = {"url": 7, "attachments": ["John", {"url": None}]}
     request = request_of({"firstName": "John"}, input=input)
 
@@ -530,7 +530,7 @@ def test_attachments_without_urls() -> None:
 
 
 def test_lone_surrogates() -> None:
-    """What Python reads as JSON, and UTF-8 cannot write, is replaced."""
+    """Characters that Python accepts, but UTF-8 cannot encode, are replaced."""
     request = request_of({"firstName": "John"}, text="\ud800 John")
 
     shown, _ = redacted(request)
@@ -539,7 +539,7 @@ def test_lone_surrogates() -> None:
 
 
 def test_user_has_one_pseudonym_a_day() -> None:
-    """What a user does can be followed for a day."""
+    """The acts of a user can be followed for a day."""
     redactor = Redactor(KEY)
     request = json.dumps(request_of(USER | {"phoneNumber": "112"})).encode()
 
@@ -561,7 +561,7 @@ def test_many_users() -> None:
 
 
 def test_step_that_is_sent_again() -> None:
-    """What a step says of a user is found each time, and what it says of none stays."""
+    """Personal data in a step are always found, and other texts are kept."""
     redactor = Redactor(KEY)
     request = request_of()
     request["data"]["step"]["userData"] = "for john, from 11 22 33 44, 556677889900"
@@ -644,5 +644,5 @@ def test_patterns_are_hidden_for_comparison() -> None:
 
 
 def test_blank_keeps_the_form() -> None:
-    """Each letter and digit becomes an x; what is between them stays."""
+    """Each letter and digit becomes an x; other characters are kept."""
     assert "xxxxx, xxxx 7_!".replace("7", "x") == blank("Hello, John 7_!")

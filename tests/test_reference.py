@@ -23,7 +23,7 @@ from flask_clustaar.wire import Model
 
 
 def test_rows() -> None:
-    """An attribute is told with its key and its limits."""
+    """An attribute is documented with its key and limits."""
     text = "string of 1 to 60 characters; sanitised, normalised"
     assert rows(QuickReply) == [
         Row("quick_reply", "QuickReply", "title", "title", True, False, text),

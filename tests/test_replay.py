@@ -58,7 +58,7 @@ def test_is_a_store(store: ReplayStore) -> None:
 
 
 def test_first_claim_is_mine(store: ReplayStore, delivery: str) -> None:
-    """The first who asks handles the delivery; who asks meanwhile is told so."""
+    """The first claim is 'mine'; claims in the meantime are 'running'."""
     mine = store.claim(delivery, lease=60)
 
     assert ("mine", None) == (mine.state, mine.reply)
@@ -69,7 +69,7 @@ def test_first_claim_is_mine(store: ReplayStore, delivery: str) -> None:
 
 @pytest.mark.parametrize("reply", [b"", b"{}", bytes(range(256)), b"x" * 1_000_000])
 def test_reply_is_kept(store: ReplayStore, delivery: str, reply: bytes) -> None:
-    """Who asks after completion gets the first one's reply, byte for byte."""
+    """A claim after completion gets the recorded reply, byte for byte."""
     store.complete(store.claim(delivery, lease=60), reply, lifetime=60)
 
     for _ in range(3):
@@ -93,7 +93,7 @@ def test_lifetime_ends(store: ReplayStore, delivery: str) -> None:
 
 
 def test_lease_ends(store: ReplayStore, delivery: str) -> None:
-    """A delivery that nobody completes is the next one's when the lease has ended."""
+    """When a lease has ended without completion, the next claim is 'mine'."""
     first = store.claim(delivery, lease=0)
     second = claim_when_free(store, delivery)
 
@@ -102,7 +102,7 @@ def test_lease_ends(store: ReplayStore, delivery: str) -> None:
 
 
 def test_release(store: ReplayStore, delivery: str) -> None:
-    """A delivery that could not be handled can run again at once."""
+    """A released delivery can run again at once."""
     first = store.claim(delivery, lease=60)
     store.release(first)
     second = store.claim(delivery, lease=60)
@@ -112,7 +112,7 @@ def test_release(store: ReplayStore, delivery: str) -> None:
 
 
 def test_release_of_what_is_gone(store: ReplayStore, delivery: str) -> None:
-    """Who releases twice does nothing the second time."""
+    """A second release has no effect."""
     claim = store.claim(delivery, lease=60)
     store.release(claim)
     store.release(claim)
@@ -121,7 +121,7 @@ def test_release_of_what_is_gone(store: ReplayStore, delivery: str) -> None:
 
 
 def test_late_completion_is_recorded(store: ReplayStore, delivery: str) -> None:
-    """A handler that took longer than its lease counts, if nobody else has come."""
+    """After its lease, a claim can be completed if there is no other one."""
     claim = store.claim(delivery, lease=0)
     time.sleep(0.01)
     store.claim(delivery + "x", lease=60)
@@ -131,7 +131,7 @@ def test_late_completion_is_recorded(store: ReplayStore, delivery: str) -> None:
 
 
 def test_late_completion_does_not_overwrite(store: ReplayStore, delivery: str) -> None:
-    """A handler whose lease went to somebody else changes nothing any more."""
+    """After another claim, completing the first one has no effect."""
     first = store.claim(delivery, lease=0)
     second = claim_when_free(store, delivery)
 
@@ -143,7 +143,7 @@ def test_late_completion_does_not_overwrite(store: ReplayStore, delivery: str) -
 
 
 def test_late_release_does_nothing(store: ReplayStore, delivery: str) -> None:
-    """A handler whose lease went to somebody else cannot end that one's claim."""
+    """After another claim, releasing the first one has no effect."""
     first = store.claim(delivery, lease=0)
     second = claim_when_free(store, delivery)
 
@@ -165,7 +165,7 @@ def test_completed_is_final(store: ReplayStore, delivery: str) -> None:
 
 
 def test_claim_of_others_is_powerless(store: ReplayStore, delivery: str) -> None:
-    """Who was told that somebody else handles a delivery can do nothing about it."""
+    """A claim that is not 'mine' can be neither completed nor released."""
     mine = store.claim(delivery, lease=60)
     others = store.claim(delivery, lease=60)
 
@@ -179,7 +179,7 @@ def test_claim_of_others_is_powerless(store: ReplayStore, delivery: str) -> None
 
 
 def test_threads_race(store: ReplayStore) -> None:
-    """Of many threads that ask at once, one is told that it is theirs."""
+    """Of many concurrent claims, exactly one is 'mine'."""
     names = [uuid.uuid4().hex for _ in range(20)]
     barrier = threading.Barrier(8)
     mine: list[str] = []
@@ -240,7 +240,7 @@ def _stores(
 def test_stores_agree(
     stores: list[ReplayStore], steps: list[tuple[str, str, int]]
 ) -> None:
-    """Whatever is done in whatever order, all stores answer the same."""
+    """For any sequence of calls, all stores answer the same."""
     prefix = uuid.uuid4().hex
     answers = []
     for store in stores:
@@ -259,7 +259,7 @@ def test_stores_agree(
 
 
 def test_check(store: ReplayStore) -> None:
-    """A store that works can be told from one that does not, and keeps nothing."""
+    """The check distinguishes working stores, and leaves no record."""
     check_store(store)
     check_store(store)
 
@@ -382,12 +382,12 @@ def test_store_in_memory() -> None:
 
 
 def test_store_of_ones_own(store: ReplayStore) -> None:
-    """A store is taken as it is."""
+    """A store object is used unchanged."""
     assert store is open_store(store)
 
 
 def test_store_by_url(tmp_path: Path) -> None:
-    """The scheme of a URL tells which store it is."""
+    """The scheme of a URL selects the store."""
     assert isinstance(open_store(f"sqlite:///{tmp_path}/x.db"), SQLiteReplayStore)
     for url in (
         "redis://",

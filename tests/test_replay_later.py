@@ -18,7 +18,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Database:
-    """A database that is away at first."""
+    """A database that is down at first."""
 
     def __init__(self) -> None:
         self.is_there = threading.Event()

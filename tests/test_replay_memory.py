@@ -36,7 +36,7 @@ def _clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
 
 
 def test_full() -> None:
-    """A full store refuses the next delivery rather than to forget one."""
+    """A full store rejects the next delivery instead of dropping a record."""
     store = MemoryReplayStore(capacity=2)
     running = store.claim("a", lease=60)
     store.complete(store.claim("b", lease=60), b"b", lifetime=60)
@@ -60,7 +60,7 @@ def test_without_a_capacity() -> None:
 
 
 def test_makes_room() -> None:
-    """What has ended or was released makes room, and only that."""
+    """Only expired and released records make room."""
     store = MemoryReplayStore(capacity=3)
     store.complete(store.claim("live", lease=60), b"live", lifetime=60)
     store.claim("lease ended", lease=0)
@@ -86,7 +86,7 @@ def test_has_no_room_for_late_completion() -> None:
 
 
 def containers(store: MemoryReplayStore) -> list[Any]:
-    """Return the containers that a store holds."""
+    """Return the containers of a store."""
     return [held for held in vars(store).values() if isinstance(held, (dict, list))]
 
 
@@ -104,7 +104,7 @@ def test_is_bounded(end: str) -> None:
 
 
 def test_clock_is_set_back(clocks: Clocks) -> None:
-    """A record lasts as long as its delivery is fresh by the clock that judges it."""
+    """A record lasts as long as its delivery is fresh on the system clock."""
     store = MemoryReplayStore()
     store.complete(store.claim("a", lease=60), b"a", lifetime=40)
     clocks.pass_by(30)
@@ -119,7 +119,7 @@ def test_clock_is_set_back(clocks: Clocks) -> None:
 
 
 def test_clock_is_set_forward(clocks: Clocks) -> None:
-    """A clock that is set forward does not end the lease of a delivery."""
+    """Setting the clock forward does not end leases."""
     store = MemoryReplayStore()
     store.claim("a", lease=60)
     clocks.system += 3600

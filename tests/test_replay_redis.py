@@ -92,7 +92,7 @@ def test_url_that_decodes(redis_url: str, delivery: str) -> None:
 
 @pytest.mark.parametrize("end", ["?no_such_option=1", "zero", "X0", "?db=zero"])
 def test_odd_url(end: str) -> None:
-    """What redis-py does not know, or would pass over, is an error at once."""
+    """Options that redis-py rejects or ignores are errors at once."""
     with pytest.raises(ConfigurationError, match="URL of the replay store is invalid"):
         opened(f"redis://127.0.0.1/{end}")
 
@@ -146,7 +146,7 @@ def test_stops_and_comes_back() -> None:
 
 
 def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without redis-py the error tells how to install it."""
+    """Without redis-py, the error says how to install it."""
     monkeypatch.setitem(sys.modules, "redis", None)
 
     with pytest.raises(
@@ -156,7 +156,7 @@ def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_is_imported_only_if_used() -> None:
-    """Who has no Redis need not have redis-py."""
+    """Other stores do not require redis-py."""
     program = "import sys, flask_clustaar.replay; sys.exit('redis' in sys.modules)"
 
     assert 0 == subprocess.call([sys.executable, "-c", program], env=environment())
@@ -216,7 +216,7 @@ def test_answer_to_a_completion_is_lost(
 def test_answer_to_a_release_is_lost(
     store: RedisReplayStore, proxy: Proxy, redis_url: str, delivery: str, fault: Fault
 ) -> None:
-    """A release that has to be sent again lets the delivery run again."""
+    """A release that is retried lets the delivery run again."""
     claim = store.claim(delivery, lease=60)
     proxy.faults.append(fault)
     store.release(claim)
@@ -301,7 +301,7 @@ def test_redis_is_away_behind_a_proxy(delivery: str) -> None:
 
 
 def test_redis_is_away_longer_than_a_lease(delivery: str) -> None:
-    """What nobody can need any more is not repeated."""
+    """Calls that are no longer needed are not retried."""
     port = free_port()
     store = opened(f"redis://127.0.0.1:{port}")
     with pytest.raises(ReplayStoreError):

@@ -28,7 +28,7 @@ from flask_clustaar.replay import SQLiteReplayStore, sqlite
 
 
 def open_files() -> list[str]:
-    """Return the files that this process has open, each as often as it is."""
+    """Return the open files of this process, including duplicates."""
     found = []
     for file in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # The directory itself.
@@ -37,7 +37,7 @@ def open_files() -> list[str]:
 
 
 def test_file_is_its_owners(tmp_path: Path) -> None:
-    """The file and what SQLite puts beside it can be read by their owner only."""
+    """Only the owner can read the file and SQLite's other files."""
     store = SQLiteReplayStore(tmp_path / "replay.db")
     assert [] == list(tmp_path.iterdir())
     store.claim("a", lease=60)
@@ -48,7 +48,7 @@ def test_file_is_its_owners(tmp_path: Path) -> None:
 
 
 def test_survives_a_restart(tmp_path: Path) -> None:
-    """What was recorded is there for the next process, and for a second store."""
+    """Records are available to the next process, and to a second store."""
     path = tmp_path / "replay.db"
     first = SQLiteReplayStore(path)
     first.complete(first.claim("a", lease=60), b"a", lifetime=60)
@@ -77,7 +77,7 @@ def test_forgets(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("claims", "left"), [(1, 0), (2, 1), (256, 255), (257, 0)])
 def test_forgets_now_and_then(tmp_path: Path, claims: int, left: int) -> None:
-    """What has ended is deleted by the first claim of a store, and by each 256th."""
+    """The first claim of a store, and each 256th, deletes expired records."""
     path = tmp_path / "replay.db"
     SQLiteReplayStore(path).claim("of another process", lease=0)
     store = SQLiteReplayStore(path)
@@ -101,13 +101,13 @@ def test_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_directory(tmp_path: Path) -> None:
-    """A file in a directory that does not exist is an error at once."""
+    """A missing directory is an error at once."""
     with pytest.raises(ConfigurationError, match="directory of .* does not exist"):
         opened(f"sqlite:///{tmp_path}/missing/replay.db")
 
 
 def test_failure(tmp_path: Path) -> None:
-    """A file that is no database is an error of the store, until it is gone."""
+    """A file that is not a database is an error until it is removed."""
     path = tmp_path / "replay.db"
     path.write_bytes(b"no database" * 1000)
     store = SQLiteReplayStore(path)
@@ -122,7 +122,7 @@ def test_failure(tmp_path: Path) -> None:
 
 
 def test_directory(tmp_path: Path) -> None:
-    """A directory instead of a file in it is an error at once."""
+    """A path of a directory is an error at once."""
     with pytest.raises(
         ConfigurationError, match="is a directory. Use the path of a file"
     ):
@@ -143,7 +143,7 @@ def test_directory_gone(tmp_path: Path) -> None:
 
 
 def test_interrupted(tmp_path: Path) -> None:
-    """An exception in the middle leaves neither a lock nor half a record."""
+    """After an exception, there is neither a lock nor a partial record."""
     path = tmp_path / "replay.db"
     store = SQLiteReplayStore(path)
     with pytest.raises(TypeError):
@@ -321,7 +321,7 @@ def test_waits_for_another_thread_no_longer(path: Path, impatient: float) -> Non
 
 
 def test_stores_do_not_wait_for_each_other(path: Path, tmp_path: Path) -> None:
-    """A store with a locked file holds up no other store of the process."""
+    """A store with a locked file does not block other stores."""
     held_up, healthy = SQLiteReplayStore(path), SQLiteReplayStore(tmp_path / "b.db")
     states: list[str] = []
     thread = threading.Thread(
@@ -408,7 +408,7 @@ def test_deleted_under_workers(path: Path) -> None:
 
 
 def test_replaced(path: Path, tmp_path: Path) -> None:
-    """A store whose file was replaced uses the one that is there now."""
+    """After its file was replaced, a store uses the new file."""
     store = SQLiteReplayStore(path)
     store.claim("recorded", lease=60)
     other = SQLiteReplayStore(tmp_path / "other.db")
@@ -468,7 +468,7 @@ def damage(path: Path) -> None:
 
 
 def test_damaged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A damaged file is set aside, and a new one is made at once."""
+    """A damaged file is renamed, and a new one is created at once."""
     damage(path)
     store = SQLiteReplayStore(path)
 
@@ -504,7 +504,7 @@ def test_damaged_and_replaced(
 
 @pytest.fixture(name="readable")
 def _readable() -> Iterator[Path]:
-    """A directory that everybody can read, for a user who may not write there."""
+    """A directory that a user can read but not write."""
     user = os.geteuid()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory)
@@ -535,7 +535,7 @@ def test_directory_not_writable(readable: Path) -> None:
 
 
 def test_user_without_a_name(readable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user whom the system does not know is told by the number."""
+    """An unknown user is shown by number."""
 
     def unknown(uid: int) -> None:
         raise KeyError(uid)
@@ -547,7 +547,7 @@ def test_user_without_a_name(readable: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_store_says_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The text of a store has the path as it was resolved at the start."""
+    """The text of a store has the resolved path."""
     monkeypatch.chdir(tmp_path)
     store = opened("sqlite:///replay.db")
     assert f"the SQLite file '{tmp_path}/replay.db'" == str(store)

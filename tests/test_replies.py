@@ -1,4 +1,4 @@
-"""What handlers may return, and how their answers become one reply."""
+"""The return values of handlers, and their merging into a reply."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_handler_may_return(value: Any, actions: Any) -> None:
 def test_anything_else_is_a_type_error_that_names_the_handler(
     value: Any, described: str
 ) -> None:
-    """It says what came, and what may come."""
+    """It names the type, and the allowed types."""
     with pytest.raises(TypeError) as caught:
         answer_of(value, "bot.greet")
     assert f"'bot.greet' returned {described}" in str(caught.value)
@@ -136,7 +136,7 @@ def test_anything_else_is_a_type_error_that_names_the_handler(
     ],
 )
 def test_a_dict_has_the_shape_of_a_reply(value: Any, lines: list[str]) -> None:
-    """What is wrong is told at its path, and whose it is."""
+    """Mistakes are reported with path and handler."""
     with pytest.raises(InvalidReply, match="The reply of 'h0' is invalid") as caught:
         reply_to(notification(), value)
     assert list(map(str, caught.value.violations)) == lines
@@ -162,7 +162,7 @@ def test_actions_are_concatenated_in_order() -> None:
 
 
 def test_received_actions_returned_as_dicts_are_untouched() -> None:
-    """A dict that came with this notification leaves as it came, known or not."""
+    """A dict of the notification is sent unchanged, known or not."""
     step: dict[str, Any] = {
         "id": "s",
         "actions": [{"type": "send_text_action", "text": "½" * 2000}],
@@ -203,7 +203,7 @@ def test_received_actions_are_found_among_very_many() -> None:
 
 @pytest.mark.parametrize("number", [3, 30])
 def test_what_is_no_json_did_not_come(number: int) -> None:
-    """Whatever it says about being equal to what came; nor does it raise."""
+    """Its '==' is not used, and cannot raise."""
     actions = [{"type": "hologram", "n": [n]} for n in range(number)]
     came = notification(step={"id": "s", "actions": actions})
     odd = [Decimal("sNaN"), {1}, (number - 1,), Decimal(0), object()]
@@ -214,7 +214,7 @@ def test_what_is_no_json_did_not_come(number: int) -> None:
 
 
 def test_received_actions_may_be_returned() -> None:
-    """The very dicts that came leave as they came."""
+    """The received dicts themselves are sent unchanged."""
     came = notification()
     assert came.step.received is not None
     actions = came.step.received["actions"]
@@ -229,7 +229,7 @@ def test_received_actions_are_found_beside_what_is_none(other: Any) -> None:
 
 
 def test_received_actions_changed_as_dicts_are_judged() -> None:
-    """Then it is no longer the platform's word."""
+    """A changed dict is validated."""
     with pytest.raises(InvalidReply, match="actions.0.new: Unknown field."):
         reply_to(notification(), {"actions": [STEP[0] | {"new": 2}]})
 
@@ -248,7 +248,7 @@ def test_a_step_that_is_no_object_goes_back_empty(step: Any) -> None:
 
 
 def test_an_attribute_that_a_reply_does_not_have_is_refused() -> None:
-    """What was misspelt would be lost without a word."""
+    """Misspelt keys would be dropped silently."""
     misspelt: Any = StepReachedResponse(actions=[SendTextAction("a")])
     misspelt.sesion = ConversationSession(values={"name": "Jane"})
     with pytest.raises(InvalidReply, match="The reply of 'h0' is") as caught:
@@ -277,7 +277,7 @@ def test_actions_that_are_no_list_are_at_fault() -> None:
 
 
 def test_what_cannot_be_written_is_told_with_its_reason() -> None:
-    """At its path, and of all handlers, since nobody knows whose it is."""
+    """At its path, with all handlers, because the owner is unknown."""
     loop: dict[str, Any] = {}
     loop["loop"] = loop
     came = notification()
@@ -298,7 +298,7 @@ def test_an_invalid_reply_is_a_tree_too() -> None:
 
 
 def test_keys_that_would_be_lost_are_refused() -> None:
-    """What is merged has no room for them; all are told, and whose they are."""
+    """Merging would drop them, so all are reported with their handlers."""
     dicts: dict[str, Any] = {
         "session": {"values": {}, "new": 1},
         "interlocutor": {"firstName": "Jane", "nam": "x"},
@@ -312,7 +312,7 @@ def test_keys_that_would_be_lost_are_refused() -> None:
 
 
 def test_keys_that_came_are_not_refused() -> None:
-    """They are the platform's own, and a dict may be a copy of what came."""
+    """They are the platform's own, and a dict may be a copy of a received one."""
     session, person = {"values": {"a": 1}, "new": 1}, PERSON | {"new": 2}
     came = notification(session=session, interlocutor=person)
     answer = {"actions": [], "session": dict(session), "interlocutor": dict(person)}
@@ -349,7 +349,7 @@ def test_sessions_are_laid_over_one_another(answers: Any, values: Any) -> None:
 
 
 def test_a_session_that_cannot_be_laid_over_another_is_refused() -> None:
-    """It is judged as it is."""
+    """It is validated unchanged."""
     given = {"actions": [], "session": {"values": 5}}
     with pytest.raises(InvalidReply, match="session.values: Not a valid object."):
         reply_to(notification(), "a", given)
@@ -373,12 +373,12 @@ def test_a_session_and_null() -> None:
     ],
 )
 def test_a_received_session_goes_back_as_it_came(session: Any, sent: Any) -> None:
-    """Whatever it looks like; what is no session is left out."""
+    """In any form; an invalid session is omitted."""
     assert reply_to(notification(session=session), "a").get("session") == sent
 
 
 def test_the_received_session_may_be_returned() -> None:
-    """Then it travels with all that it came with."""
+    """Then it is sent with all received keys."""
     came = notification(session={"values": {"a": 1}, "new": 1})
     reply = reply_to(came, StepReachedResponse(session=came.session))
     assert reply["session"] == {"values": {"a": 1}, "new": 1}
@@ -415,7 +415,7 @@ def test_session_values_are_json(value: Any, line: str) -> None:
 
 
 def test_an_interlocutor_changed_by_two_handlers() -> None:
-    """Both changes travel."""
+    """Both changes are sent."""
     came = notification()
     came.interlocutor.first_name = "Jane"
     came.interlocutor.custom_attributes["age"] = "26"
@@ -424,7 +424,7 @@ def test_an_interlocutor_changed_by_two_handlers() -> None:
 
 
 def test_interlocutors_are_laid_over_the_received_one() -> None:
-    """What they leave out stays; custom attributes are laid over one by one."""
+    """Missing values are kept; custom attributes are merged."""
     first = Interlocutor(first_name="Jane", custom_attributes={"colour": "red"})
     second = {"actions": [], "interlocutor": {"lastName": "Doe"}}
     sent = reply_to(notification(), StepReachedResponse(interlocutor=first), second)
@@ -436,14 +436,14 @@ def test_interlocutors_are_laid_over_the_received_one() -> None:
 
 
 def test_the_received_interlocutor_may_be_returned() -> None:
-    """Then it travels, changed or not."""
+    """Then it is sent, changed or not."""
     came = notification()
     sent = reply_to(came, StepReachedResponse(interlocutor=came.interlocutor))
     assert sent["interlocutor"] == PERSON
 
 
 def test_the_received_interlocutor_may_be_returned_beside_another() -> None:
-    """The other one is laid over it, whoever comes first."""
+    """The other one is merged on top, in any order."""
     came = notification()
     same = StepReachedResponse(interlocutor=came.interlocutor)
     other = StepReachedResponse(interlocutor=Interlocutor(first_name="Jane"))
@@ -453,7 +453,7 @@ def test_the_received_interlocutor_may_be_returned_beside_another() -> None:
 
 
 def test_a_partial_interlocutor_is_completed_when_it_travels() -> None:
-    """The platform wants all keys; what was not received and can be null, is null."""
+    """The platform requires all keys; missing ones are null if allowed."""
     came = notification(interlocutor={"id": "1", "userID": "2", "new": 5})
     came.interlocutor.first_name = "Jane"
     sent = reply_to(came, "a")["interlocutor"]
@@ -486,7 +486,7 @@ def test_an_interlocutor_that_did_not_come_can_be_answered() -> None:
 def test_an_interlocutor_that_did_not_come_cannot_be_changed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The platform would want its id. The log tells; the bot goes on."""
+    """The platform would require its id. This is logged, and the bot continues."""
     came = notification(interlocutor=None)
     came.interlocutor.first_name = "Jane"
     assert "interlocutor" not in reply_to(came, "a")
@@ -623,7 +623,7 @@ def test_a_session_that_is_wrong_while_no_handler_answers() -> None:
 
 
 def test_a_dict_is_new_where_no_actions_arrived() -> None:
-    """Also where something else stands in their place."""
+    """Also if another value is in their place."""
     came = notification(step={"id": "s", "actions": {"a": 1}})
     pause = {"type": "pause_bot_action"}
     assert reply_to(came, pause)["actions"] == [pause]

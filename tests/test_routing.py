@@ -31,7 +31,7 @@ from flask_clustaar.routing import Handler, HandlerGroup, Router
 
 @dataclass
 class Notification:
-    """What routing has to know of one."""
+    """The attributes that routing uses."""
 
     received: Any
     topic: str = CONVERSATION_STEP_REACHED
@@ -98,7 +98,7 @@ def test_plain_functions_are_filters(router: Router) -> None:
 
 
 def test_order_is_that_of_registration(router: Router) -> None:
-    """Handlers found by index stand among the others in the order of registration."""
+    """Handlers found by index are in order of registration among the others."""
     for number in range(40):
         test = [None, StepID("a"), Channel("facebook")][number % 3]
         router.on(CONVERSATION_STEP_REACHED, functools.partial(greet), filter=test)
@@ -107,7 +107,7 @@ def test_order_is_that_of_registration(router: Router) -> None:
 
 
 def test_one_function_for_several_events(router: Router) -> None:
-    """A function may be registered more than once."""
+    """A function can be registered more than once."""
     router.on("x", router.on("y", greet))
     assert functions(router.find(Notification({}, "x"))) == [greet]
     assert functions(router.find(Notification({}, "y"))) == [greet]
@@ -195,7 +195,7 @@ def keyword_only(notification: Any, *, database: Any) -> None: ...
     ],
 )
 def test_what_cannot_be_a_handler(router: Router, function: Any, message: str) -> None:
-    """What cannot be called with one argument is an error when it is registered."""
+    """Registering a function without exactly one argument is an error."""
     with pytest.raises(TypeError, match=message):
         router.on("x", function)
     with pytest.raises(TypeError, match=message):
@@ -222,7 +222,7 @@ def test_wrong_events(
 
 
 def test_wrong_events_of_fallbacks(router: Router) -> None:
-    """The event of a fallback is a string, too."""
+    """The event of a fallback is also a string."""
     with pytest.raises(TypeError, match=r"@webhook.fallback\("):
         router.fallback(3)  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="a fallback needs no event"):
@@ -238,7 +238,7 @@ def test_wrong_events_of_fallbacks(router: Router) -> None:
     ],
 )
 def test_wrong_filters(router: Router, wrong: Any, message: str) -> None:
-    """What is not a filter is an error when it is registered."""
+    """An invalid filter is an error at registration."""
     with pytest.raises(TypeError, match=message):
         router.on("x", greet, filter=wrong)
     if not isinstance(wrong, str):
@@ -253,7 +253,7 @@ def test_groups_have_no_names() -> None:
 
 
 def test_frozen(router: Router) -> None:
-    """A group that is included takes no handlers, and says why."""
+    """An included group rejects handlers, with a reason."""
     group = HandlerGroup()
     router.include(group)
     message = "Cannot register 'greet'. Its group is already included."
@@ -270,7 +270,7 @@ def test_handler_runs_its_function(router: Router) -> None:
 
 
 def test_decorator_line(router: Router) -> None:
-    """A handler tells the line that registers it."""
+    """A handler has its decorator as source code."""
     router.on("x", greet)
     router.on("x", greet, filter=StepID("a") & ~Channel("b"))
     router.fallback(greet)
@@ -284,7 +284,7 @@ def test_decorator_line(router: Router) -> None:
 
 
 def test_match_of_a_handler(router: Router) -> None:
-    """A handler tells the match of its regular expression."""
+    """A handler returns the match of its regular expression."""
     router.on(CONVERSATION_STEP_REACHED, greet, filter=TextMatches("h(.)"))
     router.on(CONVERSATION_STEP_REACHED, greet)
     first, second = router.find(reached())
@@ -323,7 +323,7 @@ def test_handlers_are_called_with_the_sender(router: Router) -> None:
 
 
 def test_connected_functions_are_handlers(router: Router) -> None:
-    """A function that is connected gets all notifications of the topic."""
+    """A connected function gets all notifications of the topic."""
     router.signal(TOPIC).connect(greet)
     [handler] = router.find(reached())
     assert (handler.topic, handler.function, handler.filter) == (TOPIC, greet, None)
@@ -348,7 +348,7 @@ def test_connected_functions_run_in_their_place(router: Router) -> None:
 
 
 def test_connected_functions_may_be_forgotten(router: Router) -> None:
-    """A function that is connected weakly is gone with its last reference."""
+    """A weakly connected function is disconnected with its last reference."""
 
     def local(notification: Any) -> None: ...
 
@@ -403,7 +403,7 @@ def test_functions_can_be_connected_for_a_while(router: Router) -> None:
 
 
 def test_signals_can_be_muted(router: Router) -> None:
-    """While its signal is muted no handler matches, and the explanation says so."""
+    """While a signal is muted, no handler matches, and the explanation says so."""
     router.on(TOPIC, greet)
     router.signal(TOPIC).connect(watch)
     router.fallback(sorry)
@@ -446,7 +446,7 @@ def test_receivers_are_for_all_senders(router: Router, sender: Any) -> None:
 
 
 def test_receivers_take_one_argument(router: Router) -> None:
-    """What cannot be a handler cannot be connected."""
+    """Only functions that can be handlers can be connected."""
     with pytest.raises(TypeError, match="must accept one argument"):
         router.signal("x").connect(two_arguments)
     assert router.handlers == ()
@@ -468,7 +468,7 @@ def test_unknown_topics_and_steps_leave_nothing_behind(router: Router) -> None:
 
 
 def _sizes(value: Any) -> Any:
-    """Return the sizes of all containers that a router holds, by where they are."""
+    """Return the sizes of all containers of a router, by path."""
     if isinstance(value, dict):
         inner = [_sizes(each) for each in value.values()]
     elif isinstance(value, (list, tuple, set, frozenset)):
@@ -556,7 +556,7 @@ def test_handlers_are_found_by_index(
 
 
 def test_a_filter_that_fails_is_heard(router: Router) -> None:
-    """An exception of somebody's own filter is not taken for «does not match»."""
+    """An exception of a custom filter does not mean "does not match"."""
     router.on("x", greet, filter=lambda n: n.received["absent"])
     with pytest.raises(KeyError):
         router.find(Notification({}, "x"))
@@ -738,7 +738,7 @@ def alone_router(**wrong: Any) -> Router:
     ],
 )
 def test_a_group_can_answer_alone(notification: Any, expected: list[str]) -> None:
-    """If one of its handlers matches, nothing that is registered after it runs."""
+    """If one of its handlers matches, no later handler runs."""
     assert names(alone_router(), notification) == expected
 
 
@@ -780,7 +780,7 @@ def test_who_answers_alone_is_explained() -> None:
 
 
 def test_explain(router: Router) -> None:
-    """Each handler is told with its reason, the fallbacks last."""
+    """Each handler is explained, the fallbacks last."""
     router.fallback(sorry)
     router.on("x", greet)
     router.on(CONVERSATION_STEP_REACHED, greet, filter=StepID("b"))
@@ -812,7 +812,7 @@ def test_explain_handlers_without_a_filter(router: Router) -> None:
 
 
 def test_explain_fallbacks(router: Router) -> None:
-    """Of several fallbacks, the one that runs is told to match."""
+    """Of several fallbacks, the one that runs is explained as matching."""
     group = HandlerGroup(filter=StepID("b"))
     group.fallback(watch)
     router.fallback(sorry)
@@ -828,7 +828,7 @@ def test_explain_fallbacks(router: Router) -> None:
 
 
 def test_explain_without_values(router: Router) -> None:
-    """For logs, explanations show no text of the user's, if they are told so."""
+    """Without values, explanations show no texts of users."""
     router.on(CONVERSATION_STEP_REACHED, greet, filter=TextEquals("x"))
     (explanation,) = router.explain(reached(text="secret"))
     assert explanation.sentence.endswith(": data.input.text is 'secret'")

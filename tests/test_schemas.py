@@ -1,4 +1,4 @@
-"""The schemas: what they take, what they refuse, and how they say why."""
+"""The schemas: what they accept and reject, and their messages."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ REPLY_SCHEMA = validator(reply_schema())
 
 
 def returned(document: Any) -> StepReachedResponse:
-    """Return what stands for a dict that a handler returned."""
+    """Return the object for a dict that a handler returned."""
     response = StepReachedResponse()
     response.__dict__.update(document)
     return response
@@ -97,7 +97,7 @@ def test_valid_documents(document: Any) -> None:
 @settings(modest, max_examples=2 * modest.max_examples)
 @given(mutated(replies))
 def test_documents_with_one_thing_changed(document: Any) -> None:
-    """What is refused by one is refused by all."""
+    """All schemas reject the same documents."""
     if "actions" not in document:
         document = {"actions": 5}
     wire, found = validate_model(returned(document))
@@ -114,7 +114,7 @@ def test_documents_with_one_thing_changed(document: Any) -> None:
     {"actions": [{"type": "send_text_action", "alternatives": [], "text": "a"}]}
 )
 def test_models_with_one_thing_changed(document: Any) -> None:
-    """The same, of what is built from models; the quick way never passes too much."""
+    """The same for models; the fast path never accepts invalid ones."""
     try:
         reply = built(document, REPLY)
     except NotBuilt:
@@ -144,7 +144,7 @@ def test_what_is_loaded_is_dumped_as_it_was(document: Any) -> None:
 @modest
 @given(documents(Interlocutor), documents(ConversationSession))
 def test_envelopes_that_leave(interlocutor: Any, session: Any) -> None:
-    """An interlocutor and a session are judged as everything else."""
+    """Interlocutors and sessions are validated like everything else."""
     for model, document in (
         (Interlocutor, interlocutor),
         (ConversationSession, session),
@@ -167,7 +167,7 @@ def test_a_session_value_may_be_named_as_an_attribute() -> None:
 
 
 def errors_of(*items: Any) -> dict[str, str]:
-    """Return what is wrong with a reply of these actions, by its path."""
+    """Return the violations of a reply with these actions, by path."""
     reply = StepReachedResponse(actions=list(items))
     wire, found = validate_model(reply)
     assert dump(reply) == (wire, found)
@@ -175,7 +175,7 @@ def errors_of(*items: Any) -> dict[str, str]:
 
 
 def test_every_violation_is_told_at_its_path() -> None:
-    """All of them at once, in models and in dicts alike."""
+    """All of them at once, in models and in dicts."""
     buttons = [QuickReply(title="t" * 61, action=ShareAction()) for _ in range(12)]
     assert errors_of(
         PauseBotAction(),
@@ -202,7 +202,7 @@ def test_every_violation_is_told_at_its_path() -> None:
     ],
 )
 def test_a_misspelt_key(key: str, message: str) -> None:
-    """The platform drops it silently; here it is an error that tells the right one."""
+    """The platform drops it silently; here it is an error with a suggestion."""
     card = {"type": "card", "title": "t", key: "u"}
     errors = errors_of({"type": "send_cards_action", "cards": [card]})
     assert errors == {f"actions.0.cards.0.{key}": message}
@@ -290,7 +290,7 @@ def test_session_values_that_are_no_json(value: Any, path: str, message: str) ->
     ],
 )
 def test_session_values_that_are_json(value: Any) -> None:
-    """They leave with all their digits; a tuple is a list."""
+    """They are sent with all their digits; a tuple is a list."""
     session = ConversationSession(values={"a": value})
     wire, found = dump(StepReachedResponse(session=session))
     assert found == []
@@ -302,7 +302,7 @@ def test_session_values_that_are_json(value: Any) -> None:
 
 
 def test_a_lone_json_value_has_no_path() -> None:
-    """Its violations stand at the root."""
+    """Its violations are at the root."""
     assert list(json_violations(b"")) == [("", "Not a JSON value: bytes.")]
     assert list(json_violations([b""])) == [("0", "Not a JSON value: bytes.")]
     assert list(json_violations({"a": b""})) == [("a", "Not a JSON value: bytes.")]
@@ -326,7 +326,7 @@ def test_strings_of_an_interlocutor() -> None:
 
 
 def test_violations_are_flat_and_a_tree() -> None:
-    """The same errors in the two forms that people want."""
+    """The same errors in both forms."""
     error = ma.ValidationError({"a": {0: ["x"], "_schema": ["y"]}, "_schema": ["z"]})
     found = violations(error)
 
@@ -338,7 +338,7 @@ def test_violations_are_flat_and_a_tree() -> None:
 
 
 def test_a_list_is_not_a_tuple_but_may_be_one() -> None:
-    """Where a list stands a tuple will do; a string or a mapping will not."""
+    """A tuple is accepted as a list; a string or a mapping is not."""
     text = SendTextAction(alternatives=("a", "b"))  # type: ignore[arg-type]
     assert errors_of(text) == {}
     assert validate_model(text)[0]["alternatives"] == ["a", "b"]
@@ -349,13 +349,13 @@ def test_a_list_is_not_a_tuple_but_may_be_one() -> None:
 
 @pytest.mark.parametrize("url", ["http://e.co\u2100b", "http://[1]/"])
 def test_urls_are_split_as_python_splits_them(url: str) -> None:
-    """What urllib refuses is no URL (PROTOCOL 5); a pattern cannot say all of it."""
+    """A URL that urllib rejects is invalid (PROTOCOL 5), beyond the pattern."""
     image = SendImageAction(image_url=url)
     assert list(errors_of(image)) == ["actions.0.imageURL"]
 
 
 def test_what_is_added_to_what_came_is_judged() -> None:
-    """Only what came is excused, not what stands beside it."""
+    """Only received values are accepted, not new ones next to them."""
     button = {"title": "t" * 99, "action": {"type": "share_action"}}
     came = {"type": "send_quick_replies_action", "message": "", "buttons": [button]}
     (action,) = load(Step, {"actions": [came]}).actions
@@ -402,7 +402,7 @@ def test_options_do_what_marshmallow_does() -> None:
 
 @pytest.mark.parametrize("received", [False, True])
 def test_partial(received: bool) -> None:
-    """With 'partial' what is required may be missing, of a model also."""
+    """With 'partial', required values may be missing, also in a model."""
     schema: Any = schema_for(Choice, received=received)
     [choice] = schema.load([{"type": "choice"}], many=True, partial=True)
     assert isinstance(choice, Choice) and "Choice(" in repr(choice)
@@ -412,7 +412,7 @@ def test_partial(received: bool) -> None:
 
 
 def test_unknown() -> None:
-    """With 'unknown' keys are refused, dropped, or set on the model."""
+    """With 'unknown', keys are rejected, dropped, or set on the model."""
     schema: Any = schema_for(Choice)
     document = {"type": "choice", "title": "a", "colour": "red"}
     assert list(schema.validate(document)) == ["colour"]
@@ -425,7 +425,7 @@ def test_unknown() -> None:
 
 
 def test_bytes_that_are_not_of_a_model_are_refused() -> None:
-    """By marshmallow, which says what is wrong."""
+    """By marshmallow, which reports the mistakes."""
     schema = schema_for(Card, received=True)
     with pytest.raises(ma.ValidationError, match="Missing data"):
         schema.load(Received(b"{}"))
@@ -446,7 +446,7 @@ def test_a_value_in_place_of_a_model_is_explained(cards: Any, hint: str) -> None
 
 
 def test_a_number_that_python_does_not_write() -> None:
-    """It is refused, although the platform sets no limit."""
+    """It is rejected, although the platform has no limit."""
     condition = IsLessThanCondition(maximum=10**5000)
     with pytest.raises(ValueError, match="digits"):
         schema_for(IsLessThanCondition).dumps(condition)

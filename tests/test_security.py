@@ -1,4 +1,4 @@
-"""Credentials, signatures and freshness: what is let in, and what never is."""
+"""Credentials, signatures and freshness: accepted and rejected requests."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def pair(username: str | bytes, password: str | bytes) -> Credentials:
 
 
 def test_secret_shows_nothing() -> None:
-    """Neither the repr of a secret nor that of credentials has what is in them."""
+    """The reprs of secrets and credentials do not show their values."""
     credentials = pair("alice", "wonderland")
 
     assert "Secret(***)" == repr(credentials.username)
@@ -94,7 +94,7 @@ def test_secret_shows_nothing() -> None:
 
 
 def test_secret_reveals_its_bytes() -> None:
-    """A secret gives its bytes back on request only, and compares by identity."""
+    """A secret returns its bytes only on request, and compares by identity."""
     secret = Secret(b"wonderland")
 
     assert b"wonderland" == secret.reveal()
@@ -114,7 +114,7 @@ def test_sign_date_none() -> None:
 
 
 def test_sign_protocol_vector() -> None:
-    """A signature is made of the date and the body (PROTOCOL 2, second vector)."""
+    """A signature covers the date and the body (PROTOCOL 2, second vector)."""
     assert SIGNATURE == sign(KEY, DATE, BODY)
 
 
@@ -122,7 +122,7 @@ def test_sign_protocol_vector() -> None:
     "vector", [json.loads(line) for line in VECTORS.read_text("utf-8").splitlines()]
 )
 def test_signature_vector(vector: dict[str, str]) -> None:
-    """Each signature that is known to be right is made, and accepted."""
+    """Each known signature is reproduced, and accepted."""
     body = vector["body"].encode()
 
     assert vector["signature"] == sign(vector["key"], vector["date"], body)
@@ -137,7 +137,7 @@ def test_signature_vector(vector: dict[str, str]) -> None:
 
 @given(key=st.binary(min_size=1), date=st.binary(), body=st.binary())
 def test_sign_is_hmac(key: bytes, date: bytes, body: bytes) -> None:
-    """A signature is the HMAC of the bytes on the wire, whatever they are."""
+    """A signature is the HMAC of the bytes on the wire, for any bytes."""
     text = date.decode("latin-1")
 
     for algorithm in ("sha1", "sha256"):
@@ -147,7 +147,7 @@ def test_sign_is_hmac(key: bytes, date: bytes, body: bytes) -> None:
 
 @given(key=st.text(min_size=1), date=stripped, body=st.binary())
 def test_signed_is_accepted(key: str, date: bytes, body: bytes) -> None:
-    """What was signed is accepted, and its digest is the identity."""
+    """A signed request is accepted, and its digest is the identity."""
     text = date.decode("latin-1").replace(",", "")
     signature = sign(key, text, body)
 
@@ -172,7 +172,7 @@ def test_white_space_around_headers(around: tuple[str, str]) -> None:
 
 
 def test_signature_missing() -> None:
-    """Without the header the request is refused."""
+    """Without the header, the request is rejected."""
     with pytest.raises(SignatureMissing):
         check()
 
@@ -231,7 +231,7 @@ def test_signature_with_a_bit_flipped_is_refused() -> None:
 
 
 def test_header_with_a_bit_flipped_is_refused() -> None:
-    """Each bit of the header counts, but for the case of a digit."""
+    """Each bit of the header matters, except the case of digits."""
     for position, character in enumerate(SIGNATURE):
         for bit in range(8):
             flipped = chr(ord(character) ^ (1 << bit))
@@ -273,7 +273,7 @@ def test_body_with_a_bit_flipped_is_refused() -> None:
     ],
 )
 def test_signature_of_other_date_is_refused(date: str) -> None:
-    """The date is signed as it stands, whatever it stands for."""
+    """The date is signed as text, for any text."""
     with pytest.raises(SignatureInvalid):
         check(SIGNATURE, dates=[date])
 
@@ -298,20 +298,20 @@ def test_signature_without_keys_is_refused() -> None:
 
 
 def test_signature_of_any_key() -> None:
-    """Each of several keys is accepted, wherever it stands, so that one can go."""
+    """Each of several keys is accepted, so that keys can be rotated."""
     for keys in [(KEY, b"b", b"c"), (b"a", KEY, b"c"), (b"a", b"b", KEY)]:
         assert bytes.fromhex(HEX) == check(SIGNATURE, keys=keys)
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512", "md5", "SHA1", "sha-1", "x"])
 def test_signature_algorithm_is_refused_by_name(algorithm: str) -> None:
-    """An algorithm that is not accepted is refused, and named."""
+    """An algorithm that is not accepted is rejected, and named."""
     with pytest.raises(SignatureAlgorithmRefused, match=f"'{algorithm}'"):
         check(f"{algorithm}={HEX}")
 
 
 def test_signature_algorithm_of_odd_name_is_not_echoed() -> None:
-    """What is no name of an algorithm is malformed, and not shown."""
+    """An invalid name of an algorithm is malformed, and not shown."""
     for name in ("<script>", "a" * 17, "sha1;", "\u00e9"):
         with pytest.raises(SignatureMalformed) as caught:
             check(f"{name}={HEX}")
@@ -319,7 +319,7 @@ def test_signature_algorithm_of_odd_name_is_not_echoed() -> None:
 
 
 def test_signature_sha256() -> None:
-    """SHA-256 is accepted when it is allowed, with 32 bytes, beside SHA-1 or alone."""
+    """SHA-256 is accepted if it is allowed, with 32 bytes, with SHA-1 or alone."""
     signature = sign(KEY, DATE, BODY, "sha256")
     digest = hmac.digest(KEY, b"date=" + DATE.encode() + b"\n" + BODY, "sha256")
 
@@ -333,7 +333,7 @@ def test_signature_sha256() -> None:
 
 
 def test_date_missing() -> None:
-    """With a key, a request without date is refused."""
+    """With a key, a request without date is rejected."""
     with pytest.raises(DateMissing):
         check(SIGNATURE, dates=[])
 
@@ -349,14 +349,14 @@ def test_date_missing() -> None:
     ],
 )
 def test_date_twice(dates: list[str]) -> None:
-    """Two dates are refused, one by one or joined, even if they were signed so."""
+    """Two dates are rejected, separate or joined, even if they were signed so."""
     with pytest.raises(DateMalformed):
         check(sign(KEY, dates[0], BODY), dates=dates)
 
 
 @given(signatures=st.lists(hostile, max_size=2), dates=st.lists(hostile, max_size=2))
 def test_hostile_signature(signatures: list[str], dates: list[str]) -> None:
-    """Whatever is in the headers is refused, and nothing else is raised."""
+    """Any other headers are rejected, and no other exception is raised."""
     with pytest.raises(RequestRejected):
         check(*signatures, dates=dates, algorithms=("sha1", "sha256"))
 
@@ -366,13 +366,13 @@ def test_hostile_signature(signatures: list[str], dates: list[str]) -> None:
 
 @pytest.mark.parametrize("age", [-5, -4.99, 0, 0.5, 9.99, 10])
 def test_fresh(age: float) -> None:
-    """A request may be ten seconds old, or five seconds ahead."""
+    """A request can be ten seconds old, or five seconds in the future."""
     check_freshness(DATE, NOW + age, 10, 5)
 
 
 @pytest.mark.parametrize("age", [10.01, 11, 3600, 1e9])
 def test_too_old(age: float) -> None:
-    """A request that is older is refused; the error tells the clock's skew."""
+    """An older request is rejected; the error has the clock's skew."""
     with pytest.raises(RequestTooOld) as caught:
         check_freshness(DATE, NOW + age, 10, 5)
     assert -age == pytest.approx(vars(caught.value)["skew"])
@@ -388,7 +388,7 @@ def test_less_than_a_second_counts() -> None:
 
 @pytest.mark.parametrize("ahead", [5.01, 6, 11, 3600, 1e9])
 def test_from_future(ahead: float) -> None:
-    """A request further ahead is refused; the error tells the clock's skew."""
+    """A request further in the future is rejected; the error has the clock's skew."""
     with pytest.raises(RequestFromFuture) as caught:
         check_freshness(DATE, NOW - ahead, 10, 5)
     assert ahead == pytest.approx(vars(caught.value)["skew"])
@@ -438,7 +438,7 @@ def test_date_of_two_digits(digits: str, year: int) -> None:
 
 
 def test_the_century_is_that_of_the_present() -> None:
-    """The present that is given tells it, not the clock."""
+    """The given time decides, not the clock."""
     date, new_year_2150 = "Wednesday, 31-Dec-49 23:59:59 GMT", 5_680_281_600
     assert new_year_2150 - 1 == read_date(date, new_year_2150)
     check_freshness(date, new_year_2150, 10, 5)
@@ -492,7 +492,7 @@ def test_the_century_is_that_of_the_present() -> None:
     ],
 )
 def test_date_malformed(text: str) -> None:
-    """What is not exactly one date of HTTP, in GMT, is refused."""
+    """Anything but one HTTP date in GMT is rejected."""
     with pytest.raises(DateMalformed):
         check_freshness(text, NOW, 10, 5)
 
@@ -519,7 +519,7 @@ def test_any_date(seconds: int, age: float) -> None:
     )
 )
 def test_hostile_date(text: str) -> None:
-    """Whatever is in the header is refused, and nothing else is raised."""
+    """Any other header is rejected, and no other exception is raised."""
     with pytest.raises(RequestRejected):
         check_freshness(text, 4e11, 10, 5)
 
@@ -555,7 +555,7 @@ def test_credentials_of_any_pair() -> None:
 
 
 def test_credentials_missing() -> None:
-    """Without the header the request is refused, with a challenge."""
+    """Without the header, the request is rejected with a challenge."""
     with pytest.raises(CredentialsMissing) as caught:
         check_credentials([], [pair("user", "password")])
     assert not isinstance(caught.value, CredentialsInvalid)
@@ -599,7 +599,7 @@ RIGHT = basic_auth("user", "password")
     ],
 )
 def test_credentials_invalid(authorization: list[str]) -> None:
-    """What is not one Basic header with the right pair is refused, with a challenge."""
+    """Anything but one Basic header with the right pair is rejected."""
     with pytest.raises(CredentialsInvalid) as caught:
         check_credentials(authorization, [pair("user", "password")])
     assert caught.value.headers["WWW-Authenticate"].startswith("Basic ")
@@ -622,7 +622,7 @@ def test_credentials_scheme_in_any_case(header: str) -> None:
     )
 )
 def test_hostile_credentials(authorization: list[str]) -> None:
-    """Whatever is in the header is refused, and nothing else is raised."""
+    """Any other header is rejected, and no other exception is raised."""
     with pytest.raises(CredentialsMissing):
         check_credentials(authorization, [pair("user", "a password nobody guesses")])
 
@@ -641,7 +641,7 @@ def test_any_credentials(username: str, password: str) -> None:
 
 
 class Counted(Secret):
-    """A secret that counts how often it was looked at."""
+    """A secret that counts how many times it was read."""
 
     count = 0
 
@@ -674,7 +674,7 @@ def test_weakness_absent_date_is_signed_as_none() -> None:
 
 
 def test_weakness_absent_or_odd_date_is_a_500() -> None:
-    """A date that is absent or cannot be read is the sender's error."""
+    """A missing or invalid date is the client's error."""
     with pytest.raises(DateMissing) as absent:
         check(SIGNATURE, dates=[])
     with pytest.raises(DateMalformed) as odd:
@@ -683,14 +683,14 @@ def test_weakness_absent_or_odd_date_is_a_500() -> None:
 
 
 def test_weakness_future_is_accepted_for_ever() -> None:
-    """A date ahead is refused now, so that it cannot be kept for later."""
+    """A date in the future is rejected, so that it cannot be used later."""
     for ahead in (11, 86_400, 10**9):
         with pytest.raises(RequestFromFuture):
             check_freshness(formatdate(NOW + ahead, usegmt=True), NOW, 10, 5)
 
 
 def test_weakness_body_not_utf8_is_a_500() -> None:
-    """The body is signed as bytes, whatever they are."""
+    """The body is signed as bytes, for any bytes."""
     body = b'{"a": "\xff\xfe\xed\xa0\x80"}'
 
     assert hashlib.sha1().digest_size == len(check(sign(KEY, DATE, body), body=body))
@@ -704,7 +704,7 @@ def test_weakness_password_with_colon_never_matches() -> None:
 
 
 def test_weakness_no_challenge() -> None:
-    """Who sends no credentials, or wrong ones, gets 401 and is told how."""
+    """Missing or wrong credentials get 401 with a challenge."""
     for authorization in ([], ["Basic !"], [basic_auth("user", "wrong")]):
         with pytest.raises(CredentialsMissing) as caught:
             check_credentials(authorization, [pair("user", "password")])

@@ -1,4 +1,4 @@
-"""The settings: where they come from, what is wrong with them, what they show."""
+"""The settings: their sources, their errors, and their repr."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_table_is_complete() -> None:
 
 
 def test_table_reads_as_documentation() -> None:
-    """Each row has its key, what it may be, its default, and one sentence."""
+    """Each row has its key, type, default, and one sentence."""
     for setting in SETTINGS:
         assert f"CLUSTAAR_{setting.name.upper()}" == setting.key
         assert setting.type and setting.default and "None" != setting.default
@@ -161,7 +161,7 @@ def test_misspelt_configuration(key: str, meant: str) -> None:
     ["PRIVAT_KEY", "CLUSTAAR_SALES_PRIVATE_KEY", "CLUSTAAR_API_KEY", "CLUSTAAR_COLOUR"],
 )
 def test_other_configuration(key: str) -> None:
-    """What is another webhook's, or nothing like a setting, is nobody's business."""
+    """Settings of other webhooks, and other keys, are ignored."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read({key: "x"}).insecure
@@ -201,7 +201,7 @@ def test_weakness_empty_private_key_switches_signatures_off(value: Any) -> None:
 @pytest.mark.parametrize("value", [0, 12345, 1e5, True, False, ["key", 12345]])
 @pytest.mark.parametrize("name", ["private_key", "auth_username", "auth_password"])
 def test_secret_of_digits(name: str, value: Any) -> None:
-    """A number is an error that tells where it came from, and how to quote it."""
+    """A number is an error that explains its cause, and how to quote it."""
     with pytest.raises(ConfigurationError) as caught:
         read({f"CLUSTAAR_{name.upper()}": value})
     if name == "private_key" or not isinstance(value, list):
@@ -211,7 +211,7 @@ def test_secret_of_digits(name: str, value: Any) -> None:
 
 
 def test_digits_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key of digits in the environment works in the quotes that the error tells."""
+    """A key of digits in the environment works with the quotes of the error message."""
     monkeypatch.setenv("FLASK_CLUSTAAR_PRIVATE_KEY", "12345")
     config = Config("")
     config.from_prefixed_env()
@@ -228,7 +228,7 @@ def test_digits_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     "value", [{"a": "b"}, {"wonderland"}, object(), [None], [["a"]]]
 )
 def test_private_key_of_another_type(value: Any) -> None:
-    """What is neither text nor bytes is an error."""
+    """A value that is neither text nor bytes is an error."""
     with pytest.raises(ConfigurationError, match="'private_key' must be text or bytes"):
         read(private_key=value)
 
@@ -289,7 +289,7 @@ def test_credentials(value: Any, expected: list[tuple[bytes, bytes]]) -> None:
     ],
 )
 def test_credentials_wrong(value: Any) -> None:
-    """What is no list of pairs is an error, and not shown."""
+    """A value that is not a list of pairs is an error, and not shown."""
     with pytest.raises(ConfigurationError, match="^'CLUSTAAR_CREDENTIALS' ") as caught:
         read({"CLUSTAAR_CREDENTIALS": value})
     assert "user:password" not in str(caught.value)
@@ -328,7 +328,7 @@ def test_user_name_with_colon() -> None:
 
 
 def test_pair_and_credentials() -> None:
-    """One pair and a list of pairs at once are an error."""
+    """One pair together with a list of pairs is an error."""
     with pytest.raises(
         ConfigurationError, match="'auth_username' and 'CLUSTAAR_CREDENTIALS' are both"
     ):
@@ -371,7 +371,7 @@ def test_pair_and_credentials() -> None:
     ],
 )
 def test_value(name: str, value: Any, expected: Any) -> None:
-    """Each setting takes what it may be."""
+    """Each setting accepts its valid values."""
     assert expected == getattr(read(**{name: value}), name)
     config = {f"CLUSTAAR_{name.upper()}": value}
     assert expected == getattr(read(config), name)
@@ -407,7 +407,7 @@ NO_CHOICES: list[object] = ["", "ALL", None, True, ["all"], {}]
     ],
 )
 def test_value_wrong(name: str, value: Any) -> None:
-    """A wrong value is an error that names the setting as it was typed."""
+    """An invalid value is an error with the setting's name as typed."""
     with pytest.raises(ConfigurationError, match=f"^'CLUSTAAR_{name.upper()}' "):
         read({f"CLUSTAAR_{name.upper()}": value})
     with pytest.raises(ConfigurationError, match=f"^'CLUSTAAR_SALES_{name.upper()}' "):
@@ -417,7 +417,7 @@ def test_value_wrong(name: str, value: Any) -> None:
 
 
 def test_store_of_ones_own() -> None:
-    """An object with the methods of a store is taken as it is."""
+    """An object with the methods of a store is used unchanged."""
     store = MemoryReplayStore()
 
     assert store is read(replay_store=store).replay_store
@@ -495,7 +495,7 @@ def test_repr_shows_no_secret() -> None:
 
 
 def test_webhooks_do_not_share_their_url() -> None:
-    """A general URL prefix is that of the webhook without a name of its own."""
+    """A general URL prefix applies only to the webhook with the default name."""
     config = {"CLUSTAAR_URL_PREFIX": "/bot", "CLUSTAAR_SALES_URL_PREFIX": "/shop"}
     prefixes = [
         Settings.from_config(config, name=name).url_prefix

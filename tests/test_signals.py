@@ -1,4 +1,4 @@
-"""The signals that tell what happens to a notification."""
+"""The signals about notifications."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_an_invalid_reply(told: Told) -> None:
 
 
 def test_a_request_that_is_rejected(told: Told) -> None:
-    """By authentication: there is no notification."""
+    """By authentication, so there is no notification."""
     app, webhook = make()
     app.test_client().post("/clustaar", json={})
     [(name, arguments)] = told
@@ -168,7 +168,7 @@ def test_a_notification_that_no_handler_matches(told: Told) -> None:
 
 
 def test_a_reply_that_is_repeated(told: Told) -> None:
-    """A delivery that is sent again gets the recorded reply, and no handler runs."""
+    """A repeated delivery gets the recorded reply, and no handler runs."""
     app, webhook = make()
     deliveries: list[str | None] = []
     webhook.on(TOPIC, lambda notification: deliveries.append(notification.delivery))
@@ -253,7 +253,7 @@ def test_without_a_key_a_delivery_has_no_identity() -> None:
 
 
 def test_a_repeated_reply_is_marked() -> None:
-    """A header tells that no handler ran."""
+    """A header shows that no handler ran."""
     app, webhook = make()
     webhook.on(TOPIC, hello)
     client = ClustaarClient(app)
@@ -264,7 +264,7 @@ def test_a_repeated_reply_is_marked() -> None:
 
 
 def test_a_reply_with_any_number_is_told(told: Told) -> None:
-    """A number that Python does not read goes back unchanged, whoever listens."""
+    """A number that Python rejects is sent back unchanged, even with receivers."""
     app = Flask(__name__)
     webhook = ClustaarWebhook(app, auth_username="a", auth_password="b")
     webhook.on("x", lambda notification: None)

@@ -96,7 +96,7 @@ def test_everything_is_stored_and_read_again() -> None:
 
 
 def test_defaults_are_not_stored() -> None:
-    """What was never changed does not fill the session; what is there is written."""
+    """Unchanged values are not stored; existing ones are updated."""
     notification = session_of(name="x", number=5)
     with state(notification, Claim) as claim:
         claim.name = ""
@@ -118,7 +118,7 @@ class Trip:
 
 
 def test_what_does_not_change_is_not_written() -> None:
-    """An older version of the program can go on reading its values."""
+    """An older version of the program can still load its values."""
     stored = {"when": "2026-01-02 03:04", "slotted": {"city": "Rome", "zip": 1}}
     notification = session_of(**stored)
     with state(notification, Trip) as trip:
@@ -128,7 +128,7 @@ def test_what_does_not_change_is_not_written() -> None:
 
 
 def test_unknown_values_of_nested_objects_are_kept() -> None:
-    """What another version of the nested class stores stays, where it is changed."""
+    """Values of another version of a nested class are kept."""
     notification = session_of(places=[{"city": "Rome", "zip": 1}, {"city": "Oslo"}])
     with state(notification, Trip) as trip:
         del trip.places[1]
@@ -141,7 +141,7 @@ def test_unknown_values_of_nested_objects_are_kept() -> None:
 
 
 def test_lists_are_not_shared() -> None:
-    """Each conversation has a list of its own."""
+    """Each conversation has its own list."""
     with state(session_of(), Claim) as claim:
         claim.photos.append("a")
     with state(session_of(), Claim) as other:
@@ -158,7 +158,7 @@ class NewClaim:
 
 
 def test_session_of_an_older_version(caplog: pytest.LogCaptureFixture) -> None:
-    """What lost, gained or changed its type is told in one line, without its value."""
+    """Values of another type are logged in one line, without the values."""
     notification = session_of(
         number=2, kind="air", place={"floor": "first"}, photos=["secret"], lost="kept"
     )
@@ -200,7 +200,7 @@ def test_session_of_an_older_version(caplog: pytest.LogCaptureFixture) -> None:
     ],
 )
 def test_value_that_cannot_be_read(name: str, value: Any) -> None:
-    """Whatever the session has, the default stands for what is not of the type."""
+    """For any session, values of the wrong type get the default."""
     notification = make_notification()
     notification.session.values[name] = value
     with state(notification, Claim) as claim:
@@ -208,7 +208,7 @@ def test_value_that_cannot_be_read(name: str, value: Any) -> None:
 
 
 def test_nothing_is_stored_after_an_exception() -> None:
-    """A handler that fails leaves the session unchanged."""
+    """A handler that fails does not change the session."""
     notification = session_of(number=5)
     with pytest.raises(KeyError), state(notification, Claim) as claim:
         claim.number = 6
@@ -234,7 +234,7 @@ def test_nothing_is_stored_after_an_exception() -> None:
     ],
 )
 def test_value_of_another_type_is_not_stored(name: str, value: Any) -> None:
-    """What could not be read again is an error that names the attribute."""
+    """A value that could not be loaded again is an error with its attribute."""
     notification = make_notification()
     with (
         pytest.raises(ValueError, match=f"'Claim.{name}' cannot be stored: it is a '"),

@@ -81,7 +81,7 @@ def test_step_has_an_id_in_each_bot(steps: Steps) -> None:
 
 
 def test_steps_are_read_from_files(tmp_path: Path) -> None:
-    """Bot files are read when the program starts; one bot needs no id."""
+    """Bot files are read at start-up; a single bot requires no id."""
     file = tmp_path / "bot.json"
     file.write_text(json.dumps([{"id": PROMO, "name": "Hats"}]))
 
@@ -90,7 +90,7 @@ def test_steps_are_read_from_files(tmp_path: Path) -> None:
 
 
 def test_name_that_no_bot_has(steps: Steps) -> None:
-    """An unknown name is an error that names the files and what was meant."""
+    """An unknown name is an error with the files and a suggestion."""
     with pytest.raises(
         ConfigurationError,
         match="no step 'quote.STRT' in north.json, mutua.json. Did you mean 'quote.STA",
@@ -113,7 +113,7 @@ def test_name_that_no_bot_has(steps: Steps) -> None:
     ],
 )
 def test_bots_that_cannot_be_told_apart(bots: list[Bot], message: str) -> None:
-    """Each bot needs an id of its own, and each of its names one step."""
+    """Bots require different ids, and their steps different names."""
     with pytest.raises(ConfigurationError, match=message):
         Steps(*bots)
 
@@ -171,7 +171,7 @@ def leading_to(step: str) -> list[Any]:
 def test_reply_leads_to_the_step_of_the_bot_that_asked(
     steps: Steps, bot_id: str
 ) -> None:
-    """Targets leave with the ids of the bot; models stay as they were."""
+    """Targets are sent with the ids of the bot; models are unchanged."""
     answer = leading_to(steps["quote.AGE"])
     app = make_app(answer, steps["quote.START"])
 
@@ -187,7 +187,7 @@ def test_reply_leads_to_the_step_of_the_bot_that_asked(
 
 
 def test_error_handlers_answer_for_the_bot_that_asked(steps: Steps) -> None:
-    """What an error handler answers is translated as well."""
+    """The reply of an error handler is also translated."""
 
     def fail(notification: Notification) -> None:
         raise KeyError("x")
@@ -256,7 +256,7 @@ def test_names_are_shown(steps: Steps, caplog: pytest.LogCaptureFixture) -> None
 def test_events_are_logged_by_name(
     steps: Steps, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log calls a step by the name that the program gives it."""
+    """The log shows the name of a step in the program."""
     app = make_app("Hello", steps["quote.START"])
     with caplog.at_level("INFO", "flask_clustaar"):
         ClustaarClient(app, bot_id=MUTUA).at(START[MUTUA], step_name="S").say("hi")

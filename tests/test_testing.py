@@ -97,7 +97,7 @@ def quick(title: str, action: ButtonAction) -> SendQuickRepliesAction:
 
 
 def test_notification_has_readable_defaults() -> None:
-    """What a test does not care for is there, and can be read."""
+    """All parts of a notification have defaults."""
     notification = make_notification()
 
     assert isinstance(notification, Notification)
@@ -145,7 +145,7 @@ def test_notification_says_what_the_test_says() -> None:
 
 
 def test_notification_is_loaded_from_json() -> None:
-    """A notification is what the door would load, not something like it."""
+    """A notification is loaded as the webhook would load it."""
     received = make_notification(session={"a": [1]}).received
 
     assert json.loads(json.dumps(received)) == received
@@ -179,7 +179,7 @@ def test_notification_has_no_session() -> None:
 
 
 def test_notification_has_a_whole_user() -> None:
-    """A user that is a model has nothing of John Doe."""
+    """A user that is a model has no attributes of John Doe."""
     user = make_notification(user=Interlocutor(id=RED, remote_id="j")).interlocutor
 
     assert (user.remote_id, user.first_name) == ("j", None)
@@ -195,7 +195,7 @@ def test_notification_has_a_whole_user() -> None:
     ],
 )
 def test_attribute_that_a_user_does_not_have(name: str, message: str) -> None:
-    """A misspelt attribute is an error that tells the right name."""
+    """A misspelt attribute is an error with a suggestion."""
     with pytest.raises(TypeError, match=message.replace("?", r"\?")):
         make_notification(user={name: "x"})
 
@@ -209,7 +209,7 @@ def test_attribute_that_a_user_does_not_have(name: str, message: str) -> None:
     ],
 )
 def test_notification_has_a_whole_step(step: Step | dict[str, Any]) -> None:
-    """A step may be a model, or JSON."""
+    """A step can be a model or JSON."""
     reached = make_notification(step=step).step
 
     assert (reached.id, reached.name, reached.user_data) == (RED, "Red", "x")
@@ -219,13 +219,13 @@ def test_notification_has_a_whole_step(step: Step | dict[str, Any]) -> None:
     "more", [{"step_name": "x"}, {"actions": [{}]}, {"user_data": ""}]
 )
 def test_whole_step_is_not_told_twice(more: dict[str, Any]) -> None:
-    """What a whole step says cannot be said beside it."""
+    """A whole step cannot be combined with its parts."""
     with pytest.raises(TypeError, match="Pass either a whole step"):
         make_notification(step=Step(id=RED), **more)
 
 
 def test_wrong_model_is_an_error_at_its_path() -> None:
-    """What the platform would not send is not made, and the error says why."""
+    """An impossible notification is an error with its reason."""
     with pytest.raises(
         ValueError, match="would never send this WaitAction:\nduration: "
     ):
@@ -235,7 +235,7 @@ def test_wrong_model_is_an_error_at_its_path() -> None:
 
 
 def test_json_is_taken_as_it_is() -> None:
-    """What models do not know yet can be in a notification as JSON."""
+    """Unknown types can be in a notification as JSON."""
     hologram = {"type": "send_hologram_action", "size": 9}
     long = {"type": "send_text_action", "alternatives": ["x" * 2000], "new": True}
 
@@ -283,12 +283,12 @@ def test_client_goes_through_the_door(settings: dict[str, Any]) -> None:
 
 @pytest.mark.filterwarnings("ignore::flask_clustaar.InsecureWebhookWarning")
 def test_client_needs_no_secrets() -> None:
-    """A webhook that anybody may call can be called by the client, too."""
+    """The client works with a webhook without authentication."""
     assert make_client("Hello", private_key=None).say("hi").texts == ["Hello"]
 
 
 def test_headers_can_be_replaced() -> None:
-    """A header that is given is sent, the date signed; one that is None is not."""
+    """Given headers are sent, and a date is signed; None removes a header."""
     client = make_client("Hello", auth_username="jane", auth_password="secret")
 
     def code(headers: dict[str, str | None]) -> str:
@@ -319,7 +319,7 @@ def test_each_notification_is_a_delivery() -> None:
 
 
 def test_delivery_that_is_sent_again_is_handled_once() -> None:
-    """What is sent again to the byte gets the first reply."""
+    """A repeated request gets the first reply."""
     seen: list[Notification] = []
 
     def answer(notification: Notification) -> str:
@@ -415,7 +415,7 @@ def test_bot_is_not_guessed(name: str | None) -> None:
 
 
 def test_application_without_a_bot() -> None:
-    """An application without the webhook is an error that says what is missing."""
+    """An application without the webhook is an error with a hint."""
     _, sales, _ = make_bots()
 
     with pytest.raises(RuntimeError, match="no webhook. Did you forget"):
@@ -440,7 +440,7 @@ def test_one_bot_in_several_applications() -> None:
 
 
 def test_conversation_reads_as_one() -> None:
-    """What the user does and the bot says goes on from one to the other."""
+    """The state of the conversation continues from act to act."""
     app = Flask(__name__)
     webhook = ClustaarWebhook(app, private_key="for tests")
 
@@ -502,7 +502,7 @@ def test_conversation_reads_as_one() -> None:
 
 
 def test_conversation_does_not_upset_a_terminal() -> None:
-    """What others wrote is shown without its control characters."""
+    """Control characters in texts are escaped."""
     client = ClustaarClient(make_app("\x9bJ"), session={"\x7f": 1})
     client.at(RED, step_name="\x1b[2J").say("\x1b[2J")
 
@@ -510,7 +510,7 @@ def test_conversation_does_not_upset_a_terminal() -> None:
 
 
 def test_user_writes_and_sends_media() -> None:
-    """The text arrives as it was typed, with what comes along."""
+    """The text is sent unchanged, with its attachments."""
     client, seen = offering()
     client.say("5 < 6", attachments=[Image(url="https://example.com/a.png")])
 
@@ -519,7 +519,7 @@ def test_user_writes_and_sends_media() -> None:
 
 
 def test_website_sends_an_event() -> None:
-    """An event is an input of its own."""
+    """An event is a separate input."""
     client, seen = offering()
     client.emit("paid")
 
@@ -547,7 +547,7 @@ def test_conversation_goes_to_a_step() -> None:
 
 
 def test_step_has_what_its_builder_made() -> None:
-    """A step that was told comes with its actions, whenever it is reached."""
+    """A known step is sent with its actions, whenever it is reached."""
     client, seen = offering(quick("Red", GoToAction.step(RED)))
     client.at(RED, step_name="Red", actions=[PauseBotAction()], user_data="x")
     client.at(STEP_ID)
@@ -587,7 +587,7 @@ def test_session_is_what_the_test_sets() -> None:
 
 
 def test_session_stays_without_one_in_the_reply() -> None:
-    """A reply that speaks of no session leaves the conversation its own."""
+    """A reply without a session does not change the session."""
     app = make_app("Hello")
 
     @app.after_request
@@ -602,7 +602,7 @@ def test_session_stays_without_one_in_the_reply() -> None:
 
 
 def test_reply_and_client_share_no_session() -> None:
-    """What a test does to the session does not change what the bot said."""
+    """Changing the session in a test does not change earlier replies."""
     client = make_client(lambda n: n.session.setdefault("basket", []) and None)
     reply = client.say("hi")
     client.session["basket"].append("hat")
@@ -611,7 +611,7 @@ def test_reply_and_client_share_no_session() -> None:
 
 
 def test_conversation_goes_on_from_what_is_sent() -> None:
-    """A notification of one's own is part of the conversation."""
+    """A custom notification is part of the conversation."""
     client, seen = offering(quick("Here", LegacyReplyToMessageAction(message="Yes")))
     client.send(make_notification(step=RED, session={"a": 1}, channel="intercom"))
     client.click("Here")
@@ -622,7 +622,7 @@ def test_conversation_goes_on_from_what_is_sent() -> None:
 
 
 def test_notification_can_be_changed_before_it_is_sent() -> None:
-    """A notification is sent as it is then; as JSON, it is sent as it is."""
+    """A notification is sent in its current state; JSON is sent unchanged."""
     client, seen = offering()
     notification = make_notification()
     notification.session["a"] = 1
@@ -634,7 +634,7 @@ def test_notification_can_be_changed_before_it_is_sent() -> None:
 
 
 def test_client_says_what_it_cannot_send() -> None:
-    """What the platform would not send is not sent."""
+    """An impossible notification is not sent."""
     client, seen = offering()
 
     with pytest.raises(ValueError, match="StepTarget:\nid: Not an object id"):
@@ -644,7 +644,7 @@ def test_client_says_what_it_cannot_send() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}"])
 def test_rubbish_can_be_sent(body: bytes) -> None:
-    """Bytes go as they are, and the conversation is where it was."""
+    """Bytes are sent unchanged, and do not change the conversation."""
     client = make_client("Hello")
     client.say("hi")
     reply = client.send(body)
@@ -709,7 +709,7 @@ def test_click_on_what_a_dict_offers() -> None:
 
 
 def test_title_is_not_html() -> None:
-    """A title is drawn literally, and is clicked on by what is drawn."""
+    """A title is shown literally, and clicked by what is shown."""
     client, seen = offering(quick("<b>Red</b>  or\nblue", GO_TO))
     with pytest.raises(LookupError, match="It has '<b>Red</b> or blue'"):
         client.click("Red or blue")
@@ -758,7 +758,7 @@ def satisfaction(target: StepTarget | None) -> CustomerSatisfactionAction:
     ],
 )
 def test_satisfied_click_goes_to_its_target(offer: Action) -> None:
-    """Telling how satisfied one is goes on at the target."""
+    """A satisfaction answer continues at its target."""
     client, seen = offering(offer)
     client.click("Yes")
 
@@ -767,7 +767,7 @@ def test_satisfied_click_goes_to_its_target(offer: Action) -> None:
 
 
 def test_click_that_replies_stays_at_the_step() -> None:
-    """A button that writes for the user is an input of its own (PROTOCOL 3)."""
+    """A button that writes for the user is a separate input (PROTOCOL 3)."""
     attachments = [DocumentAttachment(name="a", url="https://example.com/a")]
     action = LegacyReplyToMessageAction(message="Yes!", attachments=attachments)
     client, seen = offering(quick("Yes", action))
@@ -807,7 +807,7 @@ def test_click_that_replies_stays_at_the_step() -> None:
     ],
 )
 def test_click_that_the_webhook_never_hears_of(offer: Action, message: str) -> None:
-    """A click that sends no notification is an error that says so."""
+    """A click that sends no notification is an error."""
     client, seen = offering(offer)
 
     with pytest.raises(LookupError, match=message):
@@ -824,7 +824,7 @@ def test_satisfied_click_without_a_target() -> None:
 
 
 def test_click_on_what_is_not_there() -> None:
-    """A title that is not there is an error that tells those that are."""
+    """An unknown title is an error that lists the known ones."""
     client, _ = offering(satisfaction(None), quick("Maybe", GO_TO))
 
     with pytest.raises(LookupError, match=r"no 'Red' .* has 'Yes', 'No', 'Maybe'\."):
@@ -856,7 +856,7 @@ def test_title_that_is_there_twice() -> None:
 
 
 def test_click_that_leads_to_a_story() -> None:
-    """Only the platform knows which step a story begins with, so it has to be told."""
+    """Only the platform knows the first step of a story, so it must be set."""
     client, seen = offering(quick("Story", GoToAction.story(STORY)))
 
     with pytest.raises(LookupError, match=rf"client.stories\['{STORY}'\] = "):
@@ -872,7 +872,7 @@ def test_click_that_leads_to_a_story() -> None:
 
 
 def test_texts_are_what_the_bot_says() -> None:
-    """Each bubble is a text, whatever stands below it."""
+    """Each bubble is a text."""
     document = AskedDocument(message="x", name="id", authorized_file_types=[])
     choices = SendChoicesListAction(
         message="Which?",
@@ -935,7 +935,7 @@ def test_response_that_is_not_a_reply(body: Any, path: str | None) -> None:
 
 
 def test_reply_with_what_the_platform_sent() -> None:
-    """What came from the platform may go back to it, whatever its type and length."""
+    """Received actions can be sent back, with any type and length."""
     long = {"type": "send_text_action", "alternatives": ["x" * 5000]}
     hologram = {"type": "send_hologram_action"}
     app = make_app("Hello")
@@ -947,7 +947,7 @@ def test_reply_with_what_the_platform_sent() -> None:
 
 
 def test_failure_is_a_problem() -> None:
-    """What went wrong is in the reply, and the session is as it was."""
+    """The reply has the problem, and the session is unchanged."""
 
     def fail(notification: Notification) -> None:
         notification.session["x"] = 1
@@ -966,7 +966,7 @@ def test_failure_is_a_problem() -> None:
 
 
 def test_invalid_reply_tells_its_errors() -> None:
-    """A reply that the platform would refuse is told with the path."""
+    """A reply that the platform rejects is reported with its path."""
     client = make_client(WaitAction(duration=99))
     client.say("hi")
 
@@ -997,7 +997,7 @@ def test_invalid_reply_tells_its_errors() -> None:
 def test_answer_that_is_not_the_webhooks(
     answer: Callable[[], ResponseReturnValue], status: str
 ) -> None:
-    """What the application answers before the webhook is a problem, too."""
+    """An answer of the application before the webhook is also a problem."""
     app = make_app("Hello")
     app.before_request(answer)
     reply = ClustaarClient(app).say("hi")
@@ -1009,7 +1009,7 @@ def test_answer_that_is_not_the_webhooks(
 
 
 def test_test_that_is_a_coroutine() -> None:
-    """Where an event loop runs, a handler can have one of its own all the same."""
+    """An async handler works even if an event loop is running."""
 
     async def answer(notification: Notification) -> str:
         await asyncio.sleep(0)
@@ -1029,7 +1029,7 @@ def test_test_that_is_a_coroutine() -> None:
 
 
 def test_exception_passes_through_a_thread() -> None:
-    """What the application raises, the test gets, also where an event loop runs."""
+    """Exceptions of the application reach the test, also in an event loop."""
     app = make_app("Hello", on_error="problem")
     app.testing = True
 
@@ -1076,7 +1076,7 @@ def test_last_conversations_are_kept() -> None:
 def test_host_is_one_that_the_application_accepts(
     config: dict[str, Any], url: str
 ) -> None:
-    """The URL has the server's name, or the first host that is trusted."""
+    """The URL has the server name or the first trusted host."""
     app = Flask(__name__)
     app.config.update(config)
     ClustaarWebhook(app, private_key="a").fallback(lambda notification: request.url)

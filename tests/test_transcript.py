@@ -235,7 +235,7 @@ def rows(lines: list[Line]) -> str:
 def test_action_reads_as_a_person_sees_it(
     kind: str, keys: dict[str, Any], expected: str
 ) -> None:
-    """Each action is drawn as text, or told if nobody sees it."""
+    """Each visible action is drawn as text; others are described."""
     assert rows(render_action({"type": kind, **keys})) == expected
 
 
@@ -246,7 +246,7 @@ def test_each_action_there_is_can_be_read() -> None:
 
 @pytest.mark.parametrize("kind", members_of(Action))
 def test_action_without_its_keys_reads_as_far_as_it_goes(kind: str) -> None:
-    """What an action lacks is a question mark, and it is no unknown action."""
+    """Missing values are question marks; the action is not unknown."""
     assert "unknown" not in rows(render_action({"type": kind}))
 
 
@@ -262,7 +262,7 @@ def test_action_without_its_keys_reads_as_far_as_it_goes(kind: str) -> None:
     ],
 )
 def test_unknown_action_is_told_by_its_type(action: Any, expected: str) -> None:
-    """An action of a type that is not known is told by it."""
+    """An action of unknown type is shown by its type."""
     assert rows(render_action(action)) == expected
 
 
@@ -272,7 +272,7 @@ def test_model_reads_as_it_leaves() -> None:
 
 
 def test_lines_have_a_style() -> None:
-    """The style of a line tells bubbles, cards, buttons and what nobody sees apart."""
+    """The style of a line distinguishes bubbles, cards, buttons and notes."""
     action = SendQuickRepliesAction(
         message="Which?",
         buttons=[QuickReply(title="Red", action=GoToAction.step("5" * 24))],
@@ -282,14 +282,14 @@ def test_lines_have_a_style() -> None:
 
 
 def test_reply_can_be_a_model() -> None:
-    """A reply may be what a handler returns."""
+    """A reply can be a model."""
     response = StepReachedResponse(actions=[SendTextAction("Hello")])
     assert rows(render_reply(response)) == "Hello"
 
 
 @pytest.mark.parametrize("reply", [{}, {"actions": []}, {"actions": {}}, [], None])
 def test_reply_without_actions_says_nothing(reply: Any) -> None:
-    """A reply in which nothing happens is told as such."""
+    """An empty reply is shown as such."""
     assert rows(render_reply(reply)) == "· says nothing"
 
 
@@ -331,7 +331,7 @@ INPUTS: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("input", "expected"), INPUTS)
 def test_input_reads_as_what_the_user_did(input: Any, expected: str) -> None:
-    """Each input is told from the user's side, a text as they typed it."""
+    """Each input is shown from the user's side; a text is unchanged."""
     assert rows(render_input(input)) == expected
 
 
@@ -342,7 +342,7 @@ def test_each_input_there_is_can_be_read(kind: str) -> None:
 
 
 def test_problem_reads_with_its_errors() -> None:
-    """A problem is told with what is wrong at which path."""
+    """A problem is shown with its violations and paths."""
     problem = {
         "status": 500,
         "code": "invalid_reply",
@@ -407,7 +407,7 @@ def test_nothing_fails_to_be_read(kind: Any, document: dict[str, Any]) -> None:
 
 
 def test_deep_json_is_read() -> None:
-    """JSON that is nested beyond reason is drawn as far as it goes."""
+    """Deeply nested JSON is drawn as far as possible."""
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
@@ -416,7 +416,7 @@ def test_deep_json_is_read() -> None:
 
 
 def test_transcript_reads_as_a_conversation() -> None:
-    """Who speaks stands before the first line; places and values are at the margin."""
+    """The speaker is before the first line; places and values are not indented."""
     heard: list[Line] = []
     transcript = Transcript(heard.append)
     transcript.add([render_place("Welcome"), Line("hello", "user", "you")])
@@ -448,7 +448,7 @@ def card(title: str, action_type: str) -> dict[str, Any]:
     ["legacy_reply_to_message_action", "customer_satisfaction_callback_action"],
 )
 def test_card_button_that_is_not_drawn(action_type: str) -> None:
-    """The webchat does not draw two types of buttons on a card, and a line says so."""
+    """The webchat does not show two types of buttons on a card, and a line says so."""
     cards = [card("Yes", action_type), card("Share", "share_action")]
     lines = render_action({"type": "send_cards_action", "cards": cards})
 
@@ -477,7 +477,7 @@ def test_bubble(action: dict[str, Any], expected: str) -> None:
 
 
 def test_channel_that_does_not_show_an_action() -> None:
-    """For another channel than the webchat a line says what is known of it."""
+    """For other channels, a line shows the support of an action."""
     cards = {"type": "send_cards_action", "cards": []}
     question = {"type": "send_quick_replies_action", "message": "?", "buttons": []}
 
@@ -492,6 +492,6 @@ def test_channel_that_does_not_show_an_action() -> None:
 
 
 def test_personal_data_is_shown_as_its_label() -> None:
-    """What the platform hides in a text is shown by the name of its kind."""
+    """Obfuscated values in a text are shown as labels."""
     hidden = "Call **basic_obfuscation_of_phone_number** or **custom_obfuscation_of_X**"
     assert plain(hidden) == "Call Phone number or X"

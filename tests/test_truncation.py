@@ -68,7 +68,7 @@ VARIABLE = '{{@user.FirstName || "there"}}'
     ],
 )
 def test_truncate_to_a_number(text: str, limit: int, cut: str) -> None:
-    """At a word's end if there is one, else between characters as people see them."""
+    """At the end of a word if possible, otherwise between characters."""
     assert truncate(text, limit) == cut
 
 
@@ -178,7 +178,7 @@ def assert_fits(text: str, model: Any, attribute: str) -> None:
 
 
 def test_a_cut_title_is_a_title() -> None:
-    """What is cut for a key is accepted there."""
+    """A text that is truncated for an attribute is valid there."""
     title = truncate("<u>" + "A long title " * 9, QuickReply, "title")
     assert dump(QuickReply(title=title, action=ShareAction()))[1] == []
 
@@ -210,7 +210,7 @@ def test_a_cut_title_is_a_title() -> None:
     ],
 )
 def test_wrong_arguments(arguments: Any, error: type[Exception], message: str) -> None:
-    """They are an error that tells what would be right."""
+    """They are an error with a hint."""
     with pytest.raises(error) as caught:
         truncate("text", *arguments)
     assert message in str(caught.value)

@@ -1,4 +1,4 @@
-"""The vectors: documents with their verdicts, each tried in every way there is."""
+"""The vectors: documents with their verdicts, tested in all ways."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ NOTIFICATION = validator(notification_schema())
 
 
 class Bot:
-    """An application whose handler returns what it is told to."""
+    """An application whose handler returns a given value."""
 
     def __init__(self) -> None:
         self.answer: Any = None
@@ -97,7 +97,7 @@ def test_a_reply_gets_its_verdict(vector: Any) -> None:
 
 @pytest.mark.parametrize("vector", REPLIES)
 def test_a_reply_gets_its_verdict_at_an_endpoint(vector: Any, bot: Bot) -> None:
-    """What a handler returns is sent if it is valid; else the answer says why not."""
+    """A valid return value is sent; otherwise the answer lists the mistakes."""
     bot.answer = {"actions": [vector["action"]]}
 
     response = bot.post(STEP)
@@ -120,7 +120,7 @@ def test_a_built_reply_gets_its_verdict_at_an_endpoint(vector: Any, bot: Bot) ->
 
 
 def test_most_vectors_can_be_built() -> None:
-    """What is left out above is a fraction."""
+    """Only a small part is omitted above."""
     left_out = 0
     for (vector,) in (param.values for param in REPLIES):
         try:
@@ -133,7 +133,7 @@ def test_most_vectors_can_be_built() -> None:
 
 @pytest.mark.parametrize("way", [dump])
 def test_texts_leave_sanitised(way: Any) -> None:
-    """Each text of the vectors leaves as they say, from models and from dicts."""
+    """Each text of the vectors is cleaned as expected, in models and dicts."""
     for vector in lines_of("sanitised.jsonl"):
         choices = {"type": "send_text_action", "alternatives": [vector["in"]]}
         built: list[Any] = [SendTextAction(alternatives=[vector["in"]]), choices]
@@ -164,7 +164,7 @@ def assert_verdict(vector: Any, violations: list[Violation]) -> None:
 
 
 def _is_near(path: list[str], wanted: list[str]) -> bool:
-    """Tell if one is a parent of the other."""
+    """Return whether one is a parent of the other."""
     shorter = min(len(path), len(wanted))
     return path[:shorter] == wanted[:shorter]
 
@@ -174,7 +174,7 @@ def _is_near(path: list[str], wanted: list[str]) -> bool:
 
 @pytest.mark.parametrize("vector", NOTIFICATIONS)
 def test_a_notification_arrives(vector: Any, bot: Bot) -> None:
-    """A handler finds each fact, and the step's actions go back as they came."""
+    """A handler gets each fact, and the step's actions are sent back unchanged."""
     document = vector["notification"]
     bot.answer, bot.notification = None, None
 
@@ -187,7 +187,7 @@ def test_a_notification_arrives(vector: Any, bot: Bot) -> None:
 
 @pytest.mark.parametrize("vector", NOTIFICATIONS)
 def test_a_notification_is_loaded_alike(vector: Any) -> None:
-    """Marshmallow, the quick way and the JSON Schema take it for the same."""
+    """marshmallow, the fast path and the JSON Schema give the same verdict."""
     document = vector["notification"]
 
     notification = load_notification(json.dumps(document).encode())

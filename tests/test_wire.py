@@ -1,4 +1,4 @@
-"""What a model is, and the traps of saying each type only once."""
+"""The base class of models, and its pitfalls."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ Short = Annotated[Text, Length(1, 3)]
 
 
 class Tagged(Model, type="tagged", family=True):
-    """The base of a family that has a type of its own."""
+    """The base class of a family with its own type."""
 
     a: Short
     b: Short
@@ -87,7 +87,7 @@ class Holder(Model):
 
 
 def errors_of(model: Model) -> dict[str, str]:
-    """Return what is wrong with a model as it leaves, by its path; both ways agree."""
+    """Return the violations of a sent model, by path; both ways agree."""
     wire, violations = validate_model(model)
     assert dump(model) == (wire, violations)
     return {violation.path: violation.message for violation in violations}
@@ -97,7 +97,7 @@ def errors_of(model: Model) -> dict[str, str]:
 
 
 def test_what_leaves_is_validated() -> None:
-    """Marshmallow's dump never validates; what leaves is judged all the same."""
+    """marshmallow's dump does not validate, but sent models are validated."""
     schema_for(WaitAction).dump(WaitAction(duration=99))
 
     assert list(errors_of(WaitAction(duration=99))) == ["duration"]
@@ -118,7 +118,7 @@ def test_only_strings_are_cleaned(value: Any) -> None:
 
 
 def test_a_member_that_is_defined_later() -> None:
-    """An action of the user's own goes out and comes in, wherever actions can stand."""
+    """A custom action can be sent and received, wherever actions are allowed."""
     validate_model(StepReachedResponse(actions=[WaitAction()]))  # All schemas are made.
     dump(StepReachedResponse(actions=[WaitAction()]))
 
@@ -158,14 +158,14 @@ def test_annotations_may_speak_of_types() -> None:
 
 
 def test_attributes_are_read_once() -> None:
-    """What annotations say is read when it is first needed, and kept."""
+    """Annotations are read when they are first needed, and cached."""
     assert attributes_of(Tagged) is attributes_of(Tagged)
     assert schema_for(Tagged) is schema_for(Tagged)
     assert schema_for(Tagged) is not schema_for(Tagged, received=True)
 
 
 def test_a_base_with_a_type_is_in_its_own_family() -> None:
-    """Where the base may stand, it and its children may."""
+    """Where the base class is allowed, its subclasses are allowed."""
     for member in (Tagged(a="1", b="2"), TaggedChild(a="1", b="2", c=1)):
         holder = Holder(member=member)
         wire, violations = dump(holder)
@@ -178,7 +178,7 @@ def test_a_base_with_a_type_is_in_its_own_family() -> None:
 
 @pytest.mark.parametrize("tag", [None, 3, [1], {}, True, "", "other", "step"])
 def test_odd_types_are_errors(tag: Any) -> None:
-    """A type that is missing, null, unhashable or unknown is told, not tripped over."""
+    """A missing, null, unhashable or unknown type is an error."""
     reply = StepReachedResponse()
     reply.actions = [{"type": tag}, {}]  # type: ignore[list-item]
 
@@ -190,7 +190,7 @@ def test_odd_types_are_errors(tag: Any) -> None:
 
 
 def test_a_type_may_be_left_out_of_a_quick_reply() -> None:
-    """PROTOCOL 5: of a quick reply alone; a wrong one is refused."""
+    """PROTOCOL 5: only for a quick reply; a wrong one is rejected."""
     action = {"type": "share_action"}
     document = {"title": "t", "action": action}
     schema = schema_for(QuickReply)
@@ -200,7 +200,7 @@ def test_a_type_may_be_left_out_of_a_quick_reply() -> None:
 
 
 def test_one_class_in_two_families() -> None:
-    """What a click does also arrives as the input that the click was."""
+    """The action of a button is also the input of its click."""
     assert issubclass(GoToAction, ButtonAction) and issubclass(GoToAction, Input)
     assert members_of(Input)["go_to_action"] is members_of(ButtonAction)["go_to_action"]
 
@@ -233,7 +233,7 @@ def test_match_statements() -> None:
 
 
 def test_keys_are_in_camel_case() -> None:
-    """With ID and URL in capitals; Key says what is spelt otherwise."""
+    """With ID and URL in capitals; Key sets other spellings."""
 
     class Spelling(Model):
         image_url: str
@@ -247,7 +247,7 @@ def test_keys_are_in_camel_case() -> None:
 
 
 def test_what_annotations_say() -> None:
-    """Of an attribute: its shape, its default, and when its key may be absent."""
+    """For an attribute: its shape, default, and whether its key is optional."""
 
     class Letters(Model):
         needed: str
@@ -292,7 +292,7 @@ def test_what_annotations_say() -> None:
 
 
 def test_what_annotations_say_of_shapes() -> None:
-    """A regular expression, an object, what an object holds, and all marks."""
+    """A regular expression, an object, its values, and all markers."""
 
     class Shapes(Model):
         regexp: re.Pattern[str] | str
@@ -347,7 +347,7 @@ def test_models_share_what_they_can() -> None:
 
 
 def test_attributes_are_not_in_the_class() -> None:
-    """They may have to be loaded, in models of one's own and in their children."""
+    """They may have to be loaded, in custom models and their subclasses."""
 
     class Envelope(Model, envelope=True):
         needed: str
@@ -369,7 +369,7 @@ def test_attributes_are_not_in_the_class() -> None:
 
 
 def test_the_type_of_what_is_unknown() -> None:
-    """It is a string, whatever came."""
+    """It is always a string."""
     assert UnknownAction(data={"type": "new"}).type == "new"
     shapeless: list[Any] = [None, 3, [], {}, {"type": None}, {"type": [1]}]
     for data in shapeless:
@@ -378,7 +378,7 @@ def test_the_type_of_what_is_unknown() -> None:
 
 
 def test_attributes_that_are_not_there() -> None:
-    """Each is an AttributeError, also of what is loaded when it is looked at."""
+    """Each is an AttributeError, also for lazy attributes."""
     found: list[Any] = [Notification(topic="t"), load(Notification, {"topic": "t"})]
     for model in [*found, WaitAction()]:
         with pytest.raises(AttributeError, match="'imageUrl_'"):
@@ -397,7 +397,7 @@ def test_envelopes_are_loaded_when_they_are_looked_at() -> None:
 
 
 def test_received_values_are_not_shared_with_what_was_received() -> None:
-    """A handler that changes a value does not change what came."""
+    """Changing a value does not change the received JSON."""
     came: Any = {"values": {"a": [1, {"b": 2}]}}
     session = load(ConversationSession, came)
     session["a"][1]["b"] = 3
@@ -412,7 +412,7 @@ def test_copies_of_json() -> None:
 
 
 def test_untyped_values() -> None:
-    """Where an object or a list should be, a default stands; a scalar stays raw."""
+    """Instead of an invalid object or list, there is a default; a scalar is kept."""
     rows = {row.name: row for row in attributes_of(Step)}
     assert untyped(rows["actions"], 5) == []
     assert untyped(rows["name"], 5) == 5
@@ -422,7 +422,7 @@ def test_untyped_values() -> None:
 
 
 def test_shapes() -> None:
-    """What the rows of an attribute tell to whoever derives something from them."""
+    """The row of an attribute, from which everything is derived."""
     title = attributes_of(QuickReply)[0].shape
     cards = attributes_of(SendCardsAction)[0].shape
     target = attributes_of(GoToAction)[0].shape
@@ -457,7 +457,7 @@ def test_limits_of_marshmallow() -> None:
 
 @pytest.mark.parametrize("pattern", ["(", "a{99999999999}", "(?P<", "*"])
 def test_patterns_that_are_none(pattern: str) -> None:
-    """A regular expression that does not compile comes in, and does not leave."""
+    """An invalid regular expression can be received, but not sent."""
     document = {"type": "match_regexp", "pattern": pattern}
     received = load(MatchRegexpCondition, document)
     assert received.regexp == pattern
@@ -471,7 +471,7 @@ def test_patterns_that_are_none(pattern: str) -> None:
 
 @pytest.mark.parametrize("regexp", ["a+", re.compile("a+")])
 def test_patterns(regexp: Any) -> None:
-    """It may be given compiled or not, and is compiled when it came."""
+    """It can be passed compiled or as a string."""
     wire, violations = dump(MatchRegexpCondition(regexp=regexp))
     assert (wire["pattern"], violations) == ("a+", [])
     assert load(MatchRegexpCondition, wire).regexp == "a+"
@@ -513,7 +513,7 @@ def test_what_a_program_adds_to_an_envelope() -> None:
 
 
 def test_what_is_nested_too_deeply() -> None:
-    """It is a refusal when it is looked at, not a crash."""
+    """It is a rejection when it is read, and not a crash."""
     body = b'{"topic": "t", "data": {"session": {"values": {"a": %s}}}}'
     deep = b"[" * 98 + b"]" * 98
     session = load_notification(body % deep).session
@@ -574,7 +574,7 @@ class Demand(Model, type="demand"):
 
 
 def test_limits_that_msgspec_cannot_check() -> None:
-    """The fast path asks them, and marshmallow says what is wrong."""
+    """The fast path calls them, and marshmallow reports the mistakes."""
     good = Demand(
         text="please@e.co", page=" https://e.co ", few={"a": "b"}, anything=[1]
     )

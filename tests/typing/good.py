@@ -1,4 +1,4 @@
-"""What type checkers have to accept, and what they have to know of it."""
+"""Programs that type checkers must accept, with the inferred types."""
 
 # mypy: disable-error-code="empty-body"
 

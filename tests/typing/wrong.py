@@ -1,4 +1,4 @@
-"""What type checkers have to refuse: an exemption that none needs is an error here."""
+"""Type errors that checkers must report; unnecessary ignores are errors."""
 
 # mypy: disable-error-code="empty-body"
 
