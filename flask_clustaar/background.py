@@ -419,11 +419,7 @@ class Pool:
                 f"{POOL_JOBS} jobs are already waiting in this process. Use an engine "
                 "that performs jobs in other processes."
             )
-        try:
-            self._threads.submit(_perform_in_thread, perform, job, places)
-        except BaseException:
-            places.release()
-            raise
+        self._threads.submit(_perform_in_thread, perform, job, places)
 
     def _prepare(self) -> None:
         with self._lock:

@@ -24,6 +24,7 @@ from serving import until
 from sqlalchemy import text as sql
 
 from flask_clustaar import ClustaarWebhook, HandlerGroup, events, signals
+from flask_clustaar.deadline import InThread, Job
 from flask_clustaar.errors import ConfigurationError, HandlerLate
 from flask_clustaar.filters import StepID, TextMatches
 from flask_clustaar.models import Notification
@@ -777,6 +778,30 @@ def test_threads_end_with_the_application() -> None:
 
     until(all_ended)
     assert len(threads) == 2
+
+
+class Delayed:
+    """A thread that says a moment after the end of a job that it has ended."""
+
+    def take(self) -> Delayed:
+        return self
+
+    def prepare(self, job: Job) -> Callable[[], None]:
+        def run() -> None:
+            done = job()
+            threading.Timer(2 * SHORT, done).start()
+
+        return run
+
+
+def test_a_function_that_ends_at_its_deadline() -> None:
+    """Either it is in time or it is late, and never both."""
+    late: list[float] = []
+    call = InThread(lambda: "in time", lambda took, error: late.append(took))
+    threads: Any = Delayed()
+
+    assert call.result(threads, time.perf_counter() + SHORT) == "in time"
+    assert late == []
 
 
 #: A handler is late, in a process that was forked after the first request.
