@@ -136,7 +136,7 @@ def _run_in_time(
         context.run(_log_end, exchange, handler, took, error)
         context.run(_tell_late, exchange, handler, notification, "timeout", took, error)
 
-    call = InThread(partial(context.run, run), ended)
+    call = InThread(partial(context.run, run), ended, handler.function)
     exchange.baton = threading.Lock()
     try:
         return call.result(threads, until)

@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 _T = TypeVar("_T")
 
-#: The reason for a missing result: the time was up, or all threads were busy.
+#: The reason for a missing result: the time was up, or no thread was free.
 Reason = Literal["timeout", "busy"]
 
 #: A job for a thread. It returns a function to call when the thread is free again.
@@ -43,14 +43,17 @@ class InThread(Generic[_T]):
     :param function: the function.
     :param ended_late: called in the thread if the function ends too late, with its
         duration in seconds and its exception.
+    :param owner: what the call belongs to.
     """
 
     def __init__(
         self,
         function: Callable[[], _T],
         ended_late: Callable[[float, BaseException | None], object],
+        owner: object,
     ) -> None:
         self._function = function
+        self._owner = owner
         self._ended_late = ended_late
         #: Whether the function was called.
         self.has_begun = False
@@ -72,7 +75,7 @@ class InThread(Generic[_T]):
         seconds = min(until - time.perf_counter(), threading.TIMEOUT_MAX)
         if seconds <= 0:
             raise TimeIsUp("timeout")
-        thread = threads.take()
+        thread = threads.take(self._owner)
         if thread is None:
             raise TimeIsUp("busy")
         self.has_begun = True
@@ -116,7 +119,7 @@ def _nothing() -> None:
 
 
 class Threads:
-    """A bounded pool of threads, without a queue: if all are busy, a job does not run.
+    """A bounded pool of threads, without a queue: a job runs at once, or not at all.
 
     Threads are created on demand, in each process.
 
@@ -133,14 +136,18 @@ class Threads:
         crew = self._crew
         return 0 if crew is None else len(crew.threads) - len(crew.idle)
 
-    def take(self) -> Thread | None:
-        """Return an idle thread for a job; None if all are busy."""
+    def take(self, owner: object) -> Thread | None:
+        """Return an idle thread for a job; None if none is free for it.
+
+        :param owner: what the job belongs to. The last quarter of the threads is for
+            those that occupy few, so that one owner cannot occupy all.
+        """
         crew = self._crew
         if crew is None or crew.process != os.getpid():
             # Threads do not survive a fork.
             crew = self._crew = _Crew(self.size)
             weakref.finalize(self, crew.dismiss).atexit = False
-        return crew.take()
+        return crew.take(owner)
 
 
 class _Crew:
@@ -152,22 +159,26 @@ class _Crew:
         self.idle: deque[Thread] = deque()
         self.is_dismissed = False
         self._size = size
+        self._reserve = min(max(1, size // 4), size - 1)
         self._lock = threading.Lock()
         # Functions registered last are called first. So do not register on import:
         # programs register functions that close the resources of jobs.
         atexit.register(_wait)
 
-    def take(self) -> Thread | None:
-        """Return an idle thread; None if all are busy."""
-        try:
-            return self.idle.pop()
-        except IndexError:
-            pass
+    def take(self, owner: object) -> Thread | None:
+        """Return an idle thread; None if none is free for the owner of a job."""
         with self._lock:
-            if len(self.threads) >= self._size:
-                return None
-            thread = Thread(self)
-            self.threads.append(thread)
+            free = self._size - len(self.threads) + len(self.idle)
+            if free <= self._reserve:
+                occupied = sum(thread.owner == owner for thread in self.threads)
+                if not free or occupied >= self._reserve:
+                    return None
+            if self.idle:
+                thread = self.idle.pop()
+            else:
+                thread = Thread(self)
+                self.threads.append(thread)
+            thread.owner = owner
             return thread
 
     def dismiss(self) -> None:
@@ -183,6 +194,8 @@ class Thread:
     def __init__(self, crew: _Crew) -> None:
         self._crew = crew
         self._job: Job | None = None
+        #: What its job belongs to; None without a job.
+        self.owner: object = None
         self._is_wanted = threading.Lock()
         self._is_wanted.acquire()
         # The program waits at its end for jobs (see _wait), not for threads.
@@ -217,6 +230,7 @@ class Thread:
                 done = job()
                 job = None
                 _running.discard(self)
+                self.owner = None
                 self._crew.idle.append(self)
                 done()
 

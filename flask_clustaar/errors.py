@@ -349,8 +349,8 @@ class HandlerLate(ProblemError):
 
     code: int | None = 503
     description: str | None = "A handler of the webhook did not answer in time."
-    #: ``"timeout"``, or ``"busy"`` if the handler did not run because all threads for
-    #: handlers with a deadline were busy.
+    #: ``"timeout"``, or ``"busy"`` if the handler did not run because no thread was
+    #: free for it.
     reason: str = "timeout"
 
     @classmethod
@@ -358,8 +358,7 @@ class HandlerLate(ProblemError):
         """Return the problem that *handler* is late with a deadline of *seconds*."""
         if reason == "busy":
             detail = (
-                f"The handler '{handler.name}' did not run: all threads for handlers "
-                "with a deadline are busy."
+                f"The handler '{handler.name}' did not run: no thread was free for it."
             )
         else:
             detail = (

@@ -682,8 +682,8 @@ SETTINGS: Final = (
         "threads",
         16,
         "",
-        "How many handlers with a deadline run at once in each process; if all threads "
-        "are busy, the next one does not run and is late at once.",
+        "How many handlers with a deadline run at once in each process; if no thread "
+        "is free, the next one does not run and is late at once.",
         _count,
     ),
     Setting(

@@ -63,7 +63,7 @@ handler_failed: NamedSignal = IndependentSignal("handler-failed")
 #: Sent when a late handler has ended, in the thread of the handler; or at once if it
 #: did not run. Its answer is dropped. Arguments: *webhook*, *notification* (that of the
 #: handler), *handler*, *duration* (float, in seconds; 0.0 if it did not run), *reason*
-#: (``"timeout"``, or ``"busy"`` if all threads were busy), *exception* (raised after
+#: (``"timeout"``, or ``"busy"`` if no thread was free), *exception* (raised after
 #: the deadline, or None).
 handler_late: NamedSignal = IndependentSignal("handler-late")
 

@@ -34,7 +34,7 @@ TOPIC = events.CONVERSATION_STEP_REACHED
 PAUSE = {"type": "pause_bot_action"}
 
 #: A deadline that a handler that waits for a test exceeds.
-SHORT = 0.05
+SHORT = 0.15
 #: One that no handler exceeds.
 LONG = 60
 
@@ -302,7 +302,7 @@ def test_without_a_late_handler_it_is_a_problem(bots: Make) -> None:
     reply = bot.say()
 
     assert (reply.status_code, code_of(reply)) == (503, "handler_late")
-    assert reply.json["detail"].endswith("slow' did not answer within 0.05 s.")
+    assert reply.json["detail"].endswith("slow' did not answer within 0.15 s.")
 
 
 def test_without_a_late_handler_it_may_run_again(bots: Make) -> None:
@@ -511,7 +511,7 @@ def test_the_log_tells_both(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
 
     first, replied, last = caplog.records
     assert first.levelno == logging.WARNING
-    assert "slow' did not answer within 0.05 s. Handlers occupy 1 of 16" in caplog.text
+    assert "slow' did not answer within 0.15 s. Handlers occupy 1 of 16" in caplog.text
     assert "test_deadline.Bot.slow, test_deadline.late." in replied.getMessage()
     assert last.levelno == logging.INFO
     assert "slow', which was late, ended after 0." in last.getMessage()
@@ -659,7 +659,7 @@ def test_what_is_around_a_handler_is_in_its_thread(bots: Make) -> None:
 
 def test_sessions_of_sqlalchemy_are_closed(bots: Make, tmp_path: Path) -> None:
     """After a hundred late handlers, all connections are returned."""
-    bot = bots(deadline_threads=100)
+    bot = bots(deadline_threads=140)
     bot.app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path}/bot.db"
     bot.app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_size": 100}
     db = SQLAlchemy(bot.app)
@@ -718,16 +718,19 @@ def test_a_handler_that_finds_all_threads_busy(
     told = bot.ended.get_nowait()
     assert (told["reason"], told["duration"]) == ("busy", 0.0)
     assert told["handler"].function is other and not ran
-    assert "other' did not run: all threads for handlers with a deadline" in caplog.text
+    assert "other' did not run: no thread was free for it." in caplog.text
     assert "Handlers occupy 1 of 1 threads." in caplog.text
 
     bot.end()
     until(lambda: texts(bot.say("other")) == ["Here it is."])
 
 
-def test_twenty_at_once_on_four_threads(bots: Make) -> None:
-    """Every user gets the late reply; a step without a deadline is as fast as ever."""
-    bot = bots(deadline=None, deadline_threads=4)
+@pytest.mark.parametrize("deadline", [None, LONG])
+def test_twenty_at_once_on_four_threads(bots: Make, deadline: float | None) -> None:
+    """Every user gets the late reply. Another step is as fast as ever: the last thread
+    is kept for it.
+    """
+    bot = bots(deadline=deadline, deadline_threads=4)
     bot.webhook.on(TOPIC, bot.slow, filter=TextMatches("slow"), deadline=SHORT)
     bot.webhook.on(TOPIC, lambda n: "Fast", filter=TextMatches("fast"))
     bot.webhook.late(late)
@@ -739,7 +742,7 @@ def test_twenty_at_once_on_four_threads(bots: Make) -> None:
     bot.go.set()
     told = [bot.ended.get(timeout=20) for _ in range(20)]
     # On a busy machine some are late before they begin, and do not run.
-    assert 1 <= len([each for each in told if each["duration"]]) <= 4
+    assert 1 <= len([each for each in told if each["duration"]]) <= 3
     assert {each["reason"] for each in told} <= {"busy", "timeout"}
 
 
@@ -756,7 +759,7 @@ def test_one_thread_serves_one_request_after_the_other(bots: Make) -> None:
 
 def test_threads_end_with_the_application() -> None:
     """Also that of a handler which is late then."""
-    bot = Bot(deadline=SHORT, deadline_threads=2)
+    bot = Bot(deadline=SHORT, deadline_threads=3)
     threads: list[threading.Thread] = []
     go = bot.go
 
@@ -783,7 +786,7 @@ def test_threads_end_with_the_application() -> None:
 class Delayed:
     """A thread that says a moment after the end of a job that it has ended."""
 
-    def take(self) -> Delayed:
+    def take(self, owner: object) -> Delayed:
         return self
 
     def prepare(self, job: Job) -> Callable[[], None]:
@@ -797,7 +800,7 @@ class Delayed:
 def test_a_function_that_ends_at_its_deadline() -> None:
     """Either it is in time or it is late, and never both."""
     late: list[float] = []
-    call = InThread(lambda: "in time", lambda took, error: late.append(took))
+    call = InThread(lambda: "in time", lambda took, error: late.append(took), None)
     threads: Any = Delayed()
 
     assert call.result(threads, time.perf_counter() + SHORT) == "in time"
