@@ -48,9 +48,11 @@ def write_page(found: JSON, docs: Path = DOCS) -> list[Path]:
     """Write the page and its plots; return their files."""
     static = docs / "_static"
     static.mkdir(parents=True, exist_ok=True)
-    files = [docs / "run" / "performance.rst"]
-    files[0].parent.mkdir(exist_ok=True)
-    files[0].write_text("\n".join(_page(found)), encoding="utf-8")
+    (docs / "run").mkdir(exist_ok=True)
+    files = []
+    for name, lines in (("performance", _page), ("measurements", _measurements)):
+        files.append(docs / "run" / f"{name}.rst")
+        files[-1].write_text("\n".join(lines(found)), encoding="utf-8")
     for name, (file, title) in PLOTS.items():
         files.append(static / file)
         files[-1].write_text(_plot(found["scaling"][name], title), encoding="utf-8")
@@ -226,13 +228,32 @@ def _page(found: JSON) -> Iterator[str]:
     yield from _wrapped(_answer(found["requests"]["typical"]["costs"]))
     yield from _wrapped(
         "To measure it on your machine, run ``make bench`` in a checkout. It takes "
-        "about half an hour and writes this page. ``python -m benchmarks --quick`` "
+        "about half an hour and writes these pages. ``python -m benchmarks --quick`` "
         "takes some minutes and prints its results. On a busy machine use "
         "``--instructions``, which counts processor instructions with Valgrind."
     )
     yield from _wrapped(
         "To check that a change of the code keeps all replies the same, byte for byte, "
         "run ``python -m benchmarks --answers FILE`` before and after the change."
+    )
+    yield from _wrapped(
+        ":doc:`measurements` has all figures, and how they are measured."
+    )
+    file, title = PLOTS["handlers"]
+    yield f".. image:: /_static/{file}"
+    yield f"   :alt: {title}"
+    yield ""
+
+
+def _measurements(found: JSON) -> Iterator[str]:
+    yield ".. Written by 'make bench'. Change the benchmarks, not this file."
+    yield ""
+    yield "Measurements"
+    yield "============"
+    yield ""
+    yield from _wrapped(
+        "These are the figures behind :doc:`performance`: each subject answers the "
+        "same notifications on the same machine."
     )
     for section in _sections(found):
         yield from _rst_section(section)

@@ -36,7 +36,7 @@ GENERATED = (
     "genindex.html",
     "py-modindex.html",
     "reference/api/",
-    "run/performance.html",
+    "run/measurements.html",
     "_modules/",
 )
 

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-#: An interlocutor reached a step whose webhook is switched on; the bot waits for the
+#: A user reached a step whose webhook is switched on; the bot waits for the
 #: actions to run (PROTOCOL 3).
 CONVERSATION_STEP_REACHED: Final = "conversation.step_reached"

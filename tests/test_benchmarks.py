@@ -131,8 +131,8 @@ def test_report_on_the_terminal(found: dict[str, Any]) -> None:
 
 def test_page_and_plots(found: dict[str, Any], tmp_path: Path) -> None:
     """The page names all subjects, and shows its plots."""
-    page, *plots = report.write_page(json.loads(json.dumps(found)), tmp_path)
-    text = page.read_text(encoding="utf-8")
+    page, details, *plots = report.write_page(json.loads(json.dumps(found)), tmp_path)
+    text = page.read_text("utf-8") + details.read_text("utf-8")
     for subject in SUBJECTS:
         assert f"* - {subject.name}\n" in text
     for file in plots:

@@ -355,7 +355,7 @@ class HandlerGroup(HandlerRegistry):
     :param alone: True to stop after this group: if one of its handlers matches, no
         handler registered after the group runs, independently of
         ``CLUSTAAR_DISPATCH``. For maintenance, blocked users, or a log-in.
-    :param deadline: the deadline of each handler of the group, as for :meth:`on`.
+    :param deadline: the deadline of each handler of the group, as for ``on()``.
     """
 
     def __init__(
