@@ -22,8 +22,8 @@ PACKAGE = Path(flask_clustaar.__file__).parent
 
 #: Where Flask comes in, and when.
 ENTRIES = {
-    "read": "Before any before_request of yours",
-    "authenticate": "before_request of the blueprint",
+    "read": "Before your before_request functions",
+    "authenticate": "before_request of the webhook",
     "handle": "The view",
 }
 
