@@ -22,23 +22,34 @@ from flask_clustaar import ClustaarWebhook, Notification
 
 from .harness import calibrate, measure
 from .ours import build, offer
-from .payloads import ACTIONS, PAUSE, PAYLOADS, Template, of_user
+from .payloads import ACTIONS, JSON, PAUSE, PAYLOADS, Template, of_user
 from .subjects import Contender
 
 #: The number of users.
 USERS = 200
+#: The number of the first delivery before the measurement.
+WARM_UP = 10_000
 
 NOTHING = "nothing"
 
 
-class Users(NamedTuple):
-    """Bodies from several users, who return."""
+class Users:
+    """Bodies from several users, who return.
 
-    templates: list[Template]
+    :param count: the number of users.
+    :param actions: the actions of the step.
+    """
+
+    def __init__(self, count: int, actions: list[JSON]) -> None:
+        self._count, self._actions = count, actions
+        self._templates: dict[int, Template] = {}
 
     def body(self, number: int) -> bytes:
         """Return a new body."""
-        return self.templates[number % len(self.templates)].body(number)
+        user = number % self._count
+        if user not in self._templates:
+            self._templates[user] = of_user(user, self._actions).template()
+        return self._templates[user].body(number)
 
 
 class Added(NamedTuple):
@@ -123,6 +134,8 @@ class _Turns:
 def _serve(name: str, directory: str, connection: Connection) -> None:
     with tempfile.TemporaryDirectory(dir=directory) as own:
         contender = ADDITIONS[name].build(own)
+        # All users who return have been there before.
+        contender.serve(contender.deliver_many(range(WARM_UP, WARM_UP + USERS)))
         count = 0
         while (block := connection.recv()) is not None:
             count = count or calibrate(contender, block)
@@ -143,10 +156,9 @@ def _bot(users: int = USERS, *, is_short: bool = False, **settings: Any) -> Cont
     :param is_short: whether the steps have one action, and the reply is a text.
     """
     actions = [PAUSE] if is_short else ACTIONS
-    templates = [of_user(number, actions).template() for number in range(users)]
     handler = _greet if is_short else offer
     contender = build(PAYLOADS["typical"], handler, **settings)
-    return contender._replace(template=cast(Template, Users(templates)))
+    return contender._replace(template=cast(Template, Users(users, actions)))
 
 
 def _webhook(contender: Contender) -> ClustaarWebhook:
