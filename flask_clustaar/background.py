@@ -441,5 +441,5 @@ def _perform_in_thread(
     places.release()
     try:
         perform(job)
-    except Exception:
+    except BaseException:  # SystemExit too would be lost without a word.
         logs.logger.exception("A job of '%s' failed.", Job.loads(job).task)

@@ -790,7 +790,16 @@ def test_by_default_jobs_are_performed_in_the_process(pooled: Bot) -> None:
     assert done == [("hello", 3)]
 
 
-def test_a_task_that_fails_in_the_process(pooled: Bot) -> None:
+def exit_early(notification: Notification | None) -> NoReturn:
+    raise SystemExit("early")
+
+
+@pytest.mark.parametrize(
+    ("task", "error"), [(fail, KeyError), (exit_early, SystemExit)]
+)
+def test_a_task_that_fails_in_the_process(
+    pooled: Bot, task: Any, error: type[BaseException]
+) -> None:
     """The log has its traceback."""
     performed: queue.Queue[Any] = queue.Queue()
 
@@ -799,7 +808,7 @@ def test_a_task_that_fails_in_the_process(pooled: Bot) -> None:
             performed.put(record)
 
     handler = Heard(logging.ERROR)
-    pooled.asks(fail)
+    pooled.asks(task)
     logger = logging.getLogger("flask_clustaar")
     logger.addHandler(handler)
     try:
@@ -808,8 +817,8 @@ def test_a_task_that_fails_in_the_process(pooled: Bot) -> None:
     finally:
         logger.removeHandler(handler)
 
-    assert record.getMessage() == "A job of 'test_background.fail' failed."
-    assert record.exc_info[0] is KeyError
+    assert record.getMessage() == f"A job of 'test_background.{task.__name__}' failed."
+    assert record.exc_info[0] is error
 
 
 #: Jobs wait for it.
