@@ -78,7 +78,7 @@ _HANDLERS: dict[str, Callable[[Notification], Any]] = {
     "nothing": watch,
     "all read": read_all,
     "changes": _change,
-    "laid over": _lay,
+    "merged": _lay,
     "invalid": _break_rules,
     "raises": _raise,
 }

@@ -144,7 +144,7 @@ PARTS = [
     ),
     _part(
         "reply as dicts",
-        "Everything; the handler returns a fixed dict, cleaned and validated, too.",
+        "Everything; the handler returns a fixed dict, also cleaned and validated.",
         _with_dicts,
     ),
     _part(

@@ -88,7 +88,7 @@ class Page:
                 root.removeHandler(handler)
 
     def forget_modules(self) -> None:
-        """Let files that changed be imported anew."""
+        """Let changed files be imported again."""
         for name, module in [*sys.modules.items()]:
             file = getattr(module, "__file__", None) or ""
             if file.startswith(str(self.directory)):

@@ -429,7 +429,7 @@ def dumps(
 
 
 def _is_as_received(part: Any) -> bool:
-    """Tell if nobody looked at a part of the reply. It was small enough to arrive."""
+    """Return whether a part of the reply is unchanged since it was received."""
     return part is None or isinstance(part, Received)
 
 

@@ -31,6 +31,22 @@ PHRASES = {
     r"\bmend(s|ed|ing)?\b": "fix, correct",
     r"\bof another opinion\b": "differs",
     r"\bheld to\b": "validated against",
+    r"\b(is|are|was|were) told\b(?! apart)": "is reported, is shown; name the actor",
+    r"\btells? (if|whether)\b": "return whether",
+    r"\b(anew|afresh)\b": "again, new",
+    r"\bbut for\b": "except",
+    r"\blaid over\b": "merged on top of",
+    r"\bof one's own\b": "custom, your own",
+    r"\bbeyond reason\b": "say what is out of range",
+    r"\bdated ahead\b": "dated in the future",
+    r"\bseldom\b": "rarely",
+    r"\bwithout a word\b": "silently",
+    r"\bjudg(e|es|ed|ing)\b": "validate",
+    r"\bquick way\b": "fast path",
+    r"\btime-outs?\b": "timeout",
+    r"\bas it was designed\b": "executes its own actions",
+    r"\b(answers|lets) (any|some|every|no)body\b": "accepts unauthenticated requests",
+    r"\bis no (JSON|HTML|XML|UTF-8)\b": "is not ...",
     r"\b(bot's|its|step's) builder\b": "the bot designer",
     r"\bbuilder of (a|the) (bot|step)\b": "the bot designer",
     r"\b(any|that|one) will do\b": "is enough, works",
@@ -46,8 +62,17 @@ PHRASES = {
 FILES = ["*.rst", "*.md", ".github/**/*.y*ml", ".github/*.md", "Makefile", ".ci/run"]
 FILES += [f"{place}/**/*.rst" for place in ("docs", "examples")]
 FILES += [
-    f"{place}/**/*.py" for place in ("flask_clustaar", "docs", "examples", "scripts")
+    f"{place}/**/*.py"
+    for place in (
+        "flask_clustaar",
+        "docs",
+        "examples",
+        "scripts",
+        "benchmarks",
+        "tests",
+    )
 ]
+FILES += [f"flask_clustaar/**/*.{kind}" for kind in ("js", "html")]
 #: Has the phrases, and quotes of the predecessor's.
 EXEMPT = {"scripts/phrases.py"}
 

@@ -39,7 +39,7 @@ def until(attempt: Callable[[], T | None], seconds: float = 30) -> T:
     """Return the first true result of *attempt*, which is called repeatedly."""
     deadline = time.monotonic() + seconds
     while not (result := attempt()):
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.02)
     return result
 

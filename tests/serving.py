@@ -21,7 +21,7 @@ from flask_clustaar.security import basic_auth, sign
 
 APPS = Path(__file__).parent / "apps"
 
-#: What the bots of the tests are told, the same as in :mod:`attacked`.
+#: The settings of the bots, as in :mod:`attacked`.
 USERNAME, PASSWORD = "platform", "wonder:land"
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ def until(attempt: Callable[[], T | None], seconds: float = 20) -> T:
     """Return the first true result of *attempt*, which is called repeatedly."""
     deadline = time.monotonic() + seconds
     while not (result := attempt()):
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.01)
     return result
 

@@ -1,6 +1,6 @@
 """Documents of the wire, generated from the annotations of the models.
 
-What the tests of the schemas, of the quick way and of the JSON Schema share: documents
+Used by the tests of the schemas, the fast path and the JSON Schema: documents
 that are valid, documents with one thing changed, notifications with anything in them.
 """
 

@@ -158,7 +158,7 @@ def _target(request: pytest.FixtureRequest) -> Iterator[Target]:
     target.check_nothing_was_forged()
     log = target.server.log[before:]
     assert "Traceback" not in log, log
-    # But for what servers say of a request that they cannot read.
+    # Except the answers of servers to unreadable requests.
     ours = [line for line in log.splitlines() if "nvalid request" not in line]
     ours = [line for line in ours if "code 400, message" not in line]
     for secret in [*SECRETS, "sha1="]:
@@ -380,7 +380,7 @@ def attacks() -> st.SearchStrategy[Callable[[Captured], bytes]]:
 
 
 def test_generated_attacks(target: Target) -> None:
-    """Nothing that is generated makes a server fail, lets anybody in, or makes it grow;
+    """No generated request makes a server fail, is accepted, or makes it grow;
     and the next good delivery is answered."""
     memory: list[int] = []
 
@@ -487,7 +487,7 @@ ODD: dict[str, tuple[list[bytes], set[int]]] = {
     "an expectation": (sized(_DOCUMENT, ("Expect", "100-continue")), {100, 200}),
     "a vain expectation": (sized(_DOCUMENT, ("Expect", "wonders")), {200, 417}),
     "no object": (sized(b"[]"), {400}),
-    "a topic that is none": (sized(b'{"topic": [{}]}'), {400}),
+    "a topic that is a list": (sized(b'{"topic": [{}]}'), {400}),
     "a byte order mark": (sized(b"\xef\xbb\xbf" + _DOCUMENT), {400}),
     "UTF-16": (sized(_DOCUMENT.decode().encode("utf-16")), {400}),
     "bytes that are no UTF-8": (sized(b'{"topic": "\xed\xa0\x80"}'), {400}),
@@ -655,7 +655,7 @@ def _send(
 
 
 def test_weakness_signature_is_compared_with_others(target: Target) -> None:
-    """No signature but the whole one will do: none with one bit flipped, none that was
+    """Only the whole signature is accepted: none with one bit flipped, none that was
     cut or made longer."""
     seen = target.captured()
     signature = dict(seen.headers)["X-Hub-Signature"]
@@ -796,8 +796,8 @@ def _client(*handlers: Any, **settings: Any) -> ClustaarClient:
 
 @pytest.mark.parametrize("location", [{}, {"lat": "x"}, {"long": None}, {"lat": [1]}])
 def test_interlocutor_at_an_odd_place(location: Any) -> None:
-    """What is odd about an interlocutor goes back as it came, whatever a handler
-    changes beside it."""
+    """Malformed values of an interlocutor are sent back unchanged, if a handler
+    changes others."""
 
     def rename(it: Notification) -> str:
         assert it.interlocutor.location is not None

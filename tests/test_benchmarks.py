@@ -29,7 +29,7 @@ TINY = parts.Effort(
     block=1e-6,
 )
 
-# What other libraries are warned of is not ours to mend.
+# Ignore warnings of other libraries.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 per_payload = pytest.mark.parametrize("payload", list(PAYLOADS))

@@ -36,7 +36,7 @@ def test_vector(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        # Nesting is mended as a browser would mend it.
+        # Nesting is corrected as in a browser.
         ("<b><i>x</b>y</i>", "<b><i>x</i></b><i>y</i>"),
         ("<ul><li>a<li>b</ul>", "<ul><li>a</li><li>b</li></ul>"),
         ("<a href='/1'>1<a href='/2'>2", '<a href="/1">1</a><a href="/2">2</a>'),

@@ -35,7 +35,7 @@ REQUEST = "Host: example.com\n\n{}"
 
 
 def test_command_of_flask(tmp_path: Path) -> None:
-    """Whoever has installed the package has the command, in any application."""
+    """Installing the package adds the command to every application."""
     quickstart = Path(__file__).parent.parent / "examples/quickstart.py"
     (tmp_path / "app.py").write_bytes(quickstart.read_bytes())
 

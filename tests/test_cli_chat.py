@@ -268,7 +268,7 @@ def test_jump_to_nowhere() -> None:
 
 
 def test_jump_in_a_circle() -> None:
-    """A bot that jumps for ever is stopped."""
+    """A bot that jumps endlessly is stopped."""
     shown = talk(bot("Off.", jump(StepTarget(step_id=ASK))), "Hi")
     assert shown.count("bot  Off.") == 26
     assert shown[-1].startswith(

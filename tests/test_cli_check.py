@@ -81,7 +81,7 @@ def found_in_settings(**settings: Any) -> list[str]:
     return found(app)
 
 
-# -- how it is told ------------------------------------------------------------------
+# -- helpers -------------------------------------------------------------------------
 
 
 def test_nothing() -> None:

@@ -221,7 +221,7 @@ def test_rubbish_in_options(option: str, value: str, error: str) -> None:
     assert error in result.output
 
 
-# -- the door ------------------------------------------------------------------------
+# -- authentication ------------------------------------------------------------------
 
 
 def test_through_the_door() -> None:

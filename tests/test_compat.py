@@ -166,7 +166,7 @@ def test_a_body_without_a_content_type_is_read(app: Webhook) -> None:
     assert app.test_client().post("/", data=reached()).status_code == 200
 
 
-# --- The door -----------------------------------------------------------------------
+# --- Authentication -----------------------------------------------------------------
 
 
 def test_a_signed_request_is_let_in_once() -> None:

@@ -447,7 +447,7 @@ def test_the_suggestion_is_not_longer_than_a_line() -> None:
     assert len(reply.get_json()["explanation"][-1]) < 200
 
 
-# -- the door ------------------------------------------------------------------------
+# -- authentication ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -497,7 +497,7 @@ def test_signals_tell_of_a_failure_that_is_answered() -> None:
         told.append(reply["actions"][0]["text"])
 
     def raised(sender: Any, **extra: Any) -> None:
-        pytest.fail("Flask was told.")
+        pytest.fail("Flask sent the signal.")
 
     with signals.handler_failed.connected_to(failed):
         with signals.reply_sent.connected_to(sent):

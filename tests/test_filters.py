@@ -348,13 +348,13 @@ def test_only_true_is_the_test_console(used_to_test: Any) -> None:
     ids=lambda value: repr(value)[:20],
 )
 def test_user_data_that_is_no_object(user_data: Any) -> None:
-    """What looks into userData does not match, and does not fail, if it is no JSON
+    """Filters on userData do not match, and do not fail, if it is not a JSON
     object."""
     document = sample("data.step.userData", user_data)
     assert not UserDataHas("action")(document)
     assert not UserDataEquals("action", None)(document)
     assert UserDataHas("action").explain(document) == (
-        "UserDataHas('action') did not match: data.step.userData is no JSON object"
+        "UserDataHas('action') did not match: data.step.userData is not a JSON object"
     )
 
 
@@ -760,7 +760,7 @@ def test_match_without_a_text() -> None:
     assert TextMatches("").match({"data": None}) is None
 
 
-# --- Filters of one's own -----------------------------------------------------------
+# --- Custom filters -----------------------------------------------------------------
 
 
 class Weekday(Filter):

@@ -872,7 +872,7 @@ class Bound:
     row: Attribute
     value: Any
     is_valid: bool
-    #: Where one past it is told.
+    #: The path of the violation.
     path: str
 
     def __str__(self) -> str:
@@ -1771,7 +1771,7 @@ def test_lazy_strings_are_strings() -> None:
 
 
 def test_the_session_behaves_as_a_dict() -> None:
-    """But for 'values', which is the dict itself."""
+    """Except 'values', which is the dict itself."""
     session = ConversationSession(values={"a": 1, "b": 2})
     assert session == {"a": 1, "b": 2} and session != {"a": 1}
     assert session == ConversationSession(values={"a": 1, "b": 2})

@@ -68,7 +68,7 @@ def test_midnight(tmp_path: Path) -> None:
 
 
 def test_processes_share_the_key(tmp_path: Path) -> None:
-    """Whoever comes first makes the key of the day."""
+    """The first process creates the key of the day."""
     days = [Files(tmp_path, 7, Clock()).today() for _ in range(3)]
 
     assert 1 == len({day.key for day in days})

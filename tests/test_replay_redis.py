@@ -313,7 +313,7 @@ def test_redis_is_away_longer_than_a_lease(delivery: str) -> None:
 def test_idle_connections_died(
     store: RedisReplayStore, proxy: Proxy, delivery: str
 ) -> None:
-    """What waits in the pool may have died without a word: the second attempt has a
+    """Idle connections may have been dropped silently: the second attempt has a
     connection of its own."""
     with ThreadPoolExecutor(8) as threads:
         for number in range(64):

@@ -514,7 +514,7 @@ def test_a_dict_that_is_only_almost_as_it_came_is_judged() -> None:
 def test_a_misspelt_attribute_of_the_interlocutor_is_told(
     name: str, meant: str
 ) -> None:
-    """Nothing that a handler sets is lost in silence."""
+    """Values that a handler sets are never dropped silently."""
     came = notification()
     setattr(came.interlocutor, name, "Jane")
     line = f"interlocutor.{name}: Unknown attribute. Did you mean '{meant}'?"

@@ -79,7 +79,7 @@ def returned(document: Any) -> StepReachedResponse:
     return response
 
 
-# -- marshmallow, the quick way and the JSON Schema agree ----------------------------
+# -- marshmallow, the fast path and the JSON Schema agree ----------------------------
 
 
 @modest

@@ -504,7 +504,7 @@ def test_webhooks_do_not_share_their_url() -> None:
     assert prefixes == ["/bot", "/shop", "/support"]
 
 
-# What the program is told when it starts
+# Warnings at start-up
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,7 @@ def test_value_that_is_no_json_is_an_error() -> None:
         make_notification(session={"x": float("nan")})
 
 
-# -- the door ------------------------------------------------------------------------
+# -- authentication ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def _bot() -> Iterator[Bot]:
 
 @pytest.mark.parametrize("vector", REPLIES)
 def test_a_reply_gets_its_verdict(vector: Any) -> None:
-    """Marshmallow, the quick way and the JSON Schema, read by a validator of others,
+    """marshmallow, the fast path and the JSON Schema, with an independent validator,
     agree with the vector; and the first two on what is wrong, and on the JSON."""
     reply = StepReachedResponse(actions=[vector["action"]])
 

@@ -26,7 +26,7 @@ def test_typed_number(clustaar_client):
 
 
 def test_other_steps(clustaar_client):
-    """A step without a handler runs as it was designed."""
+    """A step without a handler executes its own actions."""
     client = clustaar_client.at("5a8c317624acbe05b1a36feb", actions=[PauseBotAction()])
     assert client.say("hello").actions == [PauseBotAction()]
 

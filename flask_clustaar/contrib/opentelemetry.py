@@ -225,7 +225,7 @@ class OpenTelemetry(Observer):
 
 
 def _is_sdk(provider: object) -> bool:
-    """Tell if a provider records anything: those of the API do not."""
+    """Return whether a provider records anything; those of the API do not."""
     return not type(provider).__module__.startswith(_API)
 
 

@@ -13,7 +13,7 @@ from .text import folded
 from .values import check_text, find
 
 _USER_DATA: Final = ("data", "step", "userData")
-_NO_OBJECT: Final = Nothing("no JSON object")
+_NO_OBJECT: Final = Nothing("not a JSON object")
 
 
 class _UserDataValue(Value):

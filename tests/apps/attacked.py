@@ -42,7 +42,7 @@ from flask_clustaar.models import PauseBotAction, StepReachedResponse
 RUNS = os.environ["ATTACKED_RUNS"]
 HOLD = f"{RUNS}.hold"
 
-#: Whoever attacks ``secure`` and ``lenient`` knows none of it, but for ``insider``.
+#: Only ``insider`` knows the secrets of ``secure`` and ``lenient``.
 PAIR = ("platform", "wonder:land")
 KEYS = {
     "secure": "the key of secure",
