@@ -10,6 +10,11 @@ The class keyword is the ``type`` on the wire. Annotations define the shape, and
 ``Annotated`` adds limits (:mod:`flask_clustaar.schemas.limits`) and the markers below.
 Models are keyword-only dataclasses, with completion in editors, ``==``, ``repr`` and
 ``match``. The package ``schemas`` derives everything else from the annotations.
+
+Models are not structs of msgspec, although those are created faster: a struct cannot
+have its own ``__init__``, its copies and pickles lose what it was received as, and
+``dataclasses.replace`` does not accept it. Instead, msgspec reads the attributes of the
+models that are sent.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_clustaar.cleaning import cleaner, normalise, sanitise, strip
+from flask_clustaar.cleaning import cleaner, is_clean, normalise, sanitise, strip
 
 VECTORS = Path(__file__).parent / "vectors" / "sanitised.jsonl"
 
@@ -369,3 +369,28 @@ def test_cleaned_text_is_normalised(text: str) -> None:
 def test_text_without_markup_is_untouched(text: str) -> None:
     """Sanitising does not touch a text without ``<``."""
     assert sanitise(text) == text
+
+
+@given(st.text(alphabet=st.sampled_from('aAe<>&"\\ \xa0é°½½️‍́̈Œœж…’€👍🏽ﬁ')))
+def test_clean_documents_need_no_cleaning(text: str) -> None:
+    """A document that is called clean has no text that cleaning would change."""
+    document = json.dumps([text], ensure_ascii=False).encode()
+    if is_clean(document):
+        assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hello {{@user.FirstName}}", True),
+        ("Café à Œuf, 5 € – « déjà » 👍🏽", True),
+        ("Привет", True),
+        ("1 < 2", False),
+        ("½", False),
+        ("e\u0301", False),
+        ("no-break\xa0space", False),
+    ],
+)
+def test_clean_at_a_glance(text: str, expected: bool) -> None:
+    """Common letters, punctuation and emoji need no cleaning; markup and NFKC do."""
+    assert is_clean(json.dumps([text], ensure_ascii=False).encode()) is expected
