@@ -441,5 +441,5 @@ def _perform_in_thread(
     places.release()
     try:
         perform(job)
-    except BaseException:  # SystemExit too would be lost without a word.
+    except BaseException:  # SystemExit would also be lost silently.
         logs.logger.exception("A job of '%s' failed.", Job.loads(job).task)

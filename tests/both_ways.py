@@ -15,7 +15,7 @@ from flask_clustaar.schemas.schema import Invalid
 from flask_clustaar.wire import Model
 
 M = TypeVar("M", bound=Model)
-#: What is raised for values that JSON cannot say.
+#: The exceptions for values that are not JSON serializable.
 UNWRITABLE = (TypeError, ValueError, RecursionError)
 
 

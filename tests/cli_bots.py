@@ -140,7 +140,7 @@ def in_terminal(
 
 def _all_of(terminal: int) -> str:
     shown = b""
-    with suppress(OSError):  # What Linux says of a terminal that was closed.
+    with suppress(OSError):  # Linux raises this for a closed terminal.
         while chunk := os.read(terminal, 4096):  # pragma: no branch
             shown += chunk
     return shown.decode()

@@ -16,7 +16,7 @@ PATIENT = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 
-# The same examples in each run, so that a test passes or fails for everybody.
+# The same examples in each run, so that results are reproducible.
 settings.register_profile("repeatable", PATIENT, derandomize=True)
 # Other examples in each run: pytest --hypothesis-profile=exploring
 settings.register_profile("exploring", PATIENT, max_examples=1000)

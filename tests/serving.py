@@ -171,7 +171,7 @@ def children(process: int) -> list[int]:
     """Return the processes that a process has started."""
     found: list[int] = []
     for task in Path(f"/proc/{process}/task").glob("*"):
-        with suppress(OSError):  # A thread that has ended meanwhile.
+        with suppress(OSError):  # A thread that has ended in the meantime.
             found += map(int, (task / "children").read_text().split())
     return found
 

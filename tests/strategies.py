@@ -160,7 +160,7 @@ def _strings(shape: Shape) -> Strategy:
     return (raw | exact).map(clean).filter(is_valid)
 
 
-#: Pieces that cleaning has something to do with, or must leave alone.
+#: Pieces that cleaning changes, or must not change.
 _texts = st.text(min_size=1, max_size=20) | st.lists(
     st.sampled_from(
         [

@@ -183,7 +183,7 @@ def make_app(polls: int = 3) -> Flask:
     return app
 
 
-#: A conversation, as it is said with a client.
+#: A conversation with a client.
 def talk(client: Any) -> None:
     client.start("Welcome")
     client.say("hello")
@@ -285,7 +285,7 @@ session choice = "Report"
 session job = null
 """
 
-#: What follows in :func:`talk`, and takes more than typing.
+#: Acts in :func:`talk` that are not typed.
 REST = """\
 
 at Menu

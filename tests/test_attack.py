@@ -60,10 +60,10 @@ Headers = list[tuple[str, str]]
 KEY = "the key of secure"
 INSIDERS_KEY = "the key of insider"
 
-#: Stands in bodies, and must never stand in a log.
+#: Occurs in bodies, and must never occur in a log.
 CANARY = "canary"
 
-#: What must never stand in a log.
+#: Texts that must never occur in a log.
 SECRETS = [KEY, INSIDERS_KEY, PASSWORD, basic_auth(USERNAME, PASSWORD)[6:], CANARY]
 
 
@@ -77,7 +77,7 @@ class Captured:
     at: float
 
 
-#: What the page of the webhook says that GET shows in debug mode.
+#: The text of the page that GET shows in debug mode.
 _PAGE = b"This page is shown only in debug mode."
 
 
@@ -165,9 +165,9 @@ def _target(request: pytest.FixtureRequest) -> Iterator[Target]:
         assert [] == [line for line in ours if secret in line]
 
 
-# -- generated: by who has no key ----------------------------------------------------
+# -- generated: without the key ------------------------------------------------------
 
-#: What could stand in a header.
+#: Possible values of headers.
 _header_text = (
     st.binary(max_size=40).map(lambda raw: raw.decode("latin-1"))
     | st.text("sha1256=,: BasicGMT0123456789abcdefABCDEF\t-;\"'/*", max_size=60)
@@ -277,7 +277,7 @@ def _rubbish(draw: st.DrawFn) -> Callable[[Captured], bytes]:
     return spoil
 
 
-# -- generated: by who has the key, or where none is needed ---------------------------
+# -- generated: with the key, or without authentication -------------------------------
 
 _nested = st.builds(
     lambda depth, inside: inside[0] * depth + b"1" + inside[1] * depth,
@@ -565,7 +565,7 @@ def _user_data(text: str) -> bytes:
 
 _EVERYTHING = "(?i:[\\x00-\U0010ffff])"
 
-#: Bodies of about the size that is let in, each made for one kind of work.
+#: Bodies of about the maximum size, each for one kind of work.
 HEAVY: dict[str, bytes] = {
     "actions that are the same": _actions(*[{"type": "send_text_action"}] * 15_000),
     "actions that differ": _actions(*({"type": "x", "a": i} for i in range(36_000))),
@@ -640,7 +640,7 @@ def test_nesting(gunicorn: Target, path: str) -> None:
         assert status == (200 if int(name.split()[0]) <= 90 else 400), name
 
 
-# -- weaknesses of the predecessor (PROTOCOL 2), from outside --------------------------
+# -- weaknesses of clustaar.webhook (PROTOCOL 2), from outside -------------------------
 
 
 def _send(

@@ -31,7 +31,7 @@ from flask_clustaar.testing import ClustaarClient, Reply, make_notification
 TOPIC = events.CONVERSATION_STEP_REACHED
 PAUSE = {"type": "pause_bot_action"}
 
-#: What tasks did.
+#: The calls of tasks.
 done: list[Any] = []
 
 
@@ -238,7 +238,7 @@ def test_there_is_no_current_job() -> None:
         current_job()
 
 
-# -- what is not a task --------------------------------------------------------------
+# -- invalid tasks -------------------------------------------------------------------
 
 
 def local() -> Any:
@@ -490,7 +490,7 @@ def test_a_job_of_another_view(bot: Bot) -> None:
     assert first["key"].split(":")[0] != second["key"].split(":")[0]
 
 
-# -- the engine refuses --------------------------------------------------------------
+# -- failures of the engine ----------------------------------------------------------
 
 
 class Refusing:

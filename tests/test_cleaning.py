@@ -56,7 +56,7 @@ def test_vector(text: str, expected: str) -> None:
         ("<!-- <b>x</b> -->", "&lt;!-- <b>x</b> --&gt;"),
         ("<!doctype html>x", "&lt;!doctype html&gt;x"),
         ("<?php x ?>", "&lt;?php x ?&gt;"),
-        # What has no end is no tag, and neither is what stands in it.
+        # A tag without an end is not a tag.
         ("x <b", "x &lt;b"),
         ("<i>x</i", "<i>x&lt;/i</i>"),
         ("<b>x</", "<b>x&lt;/</b>"),

@@ -676,7 +676,7 @@ def typed_at(directory: Path, *lines: str) -> str:
                 break
         os.write(terminal, line.encode())
         shown += " "
-    with suppress(OSError):  # What Linux says of a terminal that was closed.
+    with suppress(OSError):  # Linux raises this for a closed terminal.
         while chunk := os.read(terminal, 4096):
             shown += chunk.decode(errors="replace")
     os.close(terminal)

@@ -772,7 +772,7 @@ def test_baseline_with_other_lines(
     output = replay(bot(), *arguments, "--only", "app=bot", status=1)
 
     assert "2 differently" in output
-    # The other version has another name, and leaves all lines out.
+    # The other revision has another name, and skips all lines.
     assert "did not answer line 1" in sentence(run(bot(), "replay", *arguments))
 
 

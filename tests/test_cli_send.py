@@ -290,7 +290,7 @@ def test_no_rubbish_is_a_traceback(rubbish: bytes) -> None:
     assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
-# -- what comes back -----------------------------------------------------------------
+# -- the reply -----------------------------------------------------------------------
 
 
 def test_conversation() -> None:

@@ -129,7 +129,7 @@ class Terminal:
         try:
             while chunk := os.read(self.master, 4096):  # pragma: no branch
                 shown += chunk
-        except OSError:  # What Linux says of a terminal that was closed.
+        except OSError:  # Linux raises this for a closed terminal.
             return shown.decode()
         raise AssertionError("A terminal ends with an error.")
 

@@ -1,4 +1,4 @@
-"""Programs that were written for the predecessor."""
+"""Programs that were written for ``clustaar.webhook``."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_webhook_is_a_flask_application_that_answers_at_the_root(
 
 
 def test_the_environment_of_wsgi_is_enough(app: Webhook) -> None:
-    """It is a WSGI callable, as the predecessor was."""
+    """It is a WSGI callable, as in ``clustaar.webhook``."""
     app.on(EVENT, hello)
     builder = EnvironBuilder("/", method="POST", data=reached())
     builder.content_type = "application/json"
@@ -155,7 +155,7 @@ def test_no_handler_is_a_404(app: Webhook) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"\xff", b'{"topic": NaN}'])
 def test_a_body_that_is_no_notification_is_a_400(app: Webhook, body: bytes) -> None:
-    """The predecessor failed with a 500 at most of these."""
+    """``clustaar.webhook`` answers most of these with 500."""
     app.on(EVENT, other)
     assert post(app, body).status_code == 400
 
@@ -238,7 +238,7 @@ def test_credentials_are_checked() -> None:
 def test_half_a_setting_fails_at_the_start(
     arguments: dict[str, Any], word: str
 ) -> None:
-    """The predecessor silently switched the check off."""
+    """``clustaar.webhook`` silently disables the check."""
     with pytest.raises(ConfigurationError, match=word):
         Webhook(**arguments)
 
@@ -411,7 +411,7 @@ def test_a_filter_that_is_none_fails_at_the_start(app: Webhook, filters: Any) ->
 
 
 def test_a_handler_finds_in_the_request_what_it_used_to(app: Webhook) -> None:
-    """The predecessor's properties, and those that falcon's requests shared."""
+    """The properties of ``clustaar.webhook``, and those of falcon's requests."""
     body = reached()
     found: dict[str, Any] = {}
 
@@ -661,7 +661,7 @@ def test_a_handler_changes_what_came_and_returns_it(app: Webhook) -> None:
 
 
 def test_a_handler_that_returns_nothing_leaves_the_step_as_it_is(app: Webhook) -> None:
-    """The predecessor failed with a 500."""
+    """``clustaar.webhook`` fails with a 500."""
     app.on(EVENT, lambda request, response, notification: None)
     assert post(app).get_json()["actions"] == [{"type": "pause_bot_action"}]
 
@@ -705,7 +705,7 @@ def test_the_module_imports_nothing_of_the_predecessor() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-# -- settings that the predecessor did not have --------------------------------------
+# -- settings that clustaar.webhook does not have ------------------------------------
 
 
 @pytest.mark.parametrize("prefix", ["CLUSTAAR_", "FLASK_CLUSTAAR_"])

@@ -488,7 +488,7 @@ def test_a_setting_that_is_wrong() -> None:
             Bot(**{name: value})
 
 
-# -- what becomes of the handler -----------------------------------------------------
+# -- the end of the handler ----------------------------------------------------------
 
 
 def test_the_signal_tells_how_long_it_took(bot: Bot) -> None:

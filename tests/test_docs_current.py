@@ -272,7 +272,7 @@ def test_pictures() -> None:
     assert sorted(PROBLEMS) == sorted(codes)
 
 
-#: What a bot is not built on.
+#: Modules that bots do not import.
 INTERNAL = {
     "_version", "address", "body", "calling", "cleaning", "cli", "contrib",
     "deadline", "describe", "exchange", "extension", "failing", "handling",

@@ -91,7 +91,7 @@ def document(**data: Any) -> dict[str, Any]:
     }
 
 
-#: The sample of the predecessor (PROTOCOL 3): nothing but what must be.
+#: The sample of clustaar.webhook (PROTOCOL 3), with required values only.
 SMALL: dict[str, Any] = {
     "botID": "4321",
     "timestamp": 1514998709,
@@ -320,7 +320,7 @@ def test_every_matching_handler_answers_in_order() -> None:
 
 
 def test_dispatch_first_stops_at_the_first_match() -> None:
-    """With CLUSTAAR_DISPATCH = "first" one handler runs, as in the predecessor."""
+    """With CLUSTAAR_DISPATCH = "first" one handler runs, as in ``clustaar.webhook``."""
     texts = [
         action["text"]
         for action in actions_of(post(fan_out_app(CLUSTAAR_DISPATCH="first")))
@@ -395,7 +395,7 @@ def test_a_handler_registered_after_the_first_request_is_an_error() -> None:
         webhook_of(app).on(events.CONVERSATION_STEP_REACHED, hello)
 
 
-# -- nobody answers ------------------------------------------------------------------
+# -- no handler ----------------------------------------------------------------------
 
 
 def test_an_unhandled_notification_is_explained(
@@ -526,7 +526,7 @@ def test_the_door_refuses(
      "application/octet-stream", "application/vnd.clustaar+json"],
 )  # fmt: skip
 def test_json_is_accepted_by_its_type_or_without_one(content_type: str | None) -> None:
-    """The predecessor's own client sends no Content-Type."""
+    """The client of ``clustaar.webhook`` sends no Content-Type."""
     response = post(make_app(hello), headers={"Content-Type": content_type})
     assert response.status_code == 200
 

@@ -72,7 +72,7 @@ class OutOfTime(BaseException):
     """As ``gevent.Timeout``, which is not an ``Exception``."""
 
 
-#: What would end a server's thread, or all of the server, if it were not handled.
+#: Exceptions that would end a server's thread, or the server.
 ENDING = [SystemExit(3), asyncio.CancelledError(), GeneratorExit(), OutOfTime()]
 
 

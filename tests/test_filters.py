@@ -856,7 +856,7 @@ def test_long_filters_are_cut() -> None:
     assert len(StepID([str(n) for n in range(10_000)]).explain(SAMPLE)) < 300
 
 
-# --- Any document whatever ----------------------------------------------------------
+# --- Any document -------------------------------------------------------------------
 
 texts = st.one_of(
     st.text(max_size=8),

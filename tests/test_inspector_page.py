@@ -75,7 +75,7 @@ class Page:
         self.tab.on("pageerror", lambda error: self.problems.append(str(error)))
 
     def _heard(self, message: Any) -> None:
-        # A picture that cannot be loaded is no problem of the page.
+        # A picture that cannot be loaded is not an error of the page.
         if (
             message.type in ("error", "warning")
             and ":9/" not in message.location["url"]
@@ -749,7 +749,7 @@ def test_reload(chromium: Any, own: Inspecting) -> None:
     page.tab.get_by_role("button", name="Compare").click()
     compared = page.tab.locator("#compared")
     expect(compared).to_contain_text("reply.actions.0.alternatives.0")
-    # The conversation goes on where it was.
+    # The conversation continues.
     page.say("hello")
     expect(page.bubbles.last).to_have_text("Which colour?")
     page.context.close()
@@ -791,7 +791,7 @@ def test_keyboard(page: Page) -> None:
     page.say("one")
     page.say("two")
     expect(page.rows).to_have_count(2)
-    # What I said last is selected.
+    # The last message is selected.
     expect(page.rows.first).to_have_attribute("aria-selected", "true")
     keys.press("Escape")
 
@@ -884,7 +884,7 @@ def luminance(colour: list[float]) -> float:
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
 
 
-# -- who may look --------------------------------------------------------------------
+# -- access --------------------------------------------------------------------------
 
 
 def test_without_cookies(chromium: Any, shared: Inspecting) -> None:

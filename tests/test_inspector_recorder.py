@@ -296,7 +296,7 @@ def test_without_a_key(tmp_path: Path) -> None:
     assert outcomes(delivery)["replay"] == "skip"
 
 
-# -- what is not changed -------------------------------------------------------------
+# -- unchanged responses -------------------------------------------------------------
 
 
 def test_answers_are_unchanged(inspected: Inspected) -> None:

@@ -17,7 +17,7 @@ from flask_clustaar.testing import ClustaarClient
 TOPIC = events.CONVERSATION_STEP_REACHED
 STEP = "507f191e810c19729de860ea"
 
-#: What an attacker or a user could write where a key or a name is expected.
+#: Texts of attackers or users in keys and names.
 HOSTILE = "evil\r\nERROR forged \x1b[31m\u202e"
 
 

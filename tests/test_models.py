@@ -227,7 +227,7 @@ TYPES: list[tuple[type[Model], dict[str, Any], dict[str, Any]]] = [
             "action": {"type": "open_url_action", "url": "x://y"},
         },
     ),
-    # What the interlocutor sees
+    # Visible actions
     (
         SendTextAction,
         {"alternatives": ["a", "b"], "text": "a"},
@@ -477,7 +477,7 @@ TYPES: list[tuple[type[Model], dict[str, Any], dict[str, Any]]] = [
             "userAttributes": True,
         },
     ),
-    # What is remembered
+    # Stored values
     (
         StoreSessionValueAction,
         {"key": "k", "value": "v", "add": True, "is_int": False},
@@ -500,7 +500,7 @@ TYPES: list[tuple[type[Model], dict[str, Any], dict[str, Any]]] = [
             "isInt": True,
         },
     ),
-    # What happens elsewhere
+    # Other systems
     (
         SendEmailAction,
         {
@@ -972,7 +972,7 @@ def test_unknown_attributes(model: type[Model], arguments: Any, document: Any) -
     assert [violation.path for violation in violations] == ["imageUrl_"]
 
 
-#: What each kind of value is not taken for (DESIGN 2: no coercion).
+#: Values of other types for each kind (DESIGN 2: no coercion).
 COERCIONS: dict[str, list[Any]] = {
     "string": [1, True, 1.5, [], {}, b"a", ["a"]],
     "regexp": [1, True, [], b"a", "(", "a{99999999999}"],
@@ -1655,7 +1655,7 @@ def test_replace_changes_only_what_it_is_given() -> None:
 
 
 def test_a_button_in_a_simple_card_opens_its_url() -> None:
-    """The predecessor had one 'Button' for both kinds of cards (PROTOCOL 5)."""
+    """``clustaar.webhook`` has one 'Button' for both kinds of cards (PROTOCOL 5)."""
     button = Button(title="Open", action=OpenURLAction(url="https://e.co"))
     card = SimpleCard(title="T", buttons=[button])
     wire, violations = dump(SendSimpleCardsAction(cards=[card]))

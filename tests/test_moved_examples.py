@@ -57,7 +57,7 @@ def reached(**data: Any) -> dict[str, Any]:
     }
 
 
-# --- The predecessor's --------------------------------------------------------------
+# --- Examples of clustaar.webhook ---------------------------------------------------
 
 
 @contextmanager
@@ -228,7 +228,7 @@ def test_a_route_can_look_at_the_request(routing: FlaskClient) -> None:
 def test_filters_can_be_called_with_plain_documents(
     filter: Any, good: list[Any], bad: list[Any]
 ) -> None:
-    """As the predecessor's README shows them."""
+    """As in the README of ``clustaar.webhook``."""
     assert all(map(filter, good))
     assert not any(map(filter, bad))
 

@@ -38,7 +38,7 @@ class Platform:
             self.app, private_key="a key", max_content_length=LIMIT
         )
         self.webhook.on(events.CONVERSATION_STEP_REACHED, self._answer)
-        #: What the handler does with the next notification.
+        #: The handler of the next notification.
         self.handle: Callable[[Notification], Any] = lambda notification: None
         self._write = write
         self._document: Any = make_notification(user={"first_name": name}).received

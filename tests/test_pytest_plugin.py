@@ -14,7 +14,7 @@ from flask_clustaar.testing import make_notification
 
 pytest_plugins = ["pytester"]
 
-#: What a user has: an application factory, and the fixture that calls it.
+#: The files of a user: an application factory, and the fixture that calls it.
 CONFTEST = """
 import pytest
 from flask import Flask

@@ -611,7 +611,7 @@ def test_all_ways_to_redact_give_the_same(
     request["data"]["session"] = {"values": session if place else {}}
     reply = {"actions": actions[:place], "session": {"values": session}}
 
-    # A parser is needed for what has an unknown key or another user.
+    # Requests with unknown keys or another user have to be parsed.
     parsed = request | {"unknown": None}
     documents = [
         Redactor(KEY).pseudonymise(

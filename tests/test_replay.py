@@ -49,7 +49,7 @@ def _store(request: pytest.FixtureRequest) -> ReplayStore:
     return opened(request.getfixturevalue(f"{request.param}_url"))
 
 
-# What holds for every store
+# Rules for all stores
 
 
 def test_is_a_store(store: ReplayStore) -> None:

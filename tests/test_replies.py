@@ -566,7 +566,7 @@ def test_answers_know_their_handler() -> None:
     assert isinstance(answer, Answer) and answer.handler == "bot.greet"
 
 
-# -- a session that could not come back ----------------------------------------------
+# -- a session that is too large -----------------------------------------------------
 
 
 def nested(depth: int) -> Any:

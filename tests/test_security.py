@@ -637,7 +637,7 @@ def test_any_credentials(username: str, password: str) -> None:
         )
 
 
-# The weaknesses of the predecessor (PROTOCOL 2)
+# The weaknesses of clustaar.webhook (PROTOCOL 2)
 
 
 class Counted(Secret):

@@ -182,7 +182,7 @@ def test_reply_leads_to_the_step_of_the_bot_that_asked(
     assert choices["action"]["target"]["id"] == AGE[bot_id]
     assert jump["defaultTarget"]["id"] == AGE[bot_id]
     assert answer[0].buttons[0].action.target.step_id == AGE[NORTH]
-    # What is not a target is data.
+    # Other objects are data.
     assert quick["buttons"][0]["action"]["sessionValues"] == {"step": AGE[NORTH]}
 
 

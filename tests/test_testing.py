@@ -661,7 +661,7 @@ def test_rubbish_can_be_sent(body: bytes) -> None:
 
 GO_TO = GoToAction.step(RED, session_values={"colour": "red"})
 
-#: What offers to go to the red step.
+#: Offers a click to the red step.
 OFFERS: list[Action] = [
     quick("Red", GO_TO),
     SendCardsAction(
@@ -1005,7 +1005,7 @@ def test_answer_that_is_not_the_webhooks(
     assert reply.problem == {"status": int(status[:3]), "detail": status[4:]}
 
 
-# -- beside ourselves ----------------------------------------------------------------
+# -- other packages ------------------------------------------------------------------
 
 
 def test_test_that_is_a_coroutine() -> None:

@@ -46,7 +46,7 @@ def choice(title: str) -> dict[str, Any]:
     return {"type": "choice", "title": title}
 
 
-#: Each action as it goes on the wire, without its type; and how it reads.
+#: The JSON of each action, without its type, and its transcript.
 ACTIONS: list[tuple[str, dict[str, Any], str]] = [
     (
         "send_text_action",
@@ -293,7 +293,7 @@ def test_reply_without_actions_says_nothing(reply: Any) -> None:
     assert rows(render_reply(reply)) == "· says nothing"
 
 
-#: What a user does, and how it reads.
+#: Inputs, and their transcripts.
 INPUTS: list[tuple[Any, str]] = [
     (Message(text="hi <b>\nthere"), "hi <b>|there"),
     (
@@ -377,7 +377,7 @@ def test_plain_text_is_what_a_browser_shows(html: str, expected: str) -> None:
     assert plain(html) == expected
 
 
-#: Keys that are looked at, and values that none of them has.
+#: Known keys, with invalid values.
 KEYS = (
     "text alternatives message buttons cards title sections choices label documents "
     "connections predicates condition valueGetter target defaultTarget engine add "

@@ -200,7 +200,7 @@ def _job(program: Program) -> dict[str, Any]:
     return job
 
 
-#: A program whose task waits until a file is there, and tells how often it began.
+#: A program whose task waits for a file, and counts its starts.
 SLOW = """
 import os, time
 from pathlib import Path

@@ -151,7 +151,7 @@ def test_flask_openapi3() -> None:
     assert ["/pets"] == [*document.get_json()["paths"]]
 
 
-# -- what stands in front ------------------------------------------------------------
+# -- log-in walls --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("first", ["webhook", "protection"])
@@ -243,7 +243,7 @@ def test_flask_talisman_without_https() -> None:
     assert 302 == app.test_client().get("/page").status_code
 
 
-# -- beside it -----------------------------------------------------------------------
+# -- other extensions ----------------------------------------------------------------
 
 
 def test_flask_cors() -> None:

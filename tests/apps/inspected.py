@@ -29,7 +29,7 @@ webhook = ClustaarWebhook(
 on = webhook.on
 TOPIC = events.CONVERSATION_STEP_REACHED
 
-#: What the welcome offers, and where it leads.
+#: The quick replies of the welcome, and their targets.
 OFFERS = {
     "Red": COLOUR,
     "Blue": COLOUR,

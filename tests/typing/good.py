@@ -45,7 +45,7 @@ webhook = ClustaarWebhook(
 group = HandlerGroup(filter=StepID("507f191e810c19729de860ea"))
 
 
-# A decorator gives back the very function.
+# A decorator returns the same function.
 
 
 @webhook.on(events.CONVERSATION_STEP_REACHED, filter=StepID("a", "b"))

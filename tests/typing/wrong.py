@@ -51,7 +51,7 @@ def takes_three(request: object, response: object, notification: object) -> None
 def also_takes_nothing() -> None: ...
 
 
-# What handlers take and return.
+# Arguments and return types of handlers.
 
 
 @webhook.on("x")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]

@@ -101,7 +101,7 @@ _TEXTS: Final = [
     "</title>",
 ]
 
-#: What the webchat does with a text, and a look at what came of it: only the
+#: Draws a text as the webchat does, and inspects the result: only the
 #: platform's tags, attributes and schemes, and no script that ran.
 _SHOW: Final = """
 async texts => {

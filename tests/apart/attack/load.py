@@ -74,7 +74,7 @@ def _send_until_answered(server: Server, request: bytes, sent: Sent) -> bytes | 
         with suppress(OSError, socket.timeout):
             answer = exchange(server, [request], seconds=20)
             status, body = answer.status, answer.body
-            # A worker that dies in the middle leaves half an answer.
+            # A worker that dies during an answer sends only a part.
             if status == 200 and not body.endswith(b"}"):
                 status = 0
         sent.statuses[status] += 1

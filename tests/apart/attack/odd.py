@@ -19,7 +19,7 @@ from test_attack import (
 
 from .servers import SERVERS, ask, serve
 
-#: What a server cannot do with any application: hypercorn fails if there is no body.
+#: Failures of servers with any application: hypercorn fails without a body.
 CANNOT = {("hypercorn", "options")}
 #: How many servers are attacked at a time. Most of the time is spent on waiting for
 #: the end of requests that have none.
