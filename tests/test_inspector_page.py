@@ -242,7 +242,7 @@ def test_duplicate(page: Page) -> None:
 
     expect(page.rows).to_have_count(2)
     expect(page.rows.first).to_contain_text("answered from the store")
-    expect(page.tab_of("Handlers")).to_contain_text("the replay store answered")
+    expect(page.tab_of("Handlers")).to_contain_text("from the replay store")
 
 
 def test_what_nobody_handles(chromium: Any, own: Inspecting) -> None:
