@@ -225,3 +225,32 @@ def around_with_call(
 
 
 assert_type(HandlerGroup(alone=True).alone, bool)
+
+
+# -- deadlines and background work -----------------------------------------------------
+
+
+def deadlines(webhook: ClustaarWebhook) -> None:
+    group = HandlerGroup(deadline=3)
+
+    @webhook.on(events.CONVERSATION_STEP_REACHED, deadline=2)
+    def price(notification: Notification) -> str:
+        return "12 euros"
+
+    @group.late
+    def one_moment(notification: Notification) -> str:
+        return "One moment."
+
+    webhook.fallback(None, price, deadline=1.5)
+
+
+def tasks(webhook: ClustaarWebhook, notification: Notification) -> None:
+    @webhook.task
+    def tell_crm(notification: Notification, *, score: int) -> bool:
+        return score > 3
+
+    tell_crm.later(notification, score=3)
+    tell_crm.later(None, score=3)
+    assert_type(tell_crm(notification, score=3), bool)
+    webhook.perform("{}")
+    ClustaarWebhook(background=print)
