@@ -35,7 +35,7 @@ ARGUMENTS = [
 T = TypeVar("T")
 
 
-def until(attempt: Callable[[], T | None], seconds: float = 30) -> T:
+def until(attempt: Callable[[], T | None], seconds: float = 60) -> T:
     """Return the first true result of *attempt*, which is called repeatedly."""
     deadline = time.monotonic() + seconds
     while not (result := attempt()):

@@ -27,7 +27,7 @@ USERNAME, PASSWORD = "platform", "wonder:land"
 T = TypeVar("T")
 
 
-def until(attempt: Callable[[], T | None], seconds: float = 20) -> T:
+def until(attempt: Callable[[], T | None], seconds: float = 60) -> T:
     """Return the first true result of *attempt*, which is called repeatedly."""
     deadline = time.monotonic() + seconds
     while not (result := attempt()):

@@ -23,7 +23,7 @@ from flask_clustaar.settings import Settings
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
 # A slow machine must not make a test fail.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 pytestmark = in_a_browser
 
@@ -66,7 +66,7 @@ class Page:
     def __init__(self, chromium: Any, run: Inspecting, **options: Any) -> None:
         self.run = run
         self.context = chromium.new_context(**options)
-        self.context.set_default_timeout(20_000)
+        self.context.set_default_timeout(60_000)
         self.requested: list[str] = []
         self.context.on("request", lambda request: self.requested.append(request.url))
         self.tab = self.context.new_page()
@@ -89,7 +89,7 @@ class Page:
 
     def live(self) -> None:
         """Wait until the page is live."""
-        expect(self.tab.locator("#live")).to_have_text("live", timeout=20_000)
+        expect(self.tab.locator("#live")).to_have_text("live", timeout=60_000)
 
     def say(self, text: str, how: str = "fresh") -> None:
         self.tab.get_by_label("Send as").select_option(how)
