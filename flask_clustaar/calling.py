@@ -138,24 +138,25 @@ def _run_in_time(
 
     call = InThread(partial(context.run, run), ended, handler.function)
     exchange.baton = threading.Lock()
+    late: HandlerLate | None = None
     try:
         return call.result(threads, until)
     except TimeIsUp as error:
-        exchange.late = HandlerLate.of(handler, seconds, error.reason)
+        late = exchange.late = HandlerLate.of(handler, seconds, error.reason)
     finally:
-        if exchange.late is None or not call.has_begun:
+        if late is None or not call.has_begun:
             exchange.baton = None
     exchange.log(
         logging.WARNING,
         "%s Handlers occupy %d of %d threads.",
-        exchange.late.description,
+        late.description,
         threads.busy,
         threads.size,
-        code=exchange.late.error_code,
+        code=late.error_code,
     )
     if not call.has_begun:
-        _tell_late(exchange, handler, notification, exchange.late.reason)
-    raise exchange.late
+        _tell_late(exchange, handler, notification, late.reason)
+    raise late
 
 
 def call_late_handler(
