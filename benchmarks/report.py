@@ -242,6 +242,7 @@ def _page(found: JSON) -> Iterator[str]:
     file, title = PLOTS["handlers"]
     yield f".. image:: /_static/{file}"
     yield f"   :alt: {title}"
+    yield "   :width: 500"
     yield ""
 
 
@@ -320,6 +321,7 @@ def _rst_section(section: Section) -> Iterator[str]:
         file, title = PLOTS[section.plot]
         yield f".. image:: /_static/{file}"
         yield f"   :alt: {title}"
+        yield "   :width: 500"
         yield ""
     yield from _table(section.header, section.rows)
 
