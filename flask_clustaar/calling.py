@@ -138,14 +138,16 @@ def _run_in_time(
 
     call = InThread(partial(context.run, run), ended, handler.function)
     exchange.baton = threading.Lock()
-    late: HandlerLate | None = None
+    still_runs = False
     try:
         return call.result(threads, until)
     except TimeIsUp as error:
-        late = exchange.late = HandlerLate.of(handler, seconds, error.reason)
+        still_runs = call.has_begun
+        late = HandlerLate.of(handler, seconds, error.reason)
     finally:
-        if late is None or not call.has_begun:
+        if not still_runs:
             exchange.baton = None
+    exchange.late = late
     exchange.log(
         logging.WARNING,
         "%s Handlers occupy %d of %d threads.",
@@ -154,7 +156,7 @@ def _run_in_time(
         threads.size,
         code=late.error_code,
     )
-    if not call.has_begun:
+    if not still_runs:
         _tell_late(exchange, handler, notification, late.reason)
     raise late
 
