@@ -85,7 +85,7 @@ def _problem_of(exchange: Exchange, error: BaseException) -> ProblemError:
 
 
 def _handle_error(exchange: Exchange, problem: ProblemError) -> Response | None:
-    """Return the reply of the error handler; None if there is none."""
+    """Return the reply of the error handler; None without one."""
     at_fault = exchange.answered if problem.handler is None else [problem.handler]
     raised = problem.cause
     found = exchange.installation.webhook._error_handler_for(at_fault, raised, problem)

@@ -473,7 +473,7 @@ def _objects(raw: JSON, key: str) -> list[JSON]:
 def _fill(raw: JSON, *sentences: str) -> str:
     """Fill the first of the *sentences* whose ``{path}`` fields *raw* has values for.
 
-    If there is none, fill the last one, with question marks for missing values.
+    Otherwise, fill the last one, with question marks for missing values.
     """
     *better, last = sentences
     sentence = next((each for each in better if _fits(raw, each)), last)

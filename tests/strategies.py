@@ -357,7 +357,7 @@ def _cleaned(value: Any, shape: Shape) -> Any:
 
 
 def model_of(value: Any, shape: Shape) -> type[Model] | None:
-    """Return the model of an object; None if there is none for it."""
+    """Return the model of an object; None if it has no model."""
     if shape.kind != "model" or not isinstance(value, dict):
         return None
     if shape.members is None:

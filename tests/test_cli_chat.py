@@ -263,7 +263,7 @@ def test_jump() -> None:
 
 
 def test_jump_to_nowhere() -> None:
-    """A jump without a target is none."""
+    """A jump without a target is not followed."""
     assert talk(bot("Off.", jump(None)), "Hi")[-1] == "     · jumps nowhere"
 
 

@@ -1360,7 +1360,7 @@ def is_ready(store: Any, on_error: str = "refuse", timeout: float = 1) -> bool:
 
 
 def test_ready() -> None:
-    """A webhook is ready if its store works, or if there is none."""
+    """A webhook is ready if its store works, or if it has no store."""
     assert is_ready("memory")
     assert is_ready("off")
 

@@ -97,7 +97,7 @@ def test_all_deliveries_oldest_first(store: Store) -> None:
 
 
 def test_notes(store: Store) -> None:
-    """A note is a JSON value, and None where there is none."""
+    """A note is a JSON value, and None without a note."""
     assert store.noted("token") is None
 
     store.note("token", {"a": 1})

@@ -262,7 +262,7 @@ class _Chat:
         self._client.click(title, index=index)
 
     def _number(self, text: str) -> int | None:
-        """Return the index of the button that a text names; None if there is none.
+        """Return the index of the button that a text names; None if no button has it.
 
         :raises LookupError: if several buttons have this title.
         """

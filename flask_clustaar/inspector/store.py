@@ -133,7 +133,7 @@ class Store:
         )
 
     def noted(self, key: str) -> Any:
-        """Return a value stored by :meth:`note`; None if there is none."""
+        """Return a value stored by :meth:`note`; None without one."""
         found = self._select("SELECT value FROM notes WHERE key = ?", (key,))
         return json.loads(found[0][0]) if found else None
 

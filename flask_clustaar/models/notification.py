@@ -226,7 +226,7 @@ class Notification(
 
     @property
     def text(self) -> str:
-        """The user's message, unchanged; empty if there is none."""
+        """The user's message, unchanged; empty without a message."""
         if isinstance(self.input, Message):
             return self.input.text
         if isinstance(self.input, LegacyReplyToMessageAction):

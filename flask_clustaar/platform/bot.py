@@ -155,7 +155,7 @@ class Bot:
     def step(self, name: str) -> BotStep:
         """Return the step with this id or name.
 
-        :raises LookupError: if there is none, or if several have the name.
+        :raises LookupError: if nothing or more than one has the name.
         """
         if name in self.steps:
             return self.steps[name]
@@ -167,7 +167,7 @@ class Bot:
     def story(self, name: str) -> BotStory:
         """Return the story with this id or name.
 
-        :raises LookupError: if there is none, or if several have the name.
+        :raises LookupError: if nothing or more than one has the name.
         """
         if name in self.stories:
             return self.stories[name]

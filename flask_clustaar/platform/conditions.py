@@ -189,7 +189,7 @@ def stored(action: JSON, before: Any) -> Any:
     appended as text. The platform does not document this.
 
     :param action: a ``store_session_value_action`` or a ``set_user_attribute_action``.
-    :param before: the old value; None if there is none.
+    :param before: the old value, or None.
     """
     value: Any = action["value"]
     if action.get("isInt"):

@@ -99,7 +99,7 @@ class Search:
         self.has_patterns: bool = document is None or may_have_pattern(document)
         self._clues = table.clues
         self._texts = table.texts
-        #: The position of the first clue; after the end if there is none. Clues that
+        #: The position of the first clue; after the end without one. Clues that
         #: are not ASCII may be anywhere.
         self.first: int = sys.maxsize
         if document is not None:

@@ -35,7 +35,7 @@ def check_reply(document: Any, channel: str | None) -> Iterator[Finding]:
 
     :param document: the JSON of a reply, a list of actions, or one action.
     :param channel: the channel that shows it; None for any.
-    :raises click.ClickException: if the document is none of these.
+    :raises click.ClickException: if the document is not one of these.
     """
     try:
         wire, violations = _validated(document)
