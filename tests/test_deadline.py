@@ -46,7 +46,8 @@ class Bot:
         self.app = Flask(__name__)
         self.webhook = ClustaarWebhook(self.app, private_key="a key", **settings)
         self.client = ClustaarClient(self.app)
-        #: Handlers wait for it.
+        #: Set when the slow handler has begun. It waits for 'go'.
+        self.begun = threading.Event()
         self.go = threading.Event()
         #: The arguments of ``handler_late``, one after the other.
         self.ended: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -57,6 +58,7 @@ class Bot:
 
     def slow(self, notification: Notification) -> str:
         notification.session["from"] = "slow"
+        self.begun.set()
         self.go.wait()
         notification.session["to"] = "slow"
         return "slow"
@@ -494,7 +496,8 @@ def test_a_setting_that_is_wrong() -> None:
 def test_the_signal_tells_how_long_it_took(bot: Bot) -> None:
     """It is sent when the handler has ended, in its thread."""
     bot.say()
-    time.sleep(2 * SHORT)
+    bot.begun.wait()
+    time.sleep(3 * SHORT)
     told = bot.end()
 
     assert told["webhook"] is bot.webhook
