@@ -1,4 +1,4 @@
-"""A request in progress: what is known of it, its delivery, its logs and signals."""
+"""A request in progress: its data, its delivery, its logs and signals."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ class Exchange:
 
 
 def _parsed(body: bytes) -> Any:
-    """Return a reply as a dict. What went back unchanged may have any number."""
+    """Return a reply as a dict; numbers in unchanged values may be out of range."""
     try:
         return msgspec.json.decode(body)
     except ValueError:  # Lone surrogates, which Python reads.
