@@ -151,10 +151,10 @@ def _run_in_time(
     exchange.log(
         logging.WARNING,
         "%s Handlers occupy %d of %d threads.",
-        problem.description,
+        late.description,
         threads.busy,
         threads.size,
-        code=problem.error_code,
+        code=late.error_code,
     )
     if not still_runs:
         _tell_late(exchange, handler, notification, late.reason)
