@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,8 @@ def total(log: Path) -> int:
 
 
 def _run(payloads: Sequence[str], names: Sequence[str]) -> None:
+    now = time.time()
+    setattr(time, "time", lambda: now)  # noqa: B010 (or deliveries become too old)
     for payload in payloads:
         for subject, contender in _contenders(payload, names):
             contender.serve(contender.deliver_many(range(1, 31)))

@@ -70,7 +70,8 @@ class MemoryReplayStore:
         self, delivery: str, seconds: float, token: str, reply: bytes | None
     ) -> None:
         now = time.monotonic()
-        self._remove_ended(now)
+        if self._due and self._due[0][0] <= now:
+            self._remove_ended(now)
         if len(self._records) >= self._capacity and delivery not in self._records:
             raise ReplayStoreError(
                 f"The replay store is full: it holds {self._capacity} deliveries that "

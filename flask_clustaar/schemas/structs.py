@@ -47,7 +47,8 @@ class Structs:
 
         :raises Unsure: if the model contains itself.
         """
-        self._refresh()
+        if self._defined != Model._defined:
+            self._refresh()
         found = self._decoders.get(model)
         if found is None:
             found = self._decoders[model] = msgspec.json.Decoder(self.of(model))
@@ -60,7 +61,8 @@ class Structs:
 
         :raises Unsure: if the model contains itself.
         """
-        self._refresh()
+        if self._defined != Model._defined:
+            self._refresh()
         found = self._boxes.get(shape)
         if found is None:
             row = Attribute("value", "value", shape, True, False, None, "error")
@@ -68,11 +70,11 @@ class Structs:
         return cast("type[Any]", found)
 
     def _refresh(self) -> None:
-        if self._defined != Model._defined:  # A family may have new models.
-            self._structs.clear()
-            self._decoders.clear()
-            self._boxes.clear()
-            self._defined = Model._defined
+        """Forget all structs, because a family may have new members."""
+        self._structs.clear()
+        self._decoders.clear()
+        self._boxes.clear()
+        self._defined = Model._defined
 
     def of(self, model: type[Model]) -> Any:
         """Return the struct of a model, or the union of a family's structs."""
@@ -182,7 +184,7 @@ def _finisher(
     blanks = [row.name for row in rows if row.none == "blank"]
     rule, complete = (model._rule, model._complete) if model else (None, None)
     # What a model can be completed with.
-    absent = [row.name for row in rows if row.none == "omit"]
+    absent = [row.name for row in rows if complete and row.none == "omit"]
     if not (steps or blanks or rule or complete):
         return None
 
@@ -196,8 +198,10 @@ def _finisher(
         for name in blanks:
             if getattr(struct, name) is None:
                 setattr(struct, name, "")
-        if complete and any(getattr(struct, name) is None for name in absent):
-            _complete(struct, rows, complete)
+        for name in absent:
+            if getattr(struct, name) is None:
+                _complete(struct, rows, complete)
+                break
         if rule and any(rule.check(msgspec.to_builtins(struct))):
             raise Unsure
 
@@ -205,8 +209,9 @@ def _finisher(
 
 
 def _complete(
-    struct: Any, rows: Sequence[Attribute], complete: Callable[[JSON], None]
+    struct: Any, rows: Sequence[Attribute], complete: Callable[[JSON], None] | None
 ) -> None:
+    assert complete is not None
     wire = msgspec.to_builtins(struct)
     complete(wire)
     for row in rows:
