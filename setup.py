@@ -32,7 +32,7 @@ INSTALL_REQUIRES = [
     "itsdangerous>=2.1.2",
     "justhtml>=3.0",
     "marshmallow>=4.3",
-    "msgspec>=0.19",
+    "msgspec>=0.21",
 ]
 
 # The dependency groups for development are in pyproject.toml.
