@@ -206,7 +206,7 @@ def test_three_changes_are_three_lines(directory: Path) -> None:
     output = replay(with_code(**code), file, "--only", f"step={GREET}", status=1)
     lines = output.splitlines()
     assert "0 answered as recorded, 5 differently" in lines[0]
-    assert lines[1].startswith("  5 x  test_cli_replay.add_webhook.<locals>.greet  ")
+    assert lines[1].startswith(f"  5 x  {__name__}.add_webhook.<locals>.greet  ")
     assert "actions.*.alternatives.* changed, actions.*.text changed" in lines[1]
     assert re.search(r'e\.g\. line 1: "Hello First\w{5}" -> "Hi First\w{5}"$', lines[1])
 
@@ -269,7 +269,7 @@ def test_another_handler(directory: Path) -> None:
     (group,) = groups(app, file)
 
     assert ("handlers", 2) == (group["kind"], group["count"])
-    assert "answered by test_cli_replay.test_another" in replay(app, file, status=1)
+    assert f"answered by {__name__}.test_another" in replay(app, file, status=1)
 
 
 def test_failure_that_is_mended(directory: Path) -> None:
@@ -372,7 +372,7 @@ def test_twice(directory: Path) -> None:
         (f"step={GREET}", 2),
         ("step=A step", 5),
         ("handler=greet", 2),
-        ("handler=test_cli_replay.add_webhook.<locals>.order", 1),
+        (f"handler={__name__}.add_webhook.<locals>.order", 1),
         ("status=500", 1),
         ("code=no_handler", 1),
         ("webhook=clustaar", 5),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -74,9 +75,8 @@ def blocks(indent: int) -> list[str]:
 
 def run(program: str) -> None:
     """Run a program in a separate process, because types are registered globally."""
-    subprocess.run(
-        [sys.executable, "-c", program], check=True, cwd=Path(__file__).parent
-    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
 
 
 def test_new_type() -> None:
