@@ -56,7 +56,7 @@ class InThread(Generic[_T]):
         self._owner = owner
         self._ended_late = ended_late
         #: Whether the function was called.
-        self.has_begun = False
+        self.has_begun: bool = False
         self._value: Any = None
         self._error: BaseException | None = None
         # Taken by the first of two: by the caller, if the function is late, or by the
@@ -154,10 +154,10 @@ class _Crew:
     """The threads of one process."""
 
     def __init__(self, size: int) -> None:
-        self.process = os.getpid()
+        self.process: int = os.getpid()
         self.threads: list[Thread] = []
         self.idle: deque[Thread] = deque()
-        self.is_dismissed = False
+        self.is_dismissed: bool = False
         self._size = size
         self._reserve = min(max(1, size // 4), size - 1)
         self._lock = threading.Lock()

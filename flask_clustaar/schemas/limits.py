@@ -111,7 +111,7 @@ class OneOf(Limit, validate.OneOf):
 
     def __init__(self, choices: Iterable[Any], **about: Any) -> None:
         super().__init__(choices, **about)
-        self.choices_text = ", ".join(map(repr, self.choices))
+        self.choices_text: str = ", ".join(map(repr, self.choices))
 
     def json_schema(self, kind: str) -> JSON:
         return {"enum": list(self.choices)}
