@@ -36,9 +36,13 @@ IMPORTS: Mapping[str, str] = {
     ),
 }
 
-#: Prints CPU seconds and resident bytes: at the start, with Flask, with all.
+#: Prints CPU seconds and resident bytes: at the start, with Flask, with all. msgspec
+#: imports typing_extensions only if another package has installed it.
 _PROGRAM = """
-import sys, time
+import contextlib, sys, time
+
+with contextlib.suppress(ModuleNotFoundError):
+    import typing_extensions
 
 def state():
     try:
