@@ -171,8 +171,8 @@ def _imports(modules: JSON) -> Section:
     text = (
         "The table shows what imports add to those of Flask, in new interpreters: CPU "
         "time in milliseconds, the same as a share of Flask's, and resident memory in "
-        "megabytes. ``typing_extensions`` is imported before, because Flask-Clustaar "
-        "does not require it."
+        "megabytes. Installed alone means without ``typing_extensions``, which many "
+        "packages require and msgspec then imports."
     )
     header = ["", "time", "of Flask's", "memory"]
     rows = [
