@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import math
+import subprocess
+import sys
 import types
 from decimal import Decimal
 from typing import Any
@@ -350,3 +352,42 @@ def test_answers_are_told_apart() -> None:
     assert answer_of("a", "bot") == Answer(
         "bot", StepReachedResponse(actions=[SendTextAction("a")])
     )
+
+
+FIRST_REQUESTS = """
+import json, sys, threading
+from flask import Flask
+from flask_clustaar import ClustaarWebhook, events, models
+from flask_clustaar.testing import make_notification
+
+sys.setswitchinterval(1e-6)
+app = Flask("bot")
+webhook = ClustaarWebhook(app)
+
+@webhook.on(events.CONVERSATION_STEP_REACHED)
+def answer(notification):
+    button = models.Button(title="Go", action=models.GoToAction.step("a" * 24))
+    card = models.Card(title="T", buttons=[button])
+    return ["5 < 6", models.SendCardsAction(cards=[card])]
+
+def send():
+    start.wait()
+    response = app.test_client().post("/clustaar", json=received)
+    statuses.append(response.status_code)
+
+received, statuses, start = make_notification().received, [], threading.Barrier(8)
+threads = [threading.Thread(target=send) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert statuses == [200] * 8, statuses
+"""
+
+
+def test_first_requests_in_many_threads() -> None:
+    """Types are complete before a second thread uses them: msgspec would crash."""
+    for _ in range(3):
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", FIRST_REQUESTS], check=True
+        )

@@ -18,7 +18,7 @@ from ..wire import RECEIVED, Lazy, Model, copy_json, names_of
 from .attributes import Attribute, Shape, attributes_of, untyped
 from .kinds import KINDS, Kind, Unsure, field_of, msgspec_type
 from .received import Received, has_many_brackets, parse
-from .structs import NULL, Structs
+from .structs import NULL, PREPARING, Structs
 
 _RECEIVED: Final = Structs("received")
 #: A scalar in an envelope. marshmallow loads all other values.
@@ -103,7 +103,8 @@ _view_decoders: dict[type[Model], msgspec.json.Decoder[Any]] = {}
 def _view_decoder(model: type[Model]) -> msgspec.json.Decoder[Any]:
     found = _view_decoders.get(model)
     if found is None:
-        found = _view_decoders[model] = msgspec.json.Decoder(_view(model))
+        with PREPARING:
+            found = _view_decoders[model] = msgspec.json.Decoder(_view(model))
     return found
 
 

@@ -6,7 +6,9 @@ strict structs: msgspec checks the limits that it can, and ``__post_init__`` the
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, Literal, Union, cast
 
 import msgspec
@@ -17,6 +19,9 @@ from .kinds import KINDS, Unsure, msgspec_type
 
 #: The bytes of null, the default of parts that remain bytes.
 NULL: Final = msgspec.Raw(b"null")
+#: Held while msgspec prepares types for their first use. If a thread uses a type that
+#: another one is preparing, the process crashes.
+PREPARING: Final = threading.RLock()
 #: Marks a missing value.
 MISSING: Final[Any] = object()
 
@@ -51,7 +56,9 @@ class Structs:
             self._refresh()
         found = self._decoders.get(model)
         if found is None:
-            found = self._decoders[model] = msgspec.json.Decoder(self.of(model))
+            with PREPARING:
+                found = msgspec.json.Decoder(self.of(model))
+                self._decoders[model] = found
         return cast("msgspec.json.Decoder[Any]", found)
 
     def box(self, shape: Shape) -> type[Any]:
@@ -66,15 +73,20 @@ class Structs:
         found = self._boxes.get(shape)
         if found is None:
             row = Attribute("value", "value", shape, True, False, None, "error")
-            found = self._boxes[shape] = self._define("Box", [row])
+            with PREPARING:
+                found = self._define("Box", [row])
+                with suppress(msgspec.ValidationError):
+                    msgspec.convert({}, found)
+                self._boxes[shape] = found
         return cast("type[Any]", found)
 
     def _refresh(self) -> None:
         """Forget all structs, because a family may have new members."""
-        self._structs.clear()
-        self._decoders.clear()
-        self._boxes.clear()
-        self._defined = Model._defined
+        with PREPARING:
+            self._structs.clear()
+            self._decoders.clear()
+            self._boxes.clear()
+            self._defined = Model._defined
 
     def of(self, model: type[Model]) -> Any:
         """Return the struct of a model, or the union of a family's structs."""
