@@ -145,7 +145,7 @@ def test_an_invalid_reply(told: Told) -> None:
 
 
 def test_a_request_that_is_rejected(told: Told) -> None:
-    """By authentication, so there is no notification."""
+    """Authentication rejects the request before a notification is loaded."""
     app, webhook = make()
     app.test_client().post("/clustaar", json={})
     [(name, arguments)] = told

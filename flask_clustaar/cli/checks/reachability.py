@@ -51,7 +51,7 @@ def check_reachability(app: Flask, webhook: ClustaarWebhook) -> Iterator[Finding
     try:
         address = address_of(app, webhook)
     except LookupError:
-        return  # The URL has variables, so there is no URL to send to.
+        return  # A URL with variables cannot receive a request.
     endpoint = rules_of(app, webhook)[0].endpoint
     limit = webhook.installation(app).settings.max_content_length
     with _observed(app, endpoint) as seen:
