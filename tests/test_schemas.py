@@ -75,7 +75,8 @@ REPLY_SCHEMA = validator(reply_schema())
 def returned(document: Any) -> StepReachedResponse:
     """Return the object for a dict that a handler returned."""
     response = StepReachedResponse()
-    response.__dict__.update(document)
+    for name, value in document.items():
+        setattr(response, name, value)
     return response
 
 
