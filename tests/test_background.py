@@ -257,7 +257,7 @@ class Class:
 
 
 def generator(notification: Any) -> Iterator[int]:
-    yield 1
+    yield pytest.fail("The generator was run.")
 
 
 def no_arguments() -> None: ...

@@ -1652,6 +1652,10 @@ def test_replace_changes_only_what_it_is_given() -> None:
     assert sent(notification, changed)["actions"] == [came | {"duration": 3}]
     interlocutor = dataclasses.replace(notification.interlocutor, email="a@e.co")
     assert interlocutor.received == notification.interlocutor.received
+    reply: Any = schema_for(StepReachedResponse, received=True).load(
+        {"actions": [], "new": 1}
+    )
+    assert dataclasses.replace(reply).received == {"actions": [], "new": 1}
 
 
 def test_a_button_in_a_simple_card_opens_its_url() -> None:

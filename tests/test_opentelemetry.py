@@ -19,6 +19,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Sampler
 from opentelemetry.trace import SpanKind, StatusCode
 
 from flask_clustaar import ClustaarWebhook, events
@@ -39,10 +40,14 @@ class Bot:
     """A bot whose spans and metrics are kept in memory."""
 
     def __init__(
-        self, deadline: float | None = None, background: Any = None, **options: Any
+        self,
+        deadline: float | None = None,
+        background: Any = None,
+        sampler: Sampler | None = None,
+        **options: Any,
     ) -> None:
         self.exporter = InMemorySpanExporter()
-        self.tracers = TracerProvider()
+        self.tracers = TracerProvider(sampler=sampler)
         self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.reader = InMemoryMetricReader()
         self.meters = MeterProvider([self.reader])
@@ -264,6 +269,23 @@ def test_a_job_without_an_sdk() -> None:
     webhook.perform(jobs[0])
 
     assert json.loads(jobs[0])["trace"] == {}
+
+
+def test_a_trace_that_is_not_sampled() -> None:
+    """Its handlers and jobs have no spans, and are counted."""
+    jobs: list[str] = []
+    bot = Bot(background=jobs.append, sampler=ALWAYS_OFF)
+    task = bot.webhook.task(tell_crm)
+    bot.webhook.on(STEP, task.later)
+    bot.client.say("hi")
+    bot.webhook.perform(jobs[0])
+
+    assert bot.spans == []
+    assert bot.metrics["clustaar.handler.duration", "clustaar", NAME] == 1
+    job = ("clustaar.job.duration", "clustaar", f"{__name__}.tell_crm")
+    assert bot.metrics[job] == 1
+    bot.tracers.shutdown()
+    bot.meters.shutdown()
 
 
 def test_nothing_is_recorded_without_an_sdk() -> None:

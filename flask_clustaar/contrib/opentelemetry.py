@@ -139,7 +139,7 @@ class OpenTelemetry(Observer):
         return self._inside(span)
 
     def _look_for_sdk(self) -> None:
-        """Start to record if there is an SDK. Without one, stop to listen."""
+        """Once, start to record if there is an SDK. Without one, stop to listen."""
         with self._lock:
             if self._has_looked:
                 return
@@ -185,8 +185,7 @@ class OpenTelemetry(Observer):
         """Connect further signals once there is an SDK, to save time without one."""
 
     def notified(self, webhook: str, topic: str, notification: Notification) -> None:
-        if not self._has_looked:
-            self._look_for_sdk()
+        self._look_for_sdk()
         span = trace.get_current_span()
         if span.is_recording():
             span.set_attributes(_attributes(webhook, notification))
