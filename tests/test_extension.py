@@ -885,7 +885,7 @@ def test_each_notification_is_sent_on_the_signal_of_its_topic(dispatch: str) -> 
         assert actions_of(post(app))[0]["text"] == "from the spy"
     [notification] = spy.seen
     assert notification.text == "hello"
-    assert code_of(post(app, age=1)) == "no_handler"
+    assert code_of(post(app, document(channel="web"))) == "no_handler"
     assert len(spy.seen) == 1
 
 
