@@ -103,8 +103,9 @@ typing: $(VENV)/installed/typing  ## Check the types, with mypy and pyright
 		|| { cat $(VENV)/types.log; exit 1; }
 	@tail -n 3 $(VENV)/types.log
 
+# '-E' reads unchanged pages again. Without it, the search loses their index entries.
 docs: $(VENV)/installed/docs  ## Build the documentation: docs/_build/html
-	@$(PY) -m sphinx -nWq --keep-going docs docs/_build/html
+	@$(PY) -m sphinx -EnWq --keep-going docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 check-docs: docs  ## Check the pages, links and search of the documentation, with Chromium

@@ -13,7 +13,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urldefrag, urljoin
 
 import click
@@ -30,6 +30,7 @@ CHROMIUM = "/usr/bin/chromium"
 
 #: The widths and heights of a laptop and of a phone.
 SIZES = {(1366, 768), (390, 844)}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 #: A page of this many screens is too long, unless a program writes it.
 SCREENS = 10
 GENERATED = (
@@ -40,21 +41,37 @@ GENERATED = (
     "_modules/",
 )
 
-#: What a beginner types.
-WORDS = [
-    "carousel",
-    "timeout",
-    "button",
-    "test",
-    "deploy",
-    "language",
-    "database",
-    "403",
-    "html",
-    "slow",
-    "human",
-    "docker",
-]
+#: What a beginner types, and a page that must be among the first results.
+WORDS = {
+    "button": "reference/actions/buttons",
+    "image": "reference/actions/messages",
+    "carousel": "reference/actions/cards",
+    "menu": "reference/actions/questions",
+    "html": "reference/replies",
+    "hello": "start/quickstart",
+    "install": "start/quickstart",
+    "test": "guides/testing",
+    "language": "guides/languages",
+    "human": "guides/handover",
+    "slow": "guides/slow-services",
+    "timeout": "guides/slow-services",
+    "broadcast": "guides/background-work",
+    "rate limit": "guides/recipes",
+    "token": "reference/settings",
+    "password": "reference/settings",
+    "database": "run/observing",
+    "deploy": "run/deployment",
+    "docker": "run/deployment",
+    "https": "run/deployment",
+    "log": "run/logging",
+    "webhook url": "start/tutorial",
+    "retry": "run/repeats",
+    "404": "project/faq",
+    "429": "run/extensions",
+    "502": "reference/errors",
+}
+#: How many results a reader looks at.
+FIRST = 10
 
 
 def main() -> int:
@@ -75,10 +92,10 @@ def main() -> int:
         wrong += check_links(page, root, pages)
         wrong += check_search(page, root)
         for width, height in sorted(SIZES):
-            for scheme in ("light", "dark"):
+            for scheme in SCHEMES:
                 context = chromium.new_context(
                     viewport={"width": width, "height": height},
-                    color_scheme=scheme,  # type: ignore[arg-type]
+                    color_scheme=scheme,
                 )
                 wrong += check_looks(context.new_page(), root, pages, (width, height))
                 context.close()
@@ -102,6 +119,11 @@ def serving() -> Iterator[str]:
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        """Send a file, unless the browser has left the page."""
+        with contextlib.suppress(ConnectionError):
+            super().copyfile(source, outputfile)
 
 
 # -- links ---------------------------------------------------------------------------
@@ -141,13 +163,21 @@ def check_links(page: Page, root: str, pages: list[str]) -> Iterator[str]:
 
 
 def check_search(page: Page, root: str) -> Iterator[str]:
-    """Yield what the search does not find."""
-    for word in WORDS:
-        if not found(page, root, word):
-            yield f"The search does not find '{word}'."
+    """Yield what the search and the index do not find."""
+    for word, place in WORDS.items():
+        if not any(place in link for link in found(page, root, word)[:FIRST]):
+            yield f"The search for '{word}' does not lead to '{place}'."
     for word, place in expected():
         if not any(place in link for link in found(page, root, word)):
             yield f"The search for '{word}' does not lead to '{place}'."
+    page.goto(f"{root}genindex.html")
+    entries = page.evaluate(
+        "[...document.querySelectorAll('.indextable a')]"
+        ".map(e => e.parentElement.firstChild.textContent + ' ' + e.href)"
+    )
+    for word, place in expected():
+        if not any(word in entry and place in entry for entry in entries):
+            yield f"The index has no '{word}' that leads to '{place}'."
 
 
 def found(page: Page, root: str, word: str) -> list[str]:
@@ -195,12 +225,12 @@ def check_looks(
         page.goto(root + name)
         wide, long = page.evaluate(
             "[document.documentElement.scrollWidth,"
-            " document.querySelector('article')?.scrollHeight || 0]"
+            " document.documentElement.scrollHeight]"
         )
         if wide > width:
             yield f"{name}: {wide} pixels wide on a screen of {width}."
-        if long > SCREENS * height and width > 1000 and not name.startswith(GENERATED):
-            yield f"{name}: {long / height:.1f} screens long."
+        if long > SCREENS * height and not name.startswith(GENERATED):
+            yield f"{name}: {long / height:.1f} screens of {width} x {height}."
 
 
 if __name__ == "__main__":
