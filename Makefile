@@ -70,7 +70,7 @@ engines:  ## Test background work with Celery, RQ and others, and deadlines on s
 apart/engines: $(VENV)/installed/engines
 	@$(DEV) -m pytest tests/apart/engines.py tests/apart/stopping.py $(ARGS)
 
-attack:  ## Attack bots on many servers, and print the figures of docs/run/security.rst (20 minutes)
+attack:  ## Attack bots on many servers, and print the figures of docs/run/security.rst (10 minutes)
 	@$(MAKE) apart/attack VENV=.venv-attack
 
 attack-short:  ## Run a part of the attacks: without browser and soak test (some minutes)
@@ -117,10 +117,10 @@ pictures: $(VENV)/installed/test  ## Create the pictures of the documentation, w
 bench:  ## Measure the speed, compared with a plain view and other libraries
 	@$(MAKE) apart/bench VENV=.venv-bench
 
-# The predecessor needs old libraries. Where it cannot be installed, it is skipped.
+# clustaar.webhook needs old libraries. If it cannot be installed, it is skipped.
 apart/bench: $(VENV)/installed/bench
 	@$(PY) -c 'import clustaar.webhook' 2>/dev/null \
-		|| scripts/predecessor $(PY) >$(VENV)/predecessor.log 2>&1 || true
+		|| scripts/clustaar.webhook $(PY) >$(VENV)/clustaar.webhook.log 2>&1 || true
 	@$(PY) -m benchmarks $(ARGS)
 
 build: $(VENV)/installed/build  ## Build sdist and wheel, and check them: dist/

@@ -1,8 +1,8 @@
-"""Other libraries that receive webhooks, and the predecessor.
+"""Other libraries that receive webhooks, and clustaar.webhook.
 
 Each library gets the same notification, signed as its own platform signs, with the few
 additional keys that it requires. All answer with 200; none validates its reply.
-``scripts/predecessor`` installs the predecessor.
+``scripts/clustaar.webhook`` installs clustaar.webhook.
 """
 # mypy: disable-error-code="untyped-decorator"
 
@@ -231,7 +231,7 @@ def slack(payload: Payload) -> Contender:
     return _proven(Contender(app, template, sign), heard)
 
 
-def predecessor(payload: Payload) -> Contender:
+def clustaar_webhook(payload: Payload) -> Contender:
     from clustaar.schemas import models
     from clustaar.webhook import Webhook, events
     from clustaar.webhook.filters import StepID
@@ -307,9 +307,9 @@ _LIBRARIES = [
     ),
     (
         "clustaar.webhook",
-        "The predecessor, on Falcon: credentials, signature, date, a typed "
+        "On Falcon: credentials, signature, date, a typed "
         "notification, the same handler and reply.",
-        predecessor,
+        clustaar_webhook,
     ),
 ]
 

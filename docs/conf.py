@@ -65,7 +65,7 @@ if "READTHEDOCS" in os.environ:
 
 html_theme = "furo"
 html_baseurl = os.environ.get(
-    "READTHEDOCS_CANONICAL_URL", "https://flask-clustaar.readthedocs.io/en/latest/"
+    "READTHEDOCS_CANONICAL_URL", "https://flask-clustaar.readthedocs.io/en/stable/"
 )
 html_favicon = "_static/favicon.svg"
 sitemap_url_scheme = "{link}"

@@ -73,7 +73,7 @@ FILES += [
     )
 ]
 FILES += [f"flask_clustaar/**/*.{kind}" for kind in ("js", "html")]
-#: Has the phrases, and quotes of the predecessor's.
+#: Has the phrases.
 EXEMPT = {"scripts/phrases.py"}
 
 

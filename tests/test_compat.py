@@ -343,7 +343,7 @@ def test_a_filter_of_the_library_can_be_called_with_the_request(app: Webhook) ->
     assert texts(post(app)) == ["Hello"]
 
 
-def test_step_data_routes_as_the_predecessor_wished_for(app: Webhook) -> None:
+def test_filters_of_user_data_select_handlers(app: Webhook) -> None:
     """By a list of steps, a value, a word and a key of their userData."""
     said: list[str] = []
 
@@ -696,7 +696,7 @@ def test_an_async_handler_is_awaited(app: Webhook) -> None:
     assert answer.headers["X-Path"] == "/"
 
 
-def test_the_module_imports_nothing_of_the_predecessor() -> None:
+def test_the_module_imports_neither_falcon_nor_clustaar() -> None:
     """Neither falcon nor clustaar have to be installed."""
     code = (
         "import sys, flask_clustaar.compat as compat; compat.Webhook(private_key='k');"

@@ -182,7 +182,7 @@ def hello(notification: Notification) -> str:
         document(type="step_reached_event"),
         SMALL,
     ],
-    ids=["documented", "with data.type", "the predecessor's"],
+    ids=["documented", "with data.type", "clustaar.webhook"],
 )
 def test_a_notification_gets_the_actions_of_its_handler(notification: Any) -> None:
     """Each documented form of a notification reaches the handler."""

@@ -41,6 +41,17 @@ def test_targets_of_the_workflow() -> None:
     assert wanted | {check for line in listed for check in line.split()} <= targets
 
 
+def test_the_workflow_runs_what_ci_runs() -> None:
+    """Each check of ``.ci/run`` is a target of the workflow; 'test-wheel' builds."""
+    makefile = (ROOT / "Makefile").read_text()
+    [listed] = re.findall(r"^checks=\((.+)\)", (ROOT / ".ci/run").read_text(), re.M)
+    wanted = set(re.findall(r"target: \[?([a-z-]+)", WORKFLOWS["tests.yaml"]))
+
+    assert "\ntest-wheel: build " in makefile
+    assert set(listed.split()) - {"build"} <= wanted
+    assert "chromium" in WORKFLOWS["tests.yaml"]
+
+
 def test_a_bug_report_asks_for_the_check() -> None:
     """The template asks for what finds most mistakes, and for the versions."""
     template = (GITHUB / "ISSUE_TEMPLATE/bug.yaml").read_text()

@@ -1546,7 +1546,7 @@ def test_a_wait_with_its_default() -> None:
 
 
 def test_the_session_is_used_as_a_dict() -> None:
-    """Its values are at hand, and are a plain dict of the predecessor's name."""
+    """It has the methods of a dict; ``values`` is a dict, as in clustaar.webhook."""
     session = ConversationSession(values={"a": 1})
 
     session["b"] = 2
