@@ -55,28 +55,29 @@ class Proxy:
         self._go.set()
 
     def __enter__(self) -> Proxy:
-        _start(self._accept)
+        self._acceptor = _start(self._accept)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self.let_go()
-        for each in (self._listener, *self._open):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        _close(self._listener)
+        self._acceptor.join()  # It may be opening a connection.
+        for each in self._open:
+            _close(each)
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 client = self._listener.accept()[0]
+                self._open.append(client)
                 try:
                     server = socket.create_connection(self._server)
                 except ConnectionRefusedError:
                     client.close()
                     continue
+                self._open.append(server)
                 self.connections += 1
-                self._open += [client, server]
                 _start(self._pass_on, client, server, False)
                 _start(self._pass_on, server, client, True)
 
@@ -100,5 +101,13 @@ class Proxy:
         return self.faults.popleft() if self.faults else self.always
 
 
-def _start(run: Callable[..., None], *arguments: object) -> None:
-    threading.Thread(target=run, args=arguments, daemon=True).start()
+def _start(run: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=run, args=arguments, daemon=True)
+    thread.start()
+    return thread
+
+
+def _close(end: socket.socket) -> None:
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()

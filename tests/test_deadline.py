@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import gc
 import logging
 import queue
 import subprocess
@@ -761,33 +760,6 @@ def test_one_thread_serves_one_request_after_the_other(bots: Make) -> None:
     assert len(used) == 1
 
 
-def test_threads_end_with_the_application() -> None:
-    """Also that of a handler which is late then."""
-    bot = Bot(deadline=SHORT, deadline_threads=3)
-    threads: list[threading.Thread] = []
-    go = bot.go
-
-    def slow(notification: Notification) -> None:
-        threads.append(threading.current_thread())
-        if notification.text == "wait":
-            go.wait()
-
-    bot.webhook.on(TOPIC, slow)
-    bot.webhook.late(late)
-    bot.say("wait")
-    bot.say("go")
-    del bot, slow
-    go.set()
-
-    def all_ended() -> bool:
-        gc.collect()
-        return not any(thread.is_alive() for thread in threads)
-
-    until(all_ended)
-    # On a busy machine one may be late before it begins, and does not run.
-    assert threads
-
-
 class Delayed:
     """A thread that says a moment after the end of a job that it has ended."""
 
@@ -812,8 +784,59 @@ def test_a_function_that_ends_at_its_deadline() -> None:
     assert late == []
 
 
+def run_program(program: str) -> list[str]:
+    """Run a program in a process of its own, and return the words that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+#: A handler is late when nothing else refers to its application any more.
+ENDING = """
+import gc, threading, time
+from flask import Flask
+from flask_clustaar import ClustaarWebhook, events
+from flask_clustaar.testing import ClustaarClient
+
+go, threads = threading.Event(), []
+
+def serve():
+    app = Flask("bot")
+    webhook = ClustaarWebhook(app, private_key="a key", deadline=0.1)
+
+    @webhook.on(events.CONVERSATION_STEP_REACHED)
+    def slow(notification):
+        threads.append(threading.current_thread())
+        if notification.text == "wait":
+            go.wait()
+
+    @webhook.late
+    def late(notification):
+        return "late"
+
+    client = ClustaarClient(app)
+    while len({*threads}) < 2:  # On a busy machine, a thread may begin too late.
+        client.say("wait")
+
+serve()
+print(sum(thread.is_alive() for thread in {*threads}))
+go.set()
+while any(thread.is_alive() for thread in threads):
+    gc.collect()
+    time.sleep(0.01)
+print("ended")
+"""
+
+
+def test_threads_end_with_the_application() -> None:
+    """Also that of a handler which is late then."""
+    assert run_program(ENDING) == ["2", "ended"]
+
+
 #: A handler is late, in a process that was forked after the first request.
-PROGRAM = """
+FORKING = """
 import os, time
 from flask import Flask
 from flask_clustaar import ClustaarWebhook, events
@@ -850,9 +873,4 @@ say("slow")
 
 def test_threads_of_a_program() -> None:
     """Each process makes its own, and waits at its end for what they do."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["now", *["now", "late", "done"] * 2]
+    assert run_program(FORKING) == ["now", *["now", "late", "done"] * 2]
