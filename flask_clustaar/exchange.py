@@ -6,7 +6,6 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -35,37 +34,38 @@ from .wire import JSON
 class Exchange:
     """One request to a webhook, and its reply."""
 
+    body: bytes = b""
+    #: The identity of the delivery, in hexadecimal, if there is a private key.
+    delivery: str | None = None
+    notification: Notification | None = None
+    #: The jobs of the handlers; None if the application has no tasks.
+    jobs: Jobs | None = None
+    #: The problem of a late handler, if there was one.
+    late: HandlerLate | None = None
+    #: Readings of 'perf_counter': the end of loading, and of the last handler.
+    loaded: float | None = None
+    handled: float | None = None
+    #: The code of the problem and the exception, after a failure.
+    code: str | None = None
+    raised: BaseException | None = None
+    #: Why the body could not be read.
+    unread: RequestRejected | None = None
+    #: While a late handler runs: the second one to take it releases the delivery,
+    #: the request or the thread of the handler.
+    baton: threading.Lock | None = None
+    _claim: Claim | None = None
+
     def __init__(self, installation: Installation, environ: JSON) -> None:
         self.installation = installation
         self.settings: Settings = installation.settings
         self.environ = environ
-        self.body: bytes = b""
-        #: The identity of the delivery, in hexadecimal, if there is a private key.
-        self.delivery: str | None = None
-        self.notification: Notification | None = None
+        #: The reading of 'perf_counter' when the request arrived.
+        self.began: float = time.perf_counter()
         #: The handlers that were called, and those that answered.
         self.called: list[Handler] = []
         self.answered: list[Handler] = []
-        #: The jobs of the handlers; None if the application has no tasks.
-        self.jobs: Jobs | None = None
-        #: The problem of a late handler, if there was one.
-        self.late: HandlerLate | None = None
         #: The handlers that ended, with their durations in seconds.
         self.runs: list[tuple[Handler, float]] = []
-        #: Readings of 'perf_counter': the arrival of the request, the end of loading,
-        #: and the end of the last handler.
-        self.began: float = time.perf_counter()
-        self.loaded: float | None = None
-        self.handled: float | None = None
-        #: The code of the problem and the exception, after a failure.
-        self.code: str | None = None
-        self.raised: BaseException | None = None
-        #: Why the body could not be read.
-        self.unread: RequestRejected | None = None
-        #: While a late handler runs: the second one to take it releases the delivery,
-        #: the request or the thread of the handler.
-        self.baton: threading.Lock | None = None
-        self._claim: Claim | None = None
 
     def header(self, key: str) -> list[str]:
         """Return the values of a header, by its key in the WSGI environment."""
@@ -122,12 +122,9 @@ class Exchange:
 
     def record(self, reply: bytes) -> None:
         """Record the reply for repeated deliveries."""
-        if self._claim is None:
-            return
         claim, self._claim = self._claim, None
-        store = cast(ReplayStore, self.installation.store)
-        lifetime = self.settings.record_lifetime
-        self._settle(store.complete, claim, reply, lifetime=lifetime)
+        if claim is not None:
+            self._settle(claim, reply)
 
     def release(self) -> None:
         """Release the delivery if no reply was recorded and no handler is running."""
@@ -135,16 +132,21 @@ class Exchange:
             return
         if self.baton is not None and self.baton.acquire(blocking=False):
             return
-        store = cast(ReplayStore, self.installation.store)
-        self._settle(store.release, self._claim)
+        self._settle(self._claim)
 
-    def _settle(self, call: Callable[..., None], *facts: Any, **options: Any) -> None:
+    def _settle(self, claim: Claim, reply: bytes | None = None) -> None:
         """Tell the store how the delivery ended.
 
         The handlers ran, so the bot gets its answer even if the store fails.
+
+        :param reply: the reply; None if there is none to record.
         """
+        store = cast(ReplayStore, self.installation.store)
         try:
-            call(*facts, **options)
+            if reply is None:
+                store.release(claim)
+            else:
+                store.complete(claim, reply, lifetime=self.settings.record_lifetime)
         except KeyboardInterrupt:
             raise
         except BaseException as error:

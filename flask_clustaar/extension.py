@@ -335,8 +335,6 @@ def _make_blueprint(webhook: ClustaarWebhook, url_prefix: str | None) -> Bluepri
     def read(name: str | None, values: Any) -> None:
         installation = webhook.installation()
         installation._begin()
-        if (csrf := installation.app.extensions.get("csrf")) is not None:
-            csrf.exempt(webhook.blueprint)
         this_request = current._get_current_object()
         values["exchange"] = exchange = Exchange(installation, this_request.environ)
         if installation._recorder is not None:

@@ -90,8 +90,10 @@ class Installation:
         """Finish the set-up on the first request: fix the handlers and settings."""
         if self._config is None:
             return
-        webhooks = self.app.extensions["clustaar"].values()
-        self.has_tasks = any(webhook.tasks for webhook in webhooks)
+        extensions = self.app.extensions
+        self.has_tasks = any(each.tasks for each in extensions["clustaar"].values())
+        if (csrf := extensions.get("csrf")) is not None:
+            csrf.exempt(extensions["clustaar"][self.name].blueprint)
         self.webhook._freeze(
             "The webhook has already handled a request. Register handlers at start-up"
         )

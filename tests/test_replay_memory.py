@@ -100,6 +100,31 @@ def test_is_bounded(end: str) -> None:
     assert max(sizes) == max(sizes[:100])
 
 
+def test_is_bounded_with_different_lifetimes() -> None:
+    """A long lifetime does not keep shorter ones from making room."""
+    store = MemoryReplayStore(capacity=4)
+    store.complete(store.claim("long", lease=60), b"long", lifetime=86_400)
+    sizes = []
+    for number in range(1000):
+        store.complete(store.claim(str(number), lease=60), b"{}", lifetime=0)
+        sizes.append(kept_by(store))
+    assert max(sizes) == max(sizes[:100])
+    assert b"long" == store.claim("long", lease=60).reply
+
+
+def test_forgets_what_ended(clocks: Clocks) -> None:
+    """Handled deliveries leave when they end, long before the store is full."""
+    store = MemoryReplayStore()
+    store.claim("first", lease=60)
+    before = kept_by(store)
+    for number in range(100):
+        store.complete(store.claim(str(number), lease=60), b"{}", lifetime=40)
+    clocks.pass_by(41)
+    store.claim("another", lease=60)
+
+    assert kept_by(store) < before + 10
+
+
 def test_clock_is_set_back(clocks: Clocks) -> None:
     """A record lasts as long as its delivery is fresh on the system clock."""
     store = MemoryReplayStore()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import threading
 import time
-from typing import NamedTuple
+from collections import deque
+
+import msgspec
 
 from ..errors import ReplayStoreError
 from .store import Claim
 
 
-class _Record(NamedTuple):
+class _Record(msgspec.Struct, gc=False):
     #: The end of the record on the monotonic clock.
     ends: float
     #: The end on the system clock, which decides whether a delivery is fresh.
@@ -35,8 +36,8 @@ class MemoryReplayStore:
         self._lock = threading.Lock()
         self._tokens = map(str, itertools.count(1))
         self._records: dict[str, _Record] = {}
-        # A heap of times at which to check records. Their actual end may be different.
-        self._due: list[tuple[float, str]] = []
+        # When to check which completed record, in this order. The record may end later.
+        self._due: deque[tuple[float, str]] = deque()
 
     def __str__(self) -> str:
         return f"memory for {self._capacity} deliveries"
@@ -71,26 +72,19 @@ class MemoryReplayStore:
     ) -> None:
         now = time.monotonic()
         if self._due and self._due[0][0] <= now:
-            self._remove_ended(now)
+            self._check_due(now)
         if len(self._records) >= self._capacity and delivery not in self._records:
-            raise ReplayStoreError(
-                f"The replay store is full: it holds {self._capacity} deliveries that "
-                "are still needed. Increase 'CLUSTAAR_REPLAY_CAPACITY', or set "
-                "'CLUSTAAR_REPLAY_STORE' to a database."
-            )
-        ends, ends_by_system = now + seconds, time.time() + seconds
-        self._records[delivery] = _Record(ends, ends_by_system, token, reply)
-        heapq.heappush(self._due, (ends, delivery))
-        # A delivery has two entries, for its lease and its lifetime. More entries are
-        # from released claims.
-        if len(self._due) > 3 * self._capacity:
-            self._due[:] = [(r.ends, name) for name, r in self._records.items()]
-            heapq.heapify(self._due)
+            self._make_room()
+        ends = now + seconds
+        self._records[delivery] = _Record(ends, time.time() + seconds, token, reply)
+        if reply is not None:
+            self._due.append((ends, delivery))
 
-    def _remove_ended(self, now: float) -> None:
+    def _check_due(self, now: float) -> None:
+        """Remove the completed records that have ended."""
         records, due = self._records, self._due
         while due and due[0][0] <= now:
-            name = heapq.heappop(due)[1]
+            name = due.popleft()[1]
             record = records.get(name)
             if record is None or record.ends > now:
                 continue
@@ -98,7 +92,22 @@ class MemoryReplayStore:
             if left <= 0:
                 del records[name]
             else:  # The system clock was set back.
-                heapq.heappush(due, (now + left, name))
+                due.append((now + left, name))
+
+    def _make_room(self) -> None:
+        """Remove all records that have ended, also those that were never completed.
+
+        :raises ReplayStoreError: if there are none.
+        """
+        needed = {n: r for n, r in self._records.items() if _time_left(r) > 0}
+        if len(needed) >= self._capacity:
+            raise ReplayStoreError(
+                f"The replay store is full: it holds {self._capacity} deliveries that "
+                "are still needed. Increase 'CLUSTAAR_REPLAY_CAPACITY', or set "
+                "'CLUSTAAR_REPLAY_STORE' to a database."
+            )
+        self._records = needed
+        self._due = deque((r.ends, n) for n, r in needed.items() if r.reply is not None)
 
 
 def _time_left(record: _Record) -> float:

@@ -59,6 +59,19 @@ class Topic(NamedSignal):
             super().disconnect(receiver, sender)
             self._index = None
 
+    def send(
+        self, sender: Any = None, /, **arguments: Any
+    ) -> list[tuple[Callable[..., Any], Any]]:
+        """Call the handlers that match a notification, and return their answers.
+
+        Handlers are plain callables, so that they are not inspected for ``async def``,
+        as blinker does with each receiver.
+        """
+        return [
+            (handler, handler(sender, **arguments))
+            for handler in self.receivers_for(sender)
+        ]
+
     def receivers_for(self, sender: Any) -> Generator[Handler, None, None]:
         """Yield the handlers that match a notification, in order of registration.
 

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import msgspec
 from marshmallow import ValidationError
 
-from ..wire import RECEIVED, Lazy, Model, copy_json, names_of
+from ..wire import RECEIVED, Lazy, Model, copy_json
 from .attributes import Attribute, Shape, attributes_of, untyped
 from .kinds import KINDS, Kind, Unsure, field_of, msgspec_type
 from .received import Received, has_many_brackets, parse
@@ -67,10 +67,9 @@ def read(model: type[Model], raw: bytes | msgspec.Raw, depth: int = 0) -> Model:
 def _build(struct: Any, received: Received) -> Model:
     """Return the model for a struct; its attributes are loaded when they are used."""
     model = _RECEIVED.models[struct.__class__]
-    instance = lazy(model, received)
+    instance = model.__new__(model)
+    instance.__dict__[RECEIVED] = received
     if model.__post_init__ is not Model.__post_init__:
-        for name in names_of(model):
-            instance.__dict__[name] = loader_of(model, name)(received)
         model.__post_init__(instance)
     return instance
 
@@ -259,17 +258,38 @@ def _read_value(shape: Shape, field: Kind, raw: msgspec.Raw, depth: int) -> Any:
     :raises ValidationError: if it does not fit the shape.
     """
     if shape.item is not None and shape.item.kind == "model":
-        try:
-            parts = _PARTS.decode(raw)
-        except msgspec.MsgspecError:
-            raise ValidationError("Not a valid list.") from None
-        item, inner = shape.item, cast(Any, field).inner
-        return [_read_value(item, inner, part, depth + 1) for part in parts]
+        return _read_list(shape.item, field, raw, depth)
     if shape.kind == "model":
+        assert shape.model is not None
         try:
-            return read(cast("type[Model]", shape.model), raw, depth)
+            return read(shape.model, raw, depth)
         except (msgspec.MsgspecError, Unsure, RecursionError):
             loaded = field.deserialize(parse(bytes(raw), above=depth))
             loaded.__dict__[RECEIVED] = Received(raw, depth)
             return loaded
     return field.deserialize(parse(bytes(raw), above=depth))
+
+
+def _read_list(item: Shape, field: Kind, raw: msgspec.Raw, depth: int) -> list[Any]:
+    """Load a list of objects: all at once, or one by one if one may be invalid.
+
+    :raises ValidationError: if it is not a list.
+    """
+    assert item.model is not None
+    try:
+        parts = _PARTS.decode(raw)
+    except msgspec.MsgspecError:
+        raise ValidationError("Not a valid list.") from None
+    depth += 1
+    try:
+        structs = _RECEIVED.decoder(item.model, many=True).decode(raw)
+    except (msgspec.MsgspecError, Unsure, RecursionError):
+        inner = cast(Any, field).inner
+        return [_read_value(item, inner, part, depth) for part in parts]
+    for part in parts:
+        if has_many_brackets(part, depth):
+            parse(bytes(part), above=depth)  # Raises if it is nested too deeply.
+    return [
+        _build(struct, Received(part, depth, struct))
+        for struct, part in zip(structs, parts, strict=True)
+    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, Literal, Union, cast
+from typing import Any, Final, Literal, TypeAlias, Union
 
 import msgspec
 
@@ -22,6 +22,7 @@ NULL: Final = msgspec.Raw(b"null")
 #: Held while msgspec prepares types for their first use. If a thread uses a type that
 #: another one is preparing, the process crashes.
 PREPARING: Final = threading.RLock()
+_Decoder: TypeAlias = "msgspec.json.Decoder[Any]"
 #: Marks a missing value.
 MISSING: Final[Any] = object()
 
@@ -41,25 +42,27 @@ class Structs:
         self._clean = clean
         self._received = source == "received"
         self._structs: dict[type[Model], Any] = {}
-        self._decoders: dict[type[Model], Any] = {}
-        self._boxes: dict[Shape, Any] = {}
+        self._decoders: dict[tuple[type[Model], bool], _Decoder] = {}
+        self._boxes: dict[Shape, type[Any]] = {}
         self._defined = 0
         #: The model of each struct.
         self.models: dict[type, type[Model]] = {}
 
-    def decoder(self, model: type[Model]) -> msgspec.json.Decoder[Any]:
+    def decoder(self, model: type[Model], *, many: bool = False) -> _Decoder:
         """Return a decoder for objects of a model or family.
 
+        :param many: True for a decoder of lists of such objects.
         :raises Unsure: if the model contains itself.
         """
         if self._defined != Model._defined:
             self._refresh()
-        found = self._decoders.get(model)
+        found = self._decoders.get((model, many))
         if found is None:
             with PREPARING:
-                found = msgspec.json.Decoder(self.of(model))
-                self._decoders[model] = found
-        return cast("msgspec.json.Decoder[Any]", found)
+                kind: Any = self.of(model)
+                found = msgspec.json.Decoder(list[kind] if many else kind)
+                self._decoders[model, many] = found
+        return found
 
     def box(self, shape: Shape) -> type[Any]:
         """Return a struct with one attribute, ``value``, of a shape.
@@ -78,7 +81,7 @@ class Structs:
                 with suppress(msgspec.ValidationError):
                     msgspec.convert({}, found)
                 self._boxes[shape] = found
-        return cast("type[Any]", found)
+        return found
 
     def _refresh(self) -> None:
         """Forget all structs, because a family may have new members."""
@@ -126,6 +129,7 @@ class Structs:
             rename={row.name: row.key for row in rows},
             namespace={"__post_init__": finish} if finish else None,
             forbid_unknown_fields=not self._received,
+            gc=False,  # They do not contain themselves.
             omit_defaults=not self._received,
             kw_only=True,
         )
