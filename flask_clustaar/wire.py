@@ -143,8 +143,11 @@ class Model:
         complete_init = vars(cls).get("__post_init__")
         if complete_init is not None:
             setattr(cls, "__post_init__", _completed(complete_init))  # noqa: B010
-        # All models share '==' and 'repr', because generating them is slow.
-        dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
+        # Generating methods takes long: models share '==' and 'repr', and a constructor
+        # is generated when it is first used.
+        if "__init__" not in vars(cls):
+            setattr(cls, "__init__", _Constructor(cls))  # noqa: B010
+        dataclasses.dataclass(kw_only=True, init=False, eq=False, repr=False)(cls)
         cls._envelope = cls._envelope or envelope
         cls._whole = cls._whole or whole
         for field in dataclasses.fields(cls):  # type: ignore[arg-type]
@@ -222,6 +225,29 @@ class Lazy:
         except RecursionError as error:
             raise InvalidJSON("The body is nested too deeply.") from error
         return value
+
+
+class _Constructor:
+    """The constructor of a model, which replaces itself by that of a dataclass."""
+
+    def __init__(self, model: type[Model]) -> None:
+        self._model = model
+
+    def __get__(self, instance: Model | None, owner: type[Model]) -> Any:
+        model: Any = self._model
+        fields = [(each.name, each.type, each) for each in dataclasses.fields(model)]
+        received = (RECEIVED, dataclasses.InitVar[Any], None)
+        twin: Any = dataclasses.make_dataclass(
+            model.__name__,
+            [*fields, received],
+            namespace={"__post_init__": model.__post_init__},
+            kw_only=True,
+            eq=False,
+            repr=False,
+        )
+        twin.__init__.__qualname__ = f"{model.__qualname__}.__init__"
+        model.__init__ = twin.__init__
+        return model.__init__.__get__(instance, owner)
 
 
 class _Signature:
