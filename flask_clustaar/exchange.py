@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -122,9 +123,12 @@ class Exchange:
 
     def record(self, reply: bytes) -> None:
         """Record the reply for repeated deliveries."""
+        if self._claim is None:
+            return
         claim, self._claim = self._claim, None
-        if claim is not None:
-            self._settle(claim, reply)
+        store = cast(ReplayStore, self.installation.store)
+        lifetime = self.settings.record_lifetime
+        self._settle(store.complete, claim, reply, lifetime=lifetime)
 
     def release(self) -> None:
         """Release the delivery if no reply was recorded and no handler is running."""
@@ -132,21 +136,16 @@ class Exchange:
             return
         if self.baton is not None and self.baton.acquire(blocking=False):
             return
-        self._settle(self._claim)
+        store = cast(ReplayStore, self.installation.store)
+        self._settle(store.release, self._claim)
 
-    def _settle(self, claim: Claim, reply: bytes | None = None) -> None:
+    def _settle(self, call: Callable[..., None], *facts: Any, **options: Any) -> None:
         """Tell the store how the delivery ended.
 
         The handlers ran, so the bot gets its answer even if the store fails.
-
-        :param reply: the reply; None if there is none to record.
         """
-        store = cast(ReplayStore, self.installation.store)
         try:
-            if reply is None:
-                store.release(claim)
-            else:
-                store.complete(claim, reply, lifetime=self.settings.record_lifetime)
+            call(*facts, **options)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
