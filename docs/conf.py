@@ -18,6 +18,9 @@ from flask_clustaar import models
 from flask_clustaar._version import __version__
 from flask_clustaar.wire import Model
 
+sys.path.insert(0, str(Path(__file__).parent))
+import directives  # noqa: E402
+
 # The page of the module has the models that no other page describes.
 DESCRIBED = {
     name
@@ -34,8 +37,6 @@ project = "Flask-Clustaar"
 author = "The Flask-Clustaar authors"
 copyright = author
 version = release = __version__
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 extensions = [
     "sphinx.ext.autodoc",
@@ -122,11 +123,8 @@ nitpick_ignore_regex = [
 def link_protocol(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
-    """Let «PROTOCOL 4» in a docstring lead to the page about the wire."""
-    for index, line in enumerate(lines):
-        lines[index] = re.sub(
-            r"PROTOCOL ([1-7])", r":ref:`PROTOCOL \1 <protocol-\1>`", line
-        )
+    """Link the sections of the protocol in docstrings."""
+    lines[:] = map(directives.linked, lines)
 
 
 def sign_model(

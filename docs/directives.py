@@ -3,9 +3,10 @@
 ``.. setting:: CLUSTAAR_PRIVATE_KEY``
     What a setting is for, its values, unit and default.
 ``.. problem:: signature_invalid``
-    An error code with its status. The anchor is the one in the ``type`` of the problem.
+    An error code with its status and its meaning. The anchor is the one in the ``type``
+    of the problem.
 ``.. command:: send``
-    The usage and the options of a command of ``flask clustaar``.
+    The usage, the help and the options of a command of ``flask clustaar``.
 ``.. model:: SendTextAction``
     The class, the limits of its attributes, and the channels that show it.
 
@@ -15,6 +16,8 @@ writes below a directive follows what the code says.
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +37,11 @@ from flask_clustaar.cli import clustaar
 from flask_clustaar.errors import PROBLEMS
 from flask_clustaar.settings import SETTINGS
 from flask_clustaar.wire import Model
+
+
+def linked(text: str) -> str:
+    """Let "PROTOCOL 4" in a docstring lead to the page about the protocol."""
+    return re.sub(r"PROTOCOL ([1-7])", r":ref:`PROTOCOL \1 <protocol-\1>`", text)
 
 
 class Described(ObjectDescription[str]):
@@ -102,10 +110,11 @@ class SettingDirective(Described):
 
 
 class ProblemDirective(Described):
-    """An error code, with the status of the response."""
+    """An error code, with the status of the response and what it means."""
 
     def lines(self, name: str) -> Iterator[str]:
-        return iter(())
+        doc = inspect.getdoc(PROBLEMS[name]) or ""
+        yield from linked(doc.partition("\n\n")[0]).splitlines()
 
     def anchor(self, name: str) -> str:
         return f"problem-{name.replace('_', '-')}"
@@ -144,13 +153,19 @@ class CommandDirective(Described):
     def lines(self, name: str) -> Iterator[str]:
         command = _command(name)
         context = click.Context(command)
-        yield (command.help or "").partition("\n")[0]
-        yield ""
+        for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+            if paragraph.startswith("\b"):
+                yield ".. code-block:: text"
+                yield ""
+                yield from (f"   {line.strip()}" for line in paragraph.splitlines()[1:])
+            else:
+                yield from _marked(paragraph).splitlines()
+            yield ""
         for parameter in command.get_params(context):
             record = parameter.get_help_record(context)
-            if record and "--help" not in record[0]:
+            if record and record[1] and "--help" not in record[0]:
                 yield f"``{record[0]}``"
-                yield f"   {_literal(record[1])}"
+                yield f"   {_marked(record[1])}"
                 yield ""
 
 
@@ -165,8 +180,17 @@ def _command(name: str) -> click.Command:
     return command
 
 
+def _marked(text: str) -> str:
+    """Return a help text as reStructuredText: what is typed becomes literal."""
+    parts = re.split(r"((?<!\w)'[^']+'(?!\w)|--[a-z-]+)", text)
+    return "".join(
+        _literal(part) if index % 2 == 0 else f"``{part.strip(chr(39))}``"
+        for index, part in enumerate(parts)
+    )
+
+
 def _literal(text: str) -> str:
-    r"""Escape a help text: it is not reStructuredText."""
+    r"""Escape a text that is not reStructuredText."""
     for mark in ("\\", "*", "`", "|", "_"):
         text = text.replace(mark, "\\" + mark)
     return text

@@ -164,7 +164,7 @@ class BodyTooLarge(RequestRejected):
 
 
 class LengthRequired(RequestRejected):
-    """Neither the request nor the WSGI server says where the body ends."""
+    """The request has no ``Content-Length``, and the server does not decode chunks."""
 
     code: int | None = 411
     description: str | None = (
@@ -190,7 +190,7 @@ class UnsupportedContent(RequestRejected):
 
 
 class CredentialsMissing(RequestRejected):
-    """The webhook requires a user name and a password, but the request has none."""
+    """A user name and a password are required, but ``Authorization`` is missing."""
 
     code: int | None = 401
     description: str | None = (
@@ -210,7 +210,7 @@ class CredentialsInvalid(CredentialsMissing):
 
 
 class SignatureMissing(RequestRejected):
-    """The webhook requires a signature, but ``X-Hub-Signature`` is missing."""
+    """A signature is required, but the header ``X-Hub-Signature`` is missing."""
 
     description: str | None = (
         "Sign the request with the bot's private key: "
@@ -219,7 +219,7 @@ class SignatureMissing(RequestRejected):
 
 
 class SignatureMalformed(RequestRejected):
-    """``X-Hub-Signature`` is malformed, or occurs more than once."""
+    """The header ``X-Hub-Signature`` is malformed, or occurs more than once."""
 
     description: str | None = (
         "The request must have exactly one header 'X-Hub-Signature': 'sha1=' and 40 "
@@ -244,13 +244,13 @@ class SignatureInvalid(RequestRejected):
 
 
 class DateMissing(RequestRejected):
-    """The webhook requires a signature, but ``Date`` is missing."""
+    """A signature is required, but the header ``Date`` is missing."""
 
     description: str | None = "The signed header 'Date' is missing."
 
 
 class DateMalformed(RequestRejected):
-    """``Date`` is not an HTTP date, or occurs more than once."""
+    """The header ``Date`` is not a date of HTTP, or occurs more than once."""
 
     description: str | None = (
         "The request must have exactly one header 'Date', such as "
@@ -259,7 +259,7 @@ class DateMalformed(RequestRejected):
 
 
 class RequestTooOld(RequestRejected):
-    """``Date`` is more than ``CLUSTAAR_REQUEST_MAX_AGE`` seconds ago."""
+    """The request was signed more than ``CLUSTAAR_REQUEST_MAX_AGE`` seconds ago."""
 
     #: The sender's clock minus this server's clock, in seconds; negative.
     skew: float | None = None
@@ -268,7 +268,7 @@ class RequestTooOld(RequestRejected):
 
 
 class RequestFromFuture(RequestRejected):
-    """``Date`` is more than ``CLUSTAAR_CLOCK_SKEW`` seconds in the future."""
+    """The request is dated more than ``CLUSTAAR_CLOCK_SKEW`` seconds in the future."""
 
     #: The sender's clock minus this server's clock, in seconds.
     skew: float | None = None
@@ -292,7 +292,7 @@ class DeliveryInProgress(RequestRejected):
 
 
 class ReplayStoreUnavailable(RequestRejected):
-    """The replay store is full or cannot be reached, so handlers might run twice."""
+    """The replay store is full or fails, so the delivery cannot be recorded."""
 
     code: int | None = 503
     description: str | None = (
@@ -304,7 +304,10 @@ class ReplayStoreUnavailable(RequestRejected):
 
 
 class InvalidJSON(RequestRejected):
-    """The body is not UTF-8 JSON, is nested too deeply, or has too large a number."""
+    """The body is not JSON in UTF-8, is nested too deeply, or has an invalid number.
+
+    Invalid numbers are infinite, NaN or thousands of digits long.
+    """
 
     description: str | None = "The body is not valid JSON."
 
@@ -325,7 +328,7 @@ class NoHandler(ProblemError):
 
 
 class HandlerFailed(ProblemError):
-    """A handler raised an exception."""
+    """A handler or a filter raised an exception."""
 
     description: str | None = "A handler of the webhook raised an exception."
     _hint: ClassVar[str] = " The webhook's log has the traceback."
@@ -381,14 +384,14 @@ class BackgroundUnavailable(ProblemError):
 
 
 class InternalError(ProblemError):
-    """Code outside handlers raised an exception, between authentication and reply."""
+    """Something failed after authentication, outside of handlers and filters."""
 
     description: str | None = "The webhook raised an exception outside of handlers."
     _hint: ClassVar[str] = " The webhook's log has the traceback."
 
 
 class InvalidReply(ProblemError):
-    """The reply of the handlers breaks the platform's rules (PROTOCOL 4 and 5)."""
+    """The reply breaks the platform's rules (PROTOCOL 4), so it was not sent."""
 
     description: str | None = "The reply of the webhook is invalid, and was not sent."
     #: The exception that an error handler answered with the reply, if one did.
