@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from flask import Flask
+from flask.ctx import AppContext
 from flask.globals import app_ctx
 
 from . import logs, signals
@@ -125,18 +124,17 @@ def _run_in_time(
     app, threads = exchange.installation.app, exchange.installation._threads
     seconds = cast(float, shortest(exchange.settings.deadline, handler.deadline))
     until = exchange.began + seconds
-    context = contextvars.copy_context()
 
     def run() -> Answer | None:
         with _own_context(app):
             return _run(exchange, handler, notification, until)
 
     def ended(took: float, error: BaseException | None) -> None:
-        context.run(exchange.release)
-        context.run(_log_end, exchange, handler, took, error)
-        context.run(_tell_late, exchange, handler, notification, "timeout", took, error)
+        exchange.release()
+        _log_end(exchange, handler, took, error)
+        _tell_late(exchange, handler, notification, "timeout", took, error)
 
-    call = InThread(partial(context.run, run), ended, handler.function)
+    call = InThread(run, ended, handler.function)
     exchange.baton = threading.Lock()
     still_runs = False
     try:
@@ -215,13 +213,16 @@ def _tell_late(
     )
 
 
+#: Whether the request is in the application context, as it is since Flask 3.2.
+_HAS_ONE_CONTEXT: Final = hasattr(AppContext, "copy")
+
+
 def _own_context(app: Flask) -> AbstractContextManager[Any]:
     """Return an application context for a thread that outlives the request."""
+    if not _HAS_ONE_CONTEXT:
+        return app.app_context()
     current: Any = cast(Any, app_ctx)._get_current_object()
-    # Since Flask 3.2, the request is in the application context.
-    own: AbstractContextManager[Any] = (
-        current.copy() if hasattr(current, "copy") else app.app_context()
-    )
+    own: AbstractContextManager[Any] = current.copy()
     return own
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextvars
 import os
 import threading
 import time
@@ -10,6 +11,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 
 _T = TypeVar("_T")
@@ -32,19 +34,26 @@ class TimeIsUp(Exception):
         self.reason: Reason = reason
 
 
-def shortest(*deadlines: float | None) -> float | None:
-    """Return the shortest deadline; None if all are None."""
-    return min((each for each in deadlines if each is not None), default=None)
+def shortest(first: float | None, second: float | None) -> float | None:
+    """Return the shorter deadline; None if both are None."""
+    if first is None or second is None:
+        return second if first is None else first
+    return min(first, second)
 
 
 class InThread(Generic[_T]):
     """A call of a function in a thread.
 
-    :param function: the function.
+    :param function: the function. It sees the context variables of the caller.
     :param ended_late: called in the thread if the function ends too late, with its
         duration in seconds and its exception.
     :param owner: what the call belongs to.
     """
+
+    #: Whether the function was called.
+    has_begun: bool = False
+    _value: Any = None
+    _error: BaseException | None = None
 
     def __init__(
         self,
@@ -55,10 +64,6 @@ class InThread(Generic[_T]):
         self._function = function
         self._owner = owner
         self._ended_late = ended_late
-        #: Whether the function was called.
-        self.has_begun: bool = False
-        self._value: Any = None
-        self._error: BaseException | None = None
         # Taken by the first of two: by the caller, if the function is late, or by the
         # thread, if it is not.
         self._decision = threading.Lock()
@@ -79,7 +84,8 @@ class InThread(Generic[_T]):
         if thread is None:
             raise TimeIsUp("busy")
         self.has_begun = True
-        wake, wait = thread.prepare(self._run), self._has_ended.acquire
+        job = partial(contextvars.copy_context().run, self._run)
+        wake, wait = thread.prepare(job), self._has_ended.acquire
         # Nothing may come between these lines, or the thread would wait for this one.
         wake()
         if not wait(timeout=seconds):
@@ -128,12 +134,13 @@ class Threads:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._crew: _Crew | None = None
+        #: By process, because threads do not survive a fork.
+        self._crews: dict[int, _Crew] = {}
 
     @property
     def busy(self) -> int:
         """The number of busy threads."""
-        crew = self._crew
+        crew = self._crews.get(os.getpid())
         return 0 if crew is None else len(crew.threads) - len(crew.idle)
 
     def take(self, owner: object) -> Thread | None:
@@ -142,10 +149,11 @@ class Threads:
         :param owner: what the job belongs to. The last quarter of the threads is for
             those that occupy few, so that one owner cannot occupy all.
         """
-        crew = self._crew
-        if crew is None or crew.process != os.getpid():
-            # Threads do not survive a fork.
-            crew = self._crew = _Crew(self.size)
+        process = os.getpid()
+        crew = self._crews.get(process)
+        if crew is None:
+            # Several threads may come here at once: the first one makes the crew.
+            crew = self._crews.setdefault(process, _Crew(self.size))
             weakref.finalize(self, crew.dismiss).atexit = False
         return crew.take(owner)
 
@@ -154,7 +162,6 @@ class _Crew:
     """The threads of one process."""
 
     def __init__(self, size: int) -> None:
-        self.process: int = os.getpid()
         self.threads: list[Thread] = []
         self.idle: deque[Thread] = deque()
         self.is_dismissed: bool = False
@@ -163,11 +170,14 @@ class _Crew:
         self._lock = threading.Lock()
         # Functions registered last are called first. So do not register on import:
         # programs register functions that close the resources of jobs.
+        atexit.unregister(_wait)
         atexit.register(_wait)
 
     def take(self, owner: object) -> Thread | None:
         """Return an idle thread; None if none is free for the owner of a job."""
         with self._lock:
+            if self.is_dismissed:  # pragma: no cover (at the end of the process)
+                return None
             free = self._size - len(self.threads) + len(self.idle)
             if free <= self._reserve:
                 occupied = sum(thread.owner == owner for thread in self.threads)
@@ -176,7 +186,10 @@ class _Crew:
             if self.idle:
                 thread = self.idle.pop()
             else:
-                thread = Thread(self)
+                try:
+                    thread = Thread(self)
+                except RuntimeError:  # The system has no thread left.
+                    return None
                 self.threads.append(thread)
             thread.owner = owner
             return thread
@@ -184,7 +197,7 @@ class _Crew:
     def dismiss(self) -> None:
         """End the threads, because nothing can use them any more."""
         self.is_dismissed = True
-        for thread in self.threads:
+        for thread in [*self.threads]:
             thread.wake()
 
 
@@ -198,16 +211,17 @@ class Thread:
         self.owner: object = None
         self._is_wanted = threading.Lock()
         self._is_wanted.acquire()
-        # The program waits at its end for jobs (see _wait), not for threads.
+        # The program waits for it at its end (see _wait).
         self._thread = threading.Thread(
             target=self._work, name="flask-clustaar-deadline", daemon=True
         )
-        self._thread.start()
+        # Some interpreters let a thread keep the context variables of its maker.
+        contextvars.Context().run(self._thread.start)
+        _alive.add(self)
 
     def prepare(self, job: Job) -> Callable[[], None]:
         """Prepare a job; return a function that starts it."""
         self._job = job
-        _running.add(self)
         return self._is_wanted.release
 
     def wake(self) -> None:
@@ -221,25 +235,34 @@ class Thread:
         self._thread.join()
 
     def _work(self) -> None:
-        wait = self._is_wanted.acquire
-        while not self._crew.is_dismissed:
+        try:
+            self._run_jobs()
+        except BaseException:
+            # What came after a job failed. Another thread may take the place of this.
+            self._crew.threads.remove(self)
+            raise
+        finally:
+            _alive.discard(self)
+
+    def _run_jobs(self) -> None:
+        wait, crew = self._is_wanted.acquire, self._crew
+        while not crew.is_dismissed:
             # Must follow 'done()' at once, or the caller would wait for this thread.
             wait()
             job, self._job = self._job, None
             if job is not None:
                 done = job()
-                job = None
-                _running.discard(self)
-                self.owner = None
-                self._crew.idle.append(self)
+                job = self.owner = None
+                crew.idle.append(self)
                 done()
 
 
-#: The threads that are running a job.
-_running: set[Thread] = set()
+#: The threads that have not ended. One that still ran at the end of the interpreter
+#: could crash it.
+_alive: set[Thread] = set()
 
 
 def _wait() -> None:  # pragma: no cover (nothing measures the end of a process)
-    """Wait until all jobs have ended."""
-    for thread in [*_running]:
+    """Wait until all jobs and threads have ended."""
+    for thread in [*_alive]:
         thread.end()

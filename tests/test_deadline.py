@@ -23,7 +23,7 @@ from serving import until
 from sqlalchemy import text as sql
 
 from flask_clustaar import ClustaarWebhook, HandlerGroup, events, signals
-from flask_clustaar.deadline import InThread, Job
+from flask_clustaar.deadline import InThread, Job, Threads
 from flask_clustaar.errors import ConfigurationError, HandlerLate
 from flask_clustaar.filters import StepID, TextMatches
 from flask_clustaar.models import Notification
@@ -760,6 +760,64 @@ def test_one_thread_serves_one_request_after_the_other(bots: Make) -> None:
     assert len(used) == 1
 
 
+def test_threads_are_made_once() -> None:
+    """Also if the first requests arrive at the same time: the bound is for all."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as users:
+            for _ in range(200):
+                take = Threads(1).take
+                taken = [*users.map(take, range(4))]
+                assert sum(thread is not None for thread in taken) == 1
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_a_system_without_another_thread(bots: Make) -> None:
+    """It is late at once, as if all threads were busy."""
+    bot = bots(deadline=LONG)
+    bot.webhook.on(TOPIC, lambda notification: "Here it is.")
+    bot.webhook.late(late)
+    threading.stack_size(sys.maxsize // 4096 * 4096)
+    try:
+        assert texts(bot.say()) == ["One moment."]
+    finally:
+        threading.stack_size(0)
+    assert bot.ended.get_nowait()["reason"] == "busy"
+    assert texts(bot.say()) == ["Here it is."]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_failure_after_a_late_handler(bots: Make) -> None:
+    """Such as that of a log handler: the thread ends, and makes room for another."""
+    bot = bots(deadline=None, deadline_threads=1)
+    bot.webhook.on(TOPIC, bot.slow, filter=TextMatches("slow"), deadline=SHORT)
+    bot.webhook.on(TOPIC, lambda n: "Fast", filter=TextMatches("fast"), deadline=LONG)
+    bot.webhook.late(late)
+    failed = threading.Event()
+
+    def fail_at_the_end(record: logging.LogRecord) -> bool:
+        if "which was late" in record.getMessage():
+            failed.set()
+            raise OSError("The disk is full.")
+        return True
+
+    logger = logging.getLogger("flask_clustaar")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addFilter(fail_at_the_end)
+    try:
+        until(lambda: texts(bot.say("slow")) == ["One moment."] and bot.begun.is_set())
+        assert texts(bot.say("fast")) == ["One moment."]
+        bot.go.set()
+        assert failed.wait(20)
+    finally:
+        logger.removeFilter(fail_at_the_end)
+        logger.setLevel(level)
+    until(lambda: texts(bot.say("fast")) == ["Fast"])
+
+
 class Delayed:
     """A thread that says a moment after the end of a job that it has ended."""
 
@@ -835,9 +893,9 @@ def test_threads_end_with_the_application() -> None:
     assert run_program(ENDING) == ["2", "ended"]
 
 
-#: A handler is late, in a process that was forked after the first request.
-FORKING = """
-import os, time
+#: A program that counts its threads when it has ended.
+PROGRAM = """
+import atexit, os, threading, time
 from flask import Flask
 from flask_clustaar import ClustaarWebhook, events
 from flask_clustaar.filters import TextEquals
@@ -845,6 +903,7 @@ from flask_clustaar.testing import ClustaarClient
 
 app = Flask("bot")
 webhook = ClustaarWebhook(app, private_key="a key")
+begun = []
 
 @webhook.on(events.CONVERSATION_STEP_REACHED, filter=TextEquals("now"), deadline=60)
 def now(notification):
@@ -852,6 +911,7 @@ def now(notification):
 
 @webhook.on(events.CONVERSATION_STEP_REACHED, filter=TextEquals("slow"), deadline=0.05)
 def slow(notification):
+    begun.append(True)
     time.sleep(0.5)
     print("done", flush=True)
 
@@ -860,17 +920,32 @@ def late(notification):
     return "late"
 
 def say(text):
-    reply = ClustaarClient(app).say(text)
-    print(reply.json["actions"][0]["text"], flush=True)
+    return ClustaarClient(app).say(text).json["actions"][0]["text"]
 
-say("now")
+@atexit.register
+def end():
+    names = [thread.name for thread in threading.enumerate()]
+    print(names.count("flask-clustaar-deadline"))
+
+print(say("now"), flush=True)
+"""
+
+#: A handler is late, in a process that was forked after the first request.
+FORKING = f"""{PROGRAM}
 if child := os.fork():
     os.waitpid(child, 0)
-say("now")
-say("slow")
+print(say("now"), flush=True)
+while not begun:  # On a busy machine, it may be late before it begins.
+    answer = say("slow")
+print(answer, flush=True)
 """
+
+
+def test_threads_end_before_the_interpreter() -> None:
+    """Idle ones as well: a thread that still runs then can crash the process."""
+    assert run_program(PROGRAM) == ["now", "0"]
 
 
 def test_threads_of_a_program() -> None:
     """Each process makes its own, and waits at its end for what they do."""
-    assert run_program(FORKING) == ["now", *["now", "late", "done"] * 2]
+    assert run_program(FORKING) == ["now", *["now", "late", "done", "0"] * 2]
