@@ -290,7 +290,7 @@ def _with_unchanged(actions: list[Any], notification: Notification) -> list[Any]
         text = _canonical(action) if type(action) is dict else None
         if text in received:
             action = UnknownAction(data=received[text])
-            action.__dict__[RECEIVED] = Received(json=action.data)
+            action.__dict__[RECEIVED] = Received(value=action.data)
         found.append(action)
     return found
 

@@ -502,7 +502,7 @@ def aliased(value: Model, shape: Shape) -> Model:
 def unknown_of(unknown: type[Unknown], value: Any) -> Unknown:
     """Return an unknown object for a *value*."""
     instance = unknown(data=value)
-    instance.__dict__[RECEIVED] = Received(json=value)
+    instance.__dict__[RECEIVED] = Received(value=value)
     return instance
 
 

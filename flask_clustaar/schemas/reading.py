@@ -146,7 +146,7 @@ def part_of(envelope: Model, name: str) -> Received | None:
     value = _value(model, _row(model, name), received)
     if isinstance(value, msgspec.Raw):
         return Received(value, received.depth + 1)
-    return None if value is None else Received(json=value)
+    return None if value is None else Received(value=value)
 
 
 _rows: dict[tuple[type[Model], str], Attribute] = {}
@@ -242,7 +242,7 @@ def _load_envelope(model: type[Model], value: Any, holder: Received, key: str) -
         if memoryview(value)[0] == ord("{"):
             return lazy(model, Received(value, depth))
     elif value.__class__ is dict:
-        return lazy(model, Received(json=value, depth=depth))
+        return lazy(model, Received(value=value, depth=depth))
     elif isinstance(value, msgspec.Struct):
         part = Received(None, depth, value, holder, (key,))
         return lazy(model, part)

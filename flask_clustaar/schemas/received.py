@@ -13,41 +13,28 @@ import msgspec
 from ..errors import InvalidJSON
 from .violations import DEEPEST
 
-_MISSING: Final[Any] = object()
+_MISSING: Final[Any] = msgspec.UNSET
 
 
-class Received:
+class Received(msgspec.Struct, eq=False, gc=False):
     """The JSON that a model was loaded from.
 
     It consists of unparsed bytes, of a JSON value, or it is a part of another object.
     Parts refer to the object that contains them; objects do not refer to their parts.
-
-    :param raw: the bytes, which are valid JSON.
-    :param depth: the nesting level in the notification.
-    :param view: the msgspec struct of an envelope, with raw bytes for unused parts.
-    :param holder: the object that contains this part.
-    :param keys: the path from the holder to this part.
-    :param json: the JSON value.
     """
 
-    __slots__ = ("raw", "view", "depth", "_json", "_holder", "_keys")
-
-    def __init__(
-        self,
-        raw: bytes | msgspec.Raw | None = None,
-        depth: int = 0,
-        view: Any = None,
-        holder: Received | None = None,
-        keys: tuple[str | int, ...] = (),
-        *,
-        json: Any = _MISSING,
-    ) -> None:
-        self.raw: bytes | msgspec.Raw | None = raw
-        self.view: Any = view
-        self.depth: int = depth
-        self._json = json
-        self._holder = holder
-        self._keys = keys
+    #: The bytes, which are valid JSON.
+    raw: bytes | msgspec.Raw | None = None
+    #: The nesting level in the notification.
+    depth: int = 0
+    #: The msgspec struct of an envelope, with raw bytes for unused parts.
+    view: Any = None
+    #: The object that contains this part.
+    holder: Received | None = None
+    #: The path from the holder to this part.
+    keys: tuple[str | int, ...] = ()
+    #: The JSON value, once it is known.
+    value: Any = _MISSING
 
     @property
     def json(self) -> Any:
@@ -55,16 +42,16 @@ class Received:
 
         :raises InvalidJSON: if it is nested too deeply, or has a number out of range.
         """
-        if self._json is _MISSING:
-            if self._holder is None:
+        if self.value is _MISSING:
+            if self.holder is None:
                 raw = b"null" if self.raw is None else bytes(self.raw)
-                self._json = parse(raw, above=self.depth)
+                self.value = parse(raw, above=self.depth)
             else:
-                value = self._holder.json
-                for key in self._keys:
+                value = self.holder.json
+                for key in self.keys:
                     value = value[key]
-                self._json = value
-        return self._json
+                self.value = value
+        return self.value
 
     @property
     def encoded(self) -> bytes:
@@ -79,7 +66,7 @@ class Received:
 
 
 def _of_json(value: Any) -> Received:
-    return Received(json=value)
+    return Received(value=value)
 
 
 def parse(document: bytes, *, above: int = 0) -> Any:

@@ -185,7 +185,7 @@ class ReceivedSchema(ModelSchema):
         """
         model, received = self.model, data
         if not isinstance(data, Received):
-            received = Received(json=data)
+            received = Received(value=data)
         if not (options or self._has_options):
             if model._envelope and self._opens(received):
                 return reading.lazy(model, received)
@@ -213,7 +213,7 @@ class ReceivedSchema(ModelSchema):
             if data.get(attribute.name, "") is None and not attribute.nullable:
                 del data[attribute.name]
         model = _made(self.model, data)
-        model.__dict__[RECEIVED] = Received(json=original)
+        model.__dict__[RECEIVED] = Received(value=original)
         return model
 
 
