@@ -287,7 +287,7 @@ def _with_unchanged(actions: list[Any], notification: Notification) -> list[Any]
     received.pop(None, None)
     found = []
     for action in actions:
-        text = _canonical(action) if type(action) is dict else None
+        text = _canonical(action, plain_json) if type(action) is dict else None
         if text in received:
             action = UnknownAction(data=received[text])
             action.__dict__[RECEIVED] = Received(value=action.data)
@@ -295,10 +295,15 @@ def _with_unchanged(actions: list[Any], notification: Notification) -> list[Any]
     return found
 
 
-def _canonical(action: Any) -> bytes | None:
-    """Return bytes that are equal for equal JSON values; None if it is not JSON."""
+def _canonical(action: Any, check: Callable[[Any], Any] | None = None) -> bytes | None:
+    """Return bytes that are equal for equal JSON values; None if it is not JSON.
+
+    :param check: raises an exception if a value of the program is not JSON.
+    """
     try:
-        return msgspec.json.encode(plain_json(action), order="sorted")
+        if check is not None:
+            check(action)
+        return msgspec.json.encode(action, order="sorted")
     except UNCLEAR:
         return None  # The schema reports the error.
 

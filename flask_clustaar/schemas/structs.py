@@ -193,27 +193,31 @@ def _finisher(
     its texts.
     """
     steps = [
-        (row.name, finish)
+        (row.name, finish, row.none == "blank")
         for row in rows
         if (finish := KINDS[row.shape.kind].finish(row.shape, clean=clean))
+        or row.none == "blank"
     ]
-    blanks = [row.name for row in rows if row.none == "blank"]
     rule, complete = (model._rule, model._complete) if model else (None, None)
     # What a model can be completed with.
     absent = [row.name for row in rows if complete and row.none == "omit"]
-    if not (steps or blanks or rule or complete):
-        return None
 
-    def post_init(struct: Any) -> None:
-        for name, finish_value in steps:
+    def finish_values(struct: Any) -> None:
+        for name, finish_value, is_blank in steps:
             value = getattr(struct, name)
-            if value is not None:
+            if value is None:
+                if is_blank:
+                    setattr(struct, name, "")
+            elif finish_value is not None:
                 finished = finish_value(value)
                 if finished is not value:
                     setattr(struct, name, finished)
-        for name in blanks:
-            if getattr(struct, name) is None:
-                setattr(struct, name, "")
+
+    if not (rule or complete):
+        return finish_values if steps else None
+
+    def post_init(struct: Any) -> None:
+        finish_values(struct)
         for name in absent:
             if getattr(struct, name) is None:
                 _complete(struct, rows, complete)
