@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import weakref
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -38,6 +39,9 @@ class RedisReplayStore:
 
     def __init__(self, url: str) -> None:
         self._client = _client(url)
+        # Not all versions of redis-py do this.
+        disconnect = self._client.connection_pool.disconnect
+        weakref.finalize(self, disconnect).atexit = False
         self._later = Later()
         options = self._client.get_connection_kwargs()
         options["decode_responses"] = False  # Replies are bytes.
