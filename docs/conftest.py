@@ -244,7 +244,7 @@ def write(page: Page, name: str, source: str, example: Example) -> None:
 
 def check_variable(name: str) -> None:
     keys = {row.key for row in SETTINGS}
-    assert name.removeprefix("FLASK_") in keys, f"'{name}' is no setting."
+    assert name.removeprefix("FLASK_") in keys, f"'{name}' is not a setting."
 
 
 def check_gunicorn(page: Page, arguments: list[str]) -> None:

@@ -56,6 +56,18 @@ PHRASES = {
     r"\bfrom there to your own pace\b": "name the task",
     r"\bunder way\b(?! at)": "running",
     r"\bis (seen|heard) of\b": "appears",
+    r"\bpredecessor\b": "clustaar.webhook",
+    r"\b(?<!here.)(is|are) no (answer|notification|object|setting)\b": "is not a ...",
+    r"\bwith \w+ too\.": "also with",
+    r"\b(has|have) to be said\b": "the error asks for it",
+    r"\bhears? (nothing|only|no)\b": "gets, receives",
+    r"\bas (it|they) says?\b": "see its documentation",
+    r"\b(name|one) that you mean\b": "pass its name",
+    r"\bcomes? up in\b": "is raised in",
+    r"\bhalf a reply is worse\b": "leave it out",
+    r"\blies? in the engine\b": "is stored",
+    r"\bit takes no more then\b": "later ones are an error",
+    r"\b(nothing|much) (is|to be) said against\b": "the check finds no problems",
 }
 
 #: Where people read.
@@ -84,9 +96,12 @@ def main() -> int:
         name = file.relative_to(ROOT).as_posix()
         if name in EXEMPT or "/_build/" in name:
             continue
-        # A phrase may go on in the next line.
         text = file.read_text(encoding="utf-8")
+        if file.suffix == ".py":
+            # The names of tests are sentences.
+            text = text.replace("_", " ")
         for phrase, better in PHRASES.items():
+            # A phrase may go on in the next line.
             spread = phrase.replace(" ", r"\s+(?:#:?\s+)?")
             for match in re.finditer(spread, text, re.I):
                 line = text.count("\n", 0, match.start()) + 1

@@ -77,7 +77,7 @@ def test_each_handler_is_called_inside(bot: Bot) -> None:
 
 
 def test_the_first_is_outside(bot: Bot) -> None:
-    """Also if it is registered after the handler."""
+    """This is true even if it is registered after the handler."""
     bot.webhook.on(TOPIC, bot.handler("one"))
     bot.webhook.around(bot.around("a"))
     bot.webhook.around(bot.around("b"))
@@ -227,7 +227,7 @@ def test_a_handler_that_fails_is_seen(bot: Bot) -> None:
     assert bot.events == ["<a", "one", "a>", "<a", "two", "a KeyError", "a>"]
 
 
-def test_what_is_no_answer_is_seen(bot: Bot) -> None:
+def test_an_invalid_return_value_is_raised(bot: Bot) -> None:
     """A transaction is rolled back if the return value is invalid."""
     bot.webhook.around(bot.around("a"))
     bot.webhook.on(TOPIC, lambda notification: 5)  # type: ignore[type-var]
@@ -254,7 +254,7 @@ def test_an_exception_around_is_a_failure_of_the_handler(bot: Bot, when: str) ->
     assert bot.events == ([] if when == "before" else ["one"])
 
 
-def test_what_is_no_context_manager_is_a_failure(bot: Bot) -> None:
+def test_a_return_value_that_is_not_a_context_manager_is_a_failure(bot: Bot) -> None:
     """A function with another return value is an error at the first call."""
     bot.webhook.around(lambda notification, handler: None)  # type: ignore[type-var]
     bot.webhook.on(TOPIC, bot.handler("one"))
@@ -263,7 +263,7 @@ def test_what_is_no_context_manager_is_a_failure(bot: Bot) -> None:
 
 
 def test_an_exception_can_be_suppressed(bot: Bot) -> None:
-    """The handler only watched then."""
+    """The handler counts as one that returned None."""
 
     @bot.webhook.around
     @contextmanager
@@ -329,12 +329,12 @@ def one_argument(notification: Any) -> NoReturn:
     ],
 )
 def test_what_cannot_be_around(bot: Bot, wrong: Any, message: str) -> None:
-    """It is an error when the program starts, with the remedy."""
+    """It is an error when the program starts, which says what to write."""
     with pytest.raises(TypeError, match=message):
         bot.webhook.around(wrong)
 
 
 def test_the_function_is_returned_unchanged(bot: Bot) -> None:
-    """As from each decorator of a webhook."""
+    """Every decorator of a webhook does this."""
     function = bot.around("a")
     assert bot.webhook.around(function) is function

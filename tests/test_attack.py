@@ -130,7 +130,7 @@ class Target:
         return answer
 
     def check_nothing_was_forged(self) -> None:
-        """Check that what ran was sent by who has the key, and ran once."""
+        """Check that only requests signed with the key ran, and only once."""
         ran = [run.delivery for run in self.server.runs if run.webhook == "secure"]
         assert Counter(self.good) == Counter(ran)
 
@@ -255,7 +255,7 @@ def _forgeries(draw: st.DrawFn) -> Callable[[Captured], bytes]:
 
 @st.composite
 def _rubbish(draw: st.DrawFn) -> Callable[[Captured], bytes]:
-    """A delivery with other bytes here and there, or none of it."""
+    """A delivery with some bytes changed, or random bytes."""
     if draw(st.integers(0, 9)) == 0:
         anything = draw(st.binary(max_size=200))
         return lambda seen: anything
@@ -374,7 +374,7 @@ def _deliveries(
 
 
 def attacks() -> st.SearchStrategy[Callable[[Captured], bytes]]:
-    """Generate requests: half of them by who has no key."""
+    """Generate requests; half of them are from an attacker without the key."""
     notifications = _deliveries(hostile_notifications().map(_told))
     return _forgeries() | _rubbish() | _deliveries(_hostile_bodies) | notifications
 
@@ -694,7 +694,7 @@ def test_weakness_odd_date_is_a_500(target: Target, date: str) -> None:
     assert (400, "date_malformed") == refused
 
 
-def test_weakness_future_is_accepted_for_ever(target: Target) -> None:
+def test_weakness_future_is_accepted_indefinitely(target: Target) -> None:
     """A delivery dated in the future cannot be used later."""
     body = target.captured().body
     for ahead in (11, 86_400, 10**9):

@@ -139,7 +139,7 @@ def code_of(reply: Reply) -> str:
 
 
 def test_a_task_is_done_in_the_background(bot: Bot) -> None:
-    """The handler asks for it; a worker does it."""
+    """The handler submits a job, and a worker calls the task."""
     bot.asks(score=3)
     reply = bot.say("hello")
     assert (reply.status_code, done) == (200, [])
@@ -157,7 +157,7 @@ def test_a_task_can_be_called(bot: Bot) -> None:
 
 
 def test_a_task_without_a_notification(bot: Bot) -> None:
-    """Then no personal data are in the job."""
+    """The job then contains no personal data."""
     task = bot.task(tell_crm)
     bot.webhook.on(TOPIC, lambda notification: task.later(None, score=1))
     bot.say("hello")
@@ -169,7 +169,7 @@ def test_a_task_without_a_notification(bot: Bot) -> None:
 
 
 def test_the_notification_is_as_it_was(bot: Bot) -> None:
-    """With what handlers had changed when they asked, and nothing later."""
+    """It has the changes of handlers until 'later', and no later ones."""
     task = bot.task(look)
 
     @bot.webhook.on(TOPIC)
@@ -352,7 +352,7 @@ def test_json_arrives(bot: Bot, value: Any) -> None:
 
 
 def test_a_notification_that_is_not_json(bot: Bot) -> None:
-    """A handler may have put anything into it."""
+    """It is a TypeError, because a handler may put any value into it."""
     notification = make_notification()
     notification.session["when"] = object()
     with pytest.raises(TypeError, match="The notification cannot be in a job"):
@@ -360,7 +360,7 @@ def test_a_notification_that_is_not_json(bot: Bot) -> None:
 
 
 def test_arguments_that_the_task_does_not_have(bot: Bot) -> None:
-    """They are an error where they are asked for."""
+    """They are an error in the handler."""
     task = bot.task(tell_crm)
     with pytest.raises(
         TypeError, match="cannot be called with these arguments: got an unexpected"
@@ -403,7 +403,7 @@ def test_a_job_is_submitted_when_the_reply_is_valid(bot: Bot) -> None:
 
 @pytest.mark.parametrize("returned", [5, "", {"actions": 3}])
 def test_the_job_of_an_invalid_reply_is_dropped(bot: Bot, returned: Any) -> None:
-    """The delivery may run again, and asks for the job again then."""
+    """The delivery may run again, and then submits the job again."""
     bot.asks()
     bot.webhook.on(TOPIC, lambda notification: returned)
     reply = bot.say()
@@ -559,7 +559,7 @@ def test_an_error_handler_whose_job_is_refused() -> None:
 
 
 def test_an_interrupt_while_a_job_is_submitted() -> None:
-    """Somebody pressed Ctrl-C: it is not a failure of the engine."""
+    """Ctrl-C is not a failure of the engine."""
     bot = Bot(background=Refusing(KeyboardInterrupt()))
     bot.asks()
     with pytest.raises(KeyboardInterrupt):
@@ -621,7 +621,7 @@ def test_jobs_of_a_handler_that_is_late_and_may_run_again(
 
 
 def test_a_job_is_text(bot: Bot) -> None:
-    """JSON in ASCII, which every engine carries."""
+    """It is JSON in ASCII, which every engine accepts."""
     bot.asks(score=3)
     bot.say("Grüße")
     (text,) = bot.jobs
@@ -738,7 +738,7 @@ def test_the_trace_of_a_job(bot: Bot) -> None:
 
 
 def test_a_worker_of_several_applications(bot: Bot) -> None:
-    """It has to say which one."""
+    """The worker has to select one."""
     bot.asks()
     bot.say("hello")
     other = Flask("other")

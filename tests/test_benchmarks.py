@@ -93,7 +93,7 @@ def test_failing_contender_is_not_measured() -> None:
         harness.race({"stranger": stranger}, rounds=2)
 
 
-def test_cost_is_told_by_rounds() -> None:
+def test_cost_is_measured_by_rounds() -> None:
     """A multiple is the median of the ratios within a round, not of the medians."""
     samples = harness.Samples({"a": [2.0, 30.0, 4.0], "b": [1.0, 10.0, 4.0]})
     cost = samples.cost("a", "b")
@@ -202,7 +202,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(file.read_text()).keys() == {"machine", "skipped", "memory"}
 
 
-def test_page_is_made_anew(
+def test_page_is_made_again(
     found: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page can be created from the results of an earlier run."""

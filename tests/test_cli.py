@@ -52,7 +52,7 @@ def test_command_of_flask(tmp_path: Path) -> None:
 
 
 def test_no_application(tmp_path: Path) -> None:
-    """Without an application it says how to name one."""
+    """Without an application, the error says how to name one."""
     ended = flask(tmp_path, "clustaar", "routes")
 
     assert ended.returncode == 2

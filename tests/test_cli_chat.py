@@ -127,7 +127,7 @@ def test_options() -> None:
     assert "bot  Support." in talk(two_bots(), "Hi", options=support)
 
 
-def test_through_the_door() -> None:
+def test_requests_are_authenticated() -> None:
     """Typed messages pass all authentication checks."""
     app = small_bot(auth_username=USERNAME, auth_password=PASSWORD)
     assert "bot  Which colour, John?" in talk(app, "Hi")
@@ -160,7 +160,7 @@ def test_handler_that_fails() -> None:
 
 
 def test_no_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any input there is nothing to say."""
+    """Empty input sends no message."""
     monkeypatch.setattr(sys, "stdin", None)
     result = run(small_bot(), "chat")
     assert ok(result).count("\n") == 1
@@ -330,7 +330,7 @@ def test_step_of_a_story(steps: Path) -> None:
     [chips("Go", action=GoToAction.story(STORY)), jump(StoryTarget(story_id=STORY))],
 )
 def test_unknown_story(action: Action) -> None:
-    """Where a story begins has to be said."""
+    """If the first step of a story is unknown, the error asks for it."""
     shown = talk(bot(action), "Hi", "Go")
     assert any(
         f"The first step of the story '{STORY}' is unknown." in line for line in shown
@@ -485,12 +485,12 @@ def test_piped_line_that_meets_a_problem(line: str) -> None:
 
 
 def test_problem_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A person sees a problem, so the exit status stays 0."""
+    """In a terminal, the user sees the problem, so the exit status is 0."""
     shown = in_terminal(monkeypatch, small_bot(), "chat", typed="/jump\n\x04")
     assert "Unknown command '/jump'." in shown
 
 
-def test_failure_is_told_once() -> None:
+def test_failure_is_reported_once() -> None:
     """A failing handler is one answer, and one traceback."""
     output = run(small_bot(), "chat", input=f"/step {FAIL}\n").output
     assert output.count("handler_failed") == 1

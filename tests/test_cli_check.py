@@ -91,7 +91,7 @@ def test_nothing() -> None:
     assert ok(run(app, "check", "--strict")) == "No problems found.\n"
 
 
-def test_told() -> None:
+def test_findings_are_sorted() -> None:
     """The worst comes first, and the number of each kind last."""
     app, webhook = webhook_of(replay_store="memory", request_max_age=None)
     webhook.on(TOPIC, handler, filter=StepID("a") & StepID("b"))
@@ -903,7 +903,7 @@ def test_two_handlers_that_both_answer(
         assert bool(told) == (both and dispatch == "all")
 
 
-def test_both_answers_are_said() -> None:
+def test_both_answers_are_sent() -> None:
     """With 'all', the bot sends the answers of all handlers that return one."""
     app, webhook = webhook_of()
     for function in (speaks, returns_nothing, speaks_too):

@@ -80,7 +80,7 @@ def test_its_tests(bot: Path) -> None:
 
 
 def test_it_runs(bot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything works on it, and nothing is to be said against it."""
+    """All commands work with it, and the check finds no problems."""
     for name, value in re.findall(r"(\w+)=(.*)", (bot / ".env").read_text()):
         monkeypatch.setenv(name, value)
 
@@ -103,7 +103,7 @@ def test_nothing_is_overwritten(bot: Path) -> None:
 
 
 def test_empty_directory(tmp_path: Path) -> None:
-    """An empty directory will do."""
+    """An empty directory is accepted."""
     (tmp_path / "shop").mkdir()
     ok(run(None, "new", tmp_path / "shop"))
 

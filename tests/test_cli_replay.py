@@ -272,7 +272,7 @@ def test_another_handler(directory: Path) -> None:
     assert f"answered by {__name__}.test_another" in replay(app, file, status=1)
 
 
-def test_failure_that_is_mended(directory: Path) -> None:
+def test_failure_that_is_fixed(directory: Path) -> None:
     """A problem that no longer occurs is a difference."""
     app = bot(code := Code(), record=directory)
     code.fails = True

@@ -224,7 +224,7 @@ def test_rubbish_in_options(option: str, value: str, error: str) -> None:
 # -- authentication ------------------------------------------------------------------
 
 
-def test_through_the_door() -> None:
+def test_requests_are_authenticated() -> None:
     """It is signed and authenticated with the settings of the application."""
     assert "Which colour, John?" in ok(run(both(), "send"))
     assert "Support." in ok(run(two_bots(), "send", "--webhook", "support"))
@@ -274,7 +274,7 @@ def test_bad_signature_of_no_key() -> None:
     ok(run(both(private_key=None), "send", "--bad-signature"))
 
 
-def test_rubbish_reaches_the_door() -> None:
+def test_rubbish_is_sent_and_rejected() -> None:
     """A file that is not a notification is sent, and rejected."""
     result = run(small_bot(), "send", "--file", "-", input="{")
     assert result.exit_code == 1
@@ -593,7 +593,7 @@ def test_repetition_that_is_interrupted() -> None:
 
 
 def test_repetition_that_is_interrupted_at_once() -> None:
-    """Ctrl-C before the first answer prints only that."""
+    """Ctrl-C before the first answer prints only that it was interrupted."""
     interrupted = threading.Event()
 
     def interrupt(*_: object) -> NoReturn:
@@ -722,7 +722,7 @@ def test_url_of_a_server(server: str) -> None:
     assert "10 x 200" in ok(run(both(), "send", "--url", server, "--repeat", "10"))
 
 
-def test_repetition_of_what_is_no_problem_of_ours(server: str) -> None:
+def test_repetition_of_an_answer_without_a_code(server: str) -> None:
     """An answer without a code is counted by its status."""
     result = run(both(), "send", "--url", f"{server}/nothing", "--repeat", "2")
     assert result.output.splitlines()[0] == "2 x 404"

@@ -229,7 +229,9 @@ class Console(io.StringIO):
         return True
 
 
-def test_terminal_that_does_not_tell_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_without_a_width(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """It is taken to have 80 columns."""
     monkeypatch.delenv("COLUMNS", raising=False)
     assert width(Console()) == 80
@@ -519,7 +521,7 @@ def test_one_line_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_empty_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a text nothing but the label is printed."""
+    """Without a text, only the label is printed."""
     echo("", label="bot  ")
     echo()
     assert capsys.readouterr().out == "bot\n\n"

@@ -129,7 +129,7 @@ def test_size_without_a_length() -> None:
 
 
 def test_content_that_may_be_json() -> None:
-    """No content type will do."""
+    """A request without a content type is accepted."""
     result = verify(saved(Content_Type=None))
     assert ok(result)
     assert reason(result, "content") == "no Content-Type (accepted)"

@@ -154,7 +154,7 @@ def test_no_handler_is_a_404(app: Webhook) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"\xff", b'{"topic": NaN}'])
-def test_a_body_that_is_no_notification_is_a_400(app: Webhook, body: bytes) -> None:
+def test_a_body_that_is_not_a_notification_is_a_400(app: Webhook, body: bytes) -> None:
     """``clustaar.webhook`` answers most of these with 500."""
     app.on(EVENT, other)
     assert post(app, body).status_code == 400
@@ -337,7 +337,7 @@ def test_the_first_handler_that_matches_answers_alone(app: Webhook) -> None:
 
 
 def test_a_filter_of_the_library_can_be_called_with_the_request(app: Webhook) -> None:
-    """Filters called other filters with what they had got."""
+    """A filter may pass its request to other filters."""
     app.on(EVENT, other, filter=lambda request: StepID("another")(request))
     app.on(EVENT, hello, filter=lambda request: StepID(STEP)(request))
     assert texts(post(app)) == ["Hello"]
@@ -401,7 +401,7 @@ def test_a_handler_that_cannot_be_called_fails_at_the_start(
 
 
 @pytest.mark.parametrize("filters", ["a step", 5, StepID, [5], lambda: True], ids=named)
-def test_a_filter_that_is_none_fails_at_the_start(app: Webhook, filters: Any) -> None:
+def test_an_invalid_filter_fails_at_the_start(app: Webhook, filters: Any) -> None:
     """And not when the first notification comes."""
     with pytest.raises(TypeError, match="filter"):
         app.on(EVENT, hello, filters=filters)
@@ -660,7 +660,7 @@ def test_a_handler_changes_what_came_and_returns_it(app: Webhook) -> None:
     assert answer["session"] == {"values": {"name": "John", "left": True}}
 
 
-def test_a_handler_that_returns_nothing_leaves_the_step_as_it_is(app: Webhook) -> None:
+def test_a_handler_that_returns_nothing_leaves_the_step_unchanged(app: Webhook) -> None:
     """``clustaar.webhook`` fails with a 500."""
     app.on(EVENT, lambda request, response, notification: None)
     assert post(app).get_json()["actions"] == [{"type": "pause_bot_action"}]

@@ -226,7 +226,7 @@ def test_the_changes_of_a_handler_that_is_late_are_dropped(bot: Bot) -> None:
 
 
 def test_other_answers_are_dropped(bots: Make) -> None:
-    """Half a reply is worse than the late one. Handlers that come after do not run."""
+    """The reply is never half of one answer. Later handlers do not run."""
     bot = bots()
 
     @bot.webhook.on(TOPIC)
@@ -503,7 +503,7 @@ def test_a_setting_that_is_wrong() -> None:
 # -- the end of the handler ----------------------------------------------------------
 
 
-def test_the_signal_tells_how_long_it_took(bot: Bot) -> None:
+def test_the_signal_has_the_duration(bot: Bot) -> None:
     """It is sent when the handler has ended, in its thread."""
     bot.say()
     bot.begun.wait()
@@ -516,7 +516,7 @@ def test_the_signal_tells_how_long_it_took(bot: Bot) -> None:
     assert (told["reason"], told["exception"]) == ("timeout", None)
 
 
-def test_the_log_tells_both(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_has_both(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
     """A warning at once, and a line at the end."""
     caplog.set_level(logging.INFO, "flask_clustaar")
     bot.say()

@@ -169,7 +169,7 @@ def test_verbs() -> None:
 
 
 def test_inputs() -> None:
-    """So are the inputs."""
+    """Each input is described as well."""
     (table,) = (each for each in tables(PROTOCOL) if each[0][0] == "``type``")
 
     assert set(members_of(models.Input)) == {row[0].strip("`") for row in table[1:]}
@@ -191,8 +191,8 @@ def test_notification() -> None:
     } | {"event"}
 
 
-def test_person() -> None:
-    """The page about the person has each attribute."""
+def test_user() -> None:
+    """The page about the session and the user has each attribute."""
     shown = {name for row in tables(SESSION)[0] for name in literals(row[0])}
 
     assert {attribute.name for attribute in attributes_of(Interlocutor)} == shown

@@ -203,7 +203,7 @@ def test_only_post_is_answered() -> None:
     assert make_app(hello).test_client().get("/clustaar").status_code == 405
 
 
-def test_the_session_travels_whole_as_handlers_left_it() -> None:
+def test_the_whole_session_is_sent() -> None:
     """The reply contains a handler's session changes, and all other values."""
 
     def remember(notification: Notification) -> str:
@@ -214,7 +214,7 @@ def test_the_session_travels_whole_as_handlers_left_it() -> None:
     assert reply["session"] == {"values": {"name": "John", "colour": "red"}}
 
 
-def test_the_interlocutor_travels_when_a_handler_changed_it() -> None:
+def test_a_changed_interlocutor_is_sent() -> None:
     """A changed interlocutor is in the reply, whole."""
 
     def rename(notification: Notification) -> str:
@@ -226,20 +226,20 @@ def test_the_interlocutor_travels_when_a_handler_changed_it() -> None:
     assert reply["interlocutor"] == came | {"firstName": "Jane"}
 
 
-def test_the_interlocutor_stays_at_home_when_only_looked_at() -> None:
+def test_an_unchanged_interlocutor_is_not_sent() -> None:
     """Reading an attribute does not change it."""
     assert "interlocutor" not in post(make_app(hello)).get_json()
 
 
-def test_a_step_nobody_answers_goes_back_as_it_came() -> None:
-    """A handler that returns None only watches."""
+def test_a_step_that_no_handler_answers_is_returned_unchanged() -> None:
+    """If every handler returns None, the reply has the step's own actions."""
     odd = [{"type": "send_hologram_action", "x": [1, {"y": None}]}, 3, None]
     step = document()["data"]["step"] | {"actions": odd}
     app = make_app(lambda notification: None)
     assert actions_of(post(app, document(step=step))) == odd
 
 
-def test_an_unknown_action_returned_leaves_as_it_came() -> None:
+def test_an_unknown_action_is_returned_unchanged() -> None:
     """Unknown and malformed values are kept raw, for handlers and the reply."""
     odd = [{"type": "send_hologram_action", "x": [1]}]
     step = document()["data"]["step"] | {"actions": odd}
@@ -337,7 +337,7 @@ def test_dispatch_first_asks_no_filter_after_the_first_match() -> None:
     assert asked == []
 
 
-def test_an_explanation_has_an_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_explanation_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     """A log line for fifty handlers is long enough."""
     app = make_app()
     for number in range(57):
@@ -500,7 +500,7 @@ def test_the_suggestion_is_not_longer_than_a_line() -> None:
         ({"notification": b'{"topic": "\xff"}'}, 400, "invalid_json"),
     ],
 )
-def test_the_door_refuses(
+def test_requests_are_rejected(
     arguments: Any, status: int, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each rejection has its status and code, and one log line; no handler runs."""
@@ -540,7 +540,7 @@ def test_a_refusal_for_the_clock_logs_the_skew(
 
 
 def test_credentials_missing_asks_for_them() -> None:
-    """A 401 has the challenge that HTTP wants."""
+    """A 401 has the challenge that HTTP requires."""
     response = post(make_app(hello), headers={"Authorization": None})
     assert response.headers["WWW-Authenticate"].startswith("Basic ")
 
@@ -561,8 +561,8 @@ def test_insecure_warning_names_an_unread_variable(
 
 
 @pytest.mark.parametrize("other", [__name__, Blueprint("bot", __name__)])
-def test_what_is_no_application_is_told(other: Any) -> None:
-    """A name is what Flask itself takes, and so passed by habit."""
+def test_an_argument_that_is_not_an_application_is_an_error(other: Any) -> None:
+    """A common mistake is to pass a name, as to Flask."""
     with pytest.raises(TypeError, match=f"not a '{type(other).__name__}'"):
         ClustaarWebhook(other)
 
@@ -575,7 +575,7 @@ def test_a_wrong_setting_fails_in_init_app() -> None:
         ClustaarWebhook().init_app(app)
 
 
-def test_an_argument_that_is_no_setting_fails_at_once() -> None:
+def test_an_argument_that_is_not_a_setting_fails_at_once() -> None:
     """A misspelt keyword argument raises an exception."""
     with pytest.raises(TypeError, match="private_key"):
         ClustaarWebhook(privte_key="x")  # type: ignore[call-arg]
@@ -650,7 +650,7 @@ def test_a_delivery_that_failed_runs_again() -> None:
     assert actions_of(post(app, date=date))[0]["text"] == "now"
 
 
-def test_a_delivery_that_is_running_is_told_to_wait() -> None:
+def test_a_delivery_that_is_running_is_rejected() -> None:
     """While the first still runs, the second gets 409 with Retry-After."""
     started, go_on = threading.Event(), threading.Event()
 
@@ -717,7 +717,7 @@ def test_a_store_that_fails_may_be_allowed(caplog: pytest.LogCaptureFixture) -> 
 def test_a_store_that_fails_after_the_handlers_ran_does_not_cost_the_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The bot waits for it."""
+    """The user still gets the answer."""
     store = BrokenStore()
     store.fail_on = ("complete", "release")
     app = make_app(hello, CLUSTAAR_REPLAY_STORE=store)
@@ -767,7 +767,7 @@ def test_a_filter_that_raises_is_a_failure() -> None:
     assert code_of(post(app)) == "handler_failed"
 
 
-def test_what_is_no_answer_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_return_value_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     """An invalid return value is reported with the handler's name."""
     assert code_of(post(make_app(lambda notification: 5))) == "handler_failed"
     assert (
@@ -784,10 +784,10 @@ def test_what_is_no_answer_is_a_failure(caplog: pytest.LogCaptureFixture) -> Non
         (GoToAction.step("507f191e810c19729de860ea"), "return a 'JumpToAction'"),
     ],
 )
-def test_what_is_a_part_of_an_action_is_told_where_it_belongs(
+def test_a_part_of_an_action_is_an_error_that_says_where_it_belongs(
     part: Any, hint: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is easily taken for one."""
+    """A part of an action, such as a card, is easily mistaken for an action."""
     for answer in (part, ["Hello", part]):
         caplog.clear()
         app = make_app(functools.partial(lambda answer, _: answer, answer))
@@ -836,7 +836,7 @@ def test_passthrough_lets_the_bot_go_on(handler: Handler) -> None:
     }
 
 
-def test_passthrough_is_no_success() -> None:
+def test_passthrough_is_not_a_success() -> None:
     """The delivery may run again."""
     calls: list[int] = []
 
@@ -851,7 +851,7 @@ def test_passthrough_is_no_success() -> None:
 
 
 @pytest.mark.parametrize("depth", [100, 300, 500, 700, 900])
-def test_a_notification_nested_beyond_reason_is_refused(depth: int) -> None:
+def test_a_notification_that_is_nested_too_deeply_is_rejected(depth: int) -> None:
     """It is the client's error when a handler reads it, and never a 5xx."""
     nested = "[" * depth + "]" * depth
     body = json.dumps(document()).replace('"name": "John"', f'"name": {nested}')
@@ -1163,8 +1163,8 @@ def test_a_host_belongs_to_an_application_that_matches_hosts(
         ClustaarWebhook(app)
 
 
-def test_a_browser_is_told_in_debug_mode_what_is_there() -> None:
-    """The platform sends POST; who looks with GET gets a short page."""
+def test_a_browser_gets_a_page_in_debug_mode() -> None:
+    """The platform sends POST. A browser, which sends GET, gets a short page."""
     app = Flask(__name__)
     app.debug = True
     app.config.update(SECURE)
@@ -1195,7 +1195,7 @@ def test_a_page_of_the_application_is_not_hidden() -> None:
     assert post(app, path="/").status_code == 200
 
 
-def test_without_debug_mode_a_browser_is_told_nothing() -> None:
+def test_a_browser_gets_405_without_debug_mode() -> None:
     """405, as for each view without GET."""
     assert make_app(hello).test_client().get("/clustaar").status_code == 405
 
@@ -1251,7 +1251,7 @@ def test_warnings_point_at_the_program(late: bool) -> None:
     assert len(caught) == 2
 
 
-def test_settings_that_come_too_late_are_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_late_changes_of_settings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     """They were read when the webhook was added; the log says they do not count."""
     app = make_app(hello)
     app.config["CLUSTAAR_PRIVATE_KEY"] = "new"

@@ -238,7 +238,7 @@ def test_a_failure_may_come_up() -> None:
     assert (reply.status_code, code_of(reply)) == (503, "handler_failed")
 
 
-def test_flask_is_told_of_a_failure() -> None:
+def test_flask_sends_its_signal_for_a_failure() -> None:
     """Error trackers listen to the signal of Flask."""
     app, webhook = make()
     error = OrderNotFound()
@@ -483,7 +483,7 @@ def test_the_context_of_the_request_is_there() -> None:
     assert say(app).texts == ["order 5"]
 
 
-def test_signals_tell_of_a_failure_that_is_answered() -> None:
+def test_signals_report_a_failure_that_is_answered() -> None:
     """The handler failed, and a reply is sent."""
     app, webhook = make()
     webhook.on(TOPIC, raising(OrderNotFound()))
@@ -575,7 +575,7 @@ def test_an_error_handler_comes_before_passthrough() -> None:
     ],
 )
 def test_what_has_no_error_handler(error: Any, message: str) -> None:
-    """It is an error when the program starts, with the remedy."""
+    """It is an error when the program starts, which says what to write."""
     with pytest.raises(TypeError, match=message):
         make()[1].errorhandler(error)
 
@@ -592,7 +592,7 @@ def none() -> NoReturn:
     ],
 )
 def test_what_cannot_be_an_error_handler(function: Any, message: str) -> None:
-    """It is an error when the program starts, with the remedy."""
+    """It is an error when the program starts, which says what to write."""
     with pytest.raises(TypeError, match=message):
         make()[1].errorhandler(KeyError)(function)
 

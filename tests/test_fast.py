@@ -126,7 +126,7 @@ def test_only_objects_are_loaded(value: Any) -> None:
 
 @modest
 @given(hostile_notifications())
-def test_anything_goes_back_as_it_came(document: Any) -> None:
+def test_anything_is_returned_unchanged(document: Any) -> None:
     """Looked at, or not; echoed by nobody, by a handler, or with a text; and what came
     is left alone."""
     came = copy.deepcopy(document)
@@ -297,7 +297,7 @@ def test_attributes_that_are_set_on_an_envelope() -> None:
     assert [violation.path for violation in found] == ["session.valeus"]
 
 
-def test_a_pattern_that_is_no_string() -> None:
+def test_a_pattern_that_is_not_a_string() -> None:
     """It cannot be typed."""
     with pytest.raises(ValidationError):
         load(MatchRegexpCondition, {"type": "match_regexp", "pattern": 5})
@@ -346,7 +346,7 @@ def test_actions_of_other_classes_in_a_family() -> None:
     ]
 
 
-def test_answers_are_told_apart() -> None:
+def test_answers_are_reported_apart() -> None:
     """An answer is of one handler."""
     assert answer_of(None, "bot") is None
     assert answer_of("a", "bot") == Answer(

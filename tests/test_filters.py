@@ -347,7 +347,7 @@ def test_only_true_is_the_test_console(used_to_test: Any) -> None:
     ],
     ids=lambda value: repr(value)[:20],
 )
-def test_user_data_that_is_no_object(user_data: Any) -> None:
+def test_user_data_that_is_not_an_object(user_data: Any) -> None:
     """Filters on userData do not match, and do not fail, if it is not a JSON
     object."""
     document = sample("data.step.userData", user_data)
@@ -999,7 +999,7 @@ def test_equality_and_hash(f: Filter, g: Filter) -> None:
     assert f != g or hash(f) == hash(g)
 
 
-def test_depth_beyond_reason() -> None:
+def test_deeply_nested_documents() -> None:
     """A document nested deeper than Python's stack does not fail."""
     deep: Any = []
     for _ in range(100_000):
@@ -1024,7 +1024,7 @@ def test_depth_beyond_reason() -> None:
     ["l'article", "L’ARTICLE", "  l‘article\n", "lʼarticle\u202f", "\u00a0L'Article"],
 )
 def test_texts_are_compared_as_people_mean_them(typed: str) -> None:
-    """Case, typographic apostrophes and white space at the ends do not matter."""
+    """Case, typographic apostrophes and white space at the ends are ignored."""
     document = {"data": {"input": {"type": "message", "text": typed}}}
     assert TextEquals("l'article")(document)
     assert TextEquals("l’article")(document)

@@ -151,7 +151,7 @@ def test_export_and_read_again(inspected: Inspected) -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b"[]", b"{}", b'{"status": 200, "request": 1}'])
-def test_line_that_is_no_delivery(line: bytes) -> None:
+def test_line_that_is_not_a_delivery(line: bytes) -> None:
     """A line that is not from a recording is an error."""
     with pytest.raises(ValueError):
         read_delivery(line)
@@ -217,7 +217,7 @@ def test_stream(inspected: Inspected, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_stream_goes_on(inspected: Inspected) -> None:
-    """A page that was away hears only of what it does not know."""
+    """A page that connects again gets only new events."""
     for _ in range(2):
         inspected.send()
 
@@ -394,7 +394,7 @@ def test_no_story(inspected: Inspected) -> None:
     )
 
 
-def test_copy_of_what_is_no_notification(inspected: Inspected) -> None:
+def test_copy_of_a_body_that_is_not_a_notification(inspected: Inspected) -> None:
     """A body that is not a notification is copied unchanged."""
     for content in (b"[1]", b"no JSON", b'{"data": {"step": 1}}'):
         inspected.sender.send(content, "chat")

@@ -416,7 +416,7 @@ def test_edit_the_session(page: Page) -> None:
 
 
 def test_last_message_again(page: Page) -> None:
-    """The arrow up brings the last message back."""
+    """The arrow key shows the last message again."""
     page.say("hello")
     message = page.tab.get_by_label("Message")
     message.press("ArrowUp")
@@ -599,7 +599,7 @@ def test_pin_and_clear(page: Page) -> None:
     expect(page.rows.first).not_to_contain_text("greeting")
 
 
-def test_nothing_moves_under_my_hands(page: Page) -> None:
+def test_new_requests_move_nothing(page: Page) -> None:
     """A new request takes neither the focus nor the selection."""
     page.say("hello")
     page.rows.first.click()

@@ -325,7 +325,7 @@ def test_openapi_is_whole() -> None:
     assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
 
 
-def test_openapi_tells_each_problem() -> None:
+def test_openapi_has_each_problem() -> None:
     """By status, with an example that equals the answer."""
     responses = DOCUMENT["components"]["responses"]
     told = set()

@@ -1315,7 +1315,7 @@ def test_a_nested_attribute_changed() -> None:
 
 
 def test_lists_are_filtered_reordered_and_extended() -> None:
-    """A handler does with the step's actions what one does with a list."""
+    """A handler can use the step's actions like any list."""
     came = [with_unknown_keys(document) for _, _, document in ACTIONS]
     notification = arrived(*came, {"type": "new", "x": None})
     actions = notification.step.actions
@@ -1512,7 +1512,7 @@ def test_a_text_action_from_one_text() -> None:
 
 
 def test_a_card_without_a_picture_or_a_link() -> None:
-    """The webchat wants empty strings (PROTOCOL 4), and gets them."""
+    """Empty strings are sent, because the webchat requires them (PROTOCOL 4)."""
     for way in (dump,):
         assert way(Card(title="t")) == (
             {"type": "card", "title": "t", "imageURL": "", "url": ""},
@@ -1621,7 +1621,7 @@ def test_a_regular_expression_that_cannot_leave(regexp: Any, sentence: str) -> N
     assert violation.message.startswith(sentence)
 
 
-def test_an_attribute_s_name_as_a_key_is_told_its_key() -> None:
+def test_an_attribute_name_in_a_dict_is_an_error_with_its_key() -> None:
     """In a dict the platform's spelling counts."""
     card = {"type": "card", "title": "Red", "image_url": "https://example.com/a.png"}
     _, [violation] = dump(SendCardsAction(cards=[card]))  # type: ignore[list-item]
@@ -1816,7 +1816,7 @@ def test_clicked_is_what_this_click_brought() -> None:
 
 
 def test_short_forms() -> None:
-    """Of what bots write most."""
+    """The most common actions have short forms."""
     assert JumpToAction.step(ID) == JumpToAction(default_target=STEP)
     assert JumpToAction.story(ID).default_target == StoryTarget(story_id=ID)
     share = ShareAction()

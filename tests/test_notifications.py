@@ -26,7 +26,7 @@ from flask_clustaar.notifications import load_notification
         (b'{"topic": "x", "n": -Infinity}', "not finite"),
     ],
 )
-def test_what_is_no_json_is_refused_with_the_reason(body: bytes, reason: str) -> None:
+def test_invalid_json_is_rejected_with_the_reason(body: bytes, reason: str) -> None:
     """The reason contains the place, but nothing from the body."""
     with pytest.raises(InvalidJSON) as caught:
         load_notification(body)
@@ -44,7 +44,7 @@ def test_what_is_no_json_is_refused_with_the_reason(body: bytes, reason: str) ->
         (b'{"topic": ["x"]}', "topic", "Not a valid string."),
     ],
 )
-def test_what_is_no_notification_is_refused_at_its_path(
+def test_an_invalid_notification_is_rejected_with_its_path(
     body: bytes, path: str, sentence: str
 ) -> None:
     """The envelope is an object with a topic."""

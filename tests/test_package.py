@@ -37,7 +37,7 @@ def test_a_name_that_is_not_there_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("module", ["flask_clustaar", "flask_clustaar.pytest_plugin"])
-def test_what_is_imported_by_the_way_is_cheap(module: str) -> None:
+def test_importing_the_pytest_plugin_is_cheap(module: str) -> None:
     """The pytest plugin must not import Flask in unrelated test runs."""
     program = f"import sys, {module}; print('flask' in sys.modules)"
     assert run(program) == "False\n"

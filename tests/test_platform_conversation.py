@@ -342,7 +342,7 @@ def test_wait_takes_its_time_where_that_is_wanted() -> None:
 
 
 def test_paused_bot_is_silent() -> None:
-    """Nothing behind a pause is run, and the webhook hears nothing until it is over."""
+    """Nothing behind a pause is run, and the webhook gets nothing until it is over."""
     client = make_client("Wait.", PauseBotAction(), "Never.", jump(B))
     client.say("hi")
     assert client.bubbles == ["Wait."]
@@ -401,7 +401,7 @@ TEAM = {
 }
 
 
-def test_what_cannot_be_known_has_to_be_said() -> None:
+def test_what_only_the_platform_knows_must_be_passed() -> None:
     """It is in the bot file or an argument; otherwise the error asks for it."""
     with pytest.raises(Unknowable, match="Pass 'online=True' or 'online=False'"):
         make_client(TEAM).say("hi")
@@ -497,7 +497,7 @@ def test_click_on_what_is_shown_last() -> None:
     "action", [OpenURLAction(url="https://example.com"), ShareAction()]
 )
 def test_click_that_sends_nothing(action: ButtonAction) -> None:
-    """A click that sends no notification is an error, and does not count."""
+    """A click that sends no notification is an error."""
     client = make_client(row("Open", action=action))
     client.say("hi")
 
@@ -591,7 +591,7 @@ def test_set_up_is_shown_before_it_is_used() -> None:
     ]
 
 
-def test_jump_that_is_not_followed_is_told() -> None:
+def test_jump_that_is_not_followed_is_shown() -> None:
     """Without a bot file, a jump is not followed, and the transcript says so."""
     client = ClustaarClient(make_client("Hi.", jump(B), "Bye.").app)
     client.at(A).say("hi")
@@ -616,7 +616,7 @@ def test_conversation_goes_on_after_what_was_sent() -> None:
     assert client.step.name == "Second"
 
 
-def test_repeated_reply_is_told() -> None:
+def test_repeated_reply_is_marked() -> None:
     """A reply from the replay store is marked as such."""
     app = make_client("Hi.").app
 

@@ -411,7 +411,7 @@ def _broken(directory: Path) -> Iterator[Flask]:
     yield app
 
 
-def test_failure_to_record_is_no_failure(
+def test_request_succeeds_if_it_cannot_be_recorded(
     broken: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A recording that cannot be written is logged, and the request succeeds."""
@@ -423,7 +423,7 @@ def test_failure_to_record_is_no_failure(
     assert "The webhook 'clustaar' cannot record: FileNotFoundError" in record.message
 
 
-def test_failures_are_told_once_a_minute(
+def test_failures_are_logged_once_a_minute(
     broken: Flask, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that is full for an hour is logged sixty times."""

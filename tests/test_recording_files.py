@@ -97,7 +97,7 @@ def test_old_files_are_removed(tmp_path: Path) -> None:
     ] == names(tmp_path)
 
 
-def test_file_that_is_removed_begins_anew(tmp_path: Path) -> None:
+def test_file_that_is_removed_is_created_again(tmp_path: Path) -> None:
     """Somebody may remove a recording while the application runs."""
     clock = Clock()
     files = Files(tmp_path, 7, clock)

@@ -263,7 +263,7 @@ def test_patterns(personal: str) -> None:
         "{{@user.FirstName}}, of {{@session.shop.city}}",
     ],
 )
-def test_what_is_no_pattern_stays(text: str) -> None:
+def test_other_numbers_stay(text: str) -> None:
     """Dates, prices and ids of objects are not telephone numbers."""
     assert text == said(text)
 

@@ -381,7 +381,7 @@ def test_store_in_memory() -> None:
         store.claim("b", lease=60)
 
 
-def test_store_of_ones_own(store: ReplayStore) -> None:
+def test_custom_store(store: ReplayStore) -> None:
     """A store object is used unchanged."""
     assert store is open_store(store)
 
@@ -420,7 +420,7 @@ def test_store_by_url(tmp_path: Path) -> None:
         "sqlite://host/wonderland.db",
     ],
 )
-def test_store_by_odd_text(value: str) -> None:
+def test_store_by_invalid_text(value: str) -> None:
     """A text that names no store is an error, which does not show it."""
     with pytest.raises(ConfigurationError) as caught:
         open_store(value)

@@ -256,7 +256,7 @@ def test_waits_do_not_add_up(path: Path, impatient: float) -> None:
     assert "mine" == store.claim("0", lease=60).state
 
 
-def test_waits_in_vain_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_one_delivery_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the file stays locked, the next deliveries fail at once: the threads of a
     server are not all kept waiting. They wait again when it can be used again."""
     store = SQLiteReplayStore(path)

@@ -174,7 +174,7 @@ def test_received_actions_returned_as_dicts_are_untouched() -> None:
     )
 
 
-def test_received_actions_are_found_among_what_is_none() -> None:
+def test_received_actions_are_found_in_a_step_with_anything() -> None:
     """A step may hold anything."""
     came = notification(step={"id": "s", "actions": [None, 3, STEP[0]]})
     assert reply_to(came, [dict(STEP[0])])["actions"] == [STEP[0]]
@@ -202,7 +202,7 @@ def test_received_actions_are_found_among_very_many() -> None:
 
 
 @pytest.mark.parametrize("number", [3, 30])
-def test_what_is_no_json_did_not_come(number: int) -> None:
+def test_values_that_are_not_json_were_not_received(number: int) -> None:
     """Its '==' is not used, and cannot raise."""
     actions = [{"type": "hologram", "n": [n]} for n in range(number)]
     came = notification(step={"id": "s", "actions": actions})
@@ -222,27 +222,27 @@ def test_received_actions_may_be_returned() -> None:
 
 
 @pytest.mark.parametrize("other", [None, 5, "x", []])
-def test_received_actions_are_found_beside_what_is_none(other: Any) -> None:
+def test_received_actions_are_found_in_a_list_with_anything(other: Any) -> None:
     """The platform's list may have anything in it."""
     came = notification(step={"id": "s", "actions": [other, STEP[1]]})
     assert reply_to(came, {"actions": [dict(STEP[1])]})["actions"] == [STEP[1]]
 
 
-def test_received_actions_changed_as_dicts_are_judged() -> None:
+def test_received_actions_changed_as_dicts_are_validated() -> None:
     """A changed dict is validated."""
     with pytest.raises(InvalidReply, match="actions.0.new: Unknown field."):
         reply_to(notification(), {"actions": [STEP[0] | {"new": 2}]})
 
 
 @pytest.mark.parametrize("actions", [None, 5, "x", {}])
-def test_a_step_without_a_list_of_actions_goes_back_empty(actions: Any) -> None:
-    """The reply needs a list."""
+def test_a_step_without_a_list_of_actions_is_returned_empty(actions: Any) -> None:
+    """A reply requires a list."""
     came = notification(step={"id": "s", "actions": actions})
     assert reply_to(came)["actions"] == []
 
 
 @pytest.mark.parametrize("step", [None, 5, []])
-def test_a_step_that_is_no_object_goes_back_empty(step: Any) -> None:
+def test_a_step_that_is_not_an_object_is_returned_empty(step: Any) -> None:
     """Then it has no actions."""
     assert reply_to(notification(step=step))["actions"] == []
 
@@ -268,7 +268,7 @@ def test_the_handlers_at_fault_are_named() -> None:
         reply_to(notification(), "a", bad)
 
 
-def test_actions_that_are_no_list_are_at_fault() -> None:
+def test_actions_that_are_not_a_list_are_at_fault() -> None:
     """They count as one action among those of other handlers."""
     bad = StepReachedResponse(actions=5)  # type: ignore[arg-type]
     with pytest.raises(InvalidReply, match="The reply of 'h0', 'h1' is") as caught:
@@ -276,7 +276,7 @@ def test_actions_that_are_no_list_are_at_fault() -> None:
     assert list(map(str, caught.value.violations)) == ["actions.1: Not a valid object."]
 
 
-def test_what_cannot_be_written_is_told_with_its_reason() -> None:
+def test_what_cannot_be_written_is_reported_with_its_reason() -> None:
     """At its path, with all handlers, because the owner is unknown."""
     loop: dict[str, Any] = {}
     loop["loop"] = loop
@@ -337,7 +337,7 @@ def test_keys_that_came_are_not_refused() -> None:
         ([{"name": "Jane"}, "a"], {"name": "Jane"}),
     ],
 )
-def test_sessions_are_laid_over_one_another(answers: Any, values: Any) -> None:
+def test_sessions_are_merged(answers: Any, values: Any) -> None:
     """A session of all answers' own replaces the received one; else it lies over it."""
     responses = [
         StepReachedResponse(session=ConversationSession(values=a))
@@ -348,7 +348,7 @@ def test_sessions_are_laid_over_one_another(answers: Any, values: Any) -> None:
     assert reply_to(notification(), *responses)["session"] == {"values": values}
 
 
-def test_a_session_that_cannot_be_laid_over_another_is_refused() -> None:
+def test_a_session_that_cannot_be_merged_is_rejected() -> None:
     """It is validated unchanged."""
     given = {"actions": [], "session": {"values": 5}}
     with pytest.raises(InvalidReply, match="session.values: Not a valid object."):
@@ -372,7 +372,7 @@ def test_a_session_and_null() -> None:
         ({"values": {}, "new": 1}, {"values": {}, "new": 1}),
     ],
 )
-def test_a_received_session_goes_back_as_it_came(session: Any, sent: Any) -> None:
+def test_a_received_session_is_returned_unchanged(session: Any, sent: Any) -> None:
     """In any form; an invalid session is omitted."""
     assert reply_to(notification(session=session), "a").get("session") == sent
 
@@ -423,7 +423,7 @@ def test_an_interlocutor_changed_by_two_handlers() -> None:
     assert sent == PERSON | {"firstName": "Jane", "customAttributes": {"age": "26"}}
 
 
-def test_interlocutors_are_laid_over_the_received_one() -> None:
+def test_interlocutors_are_merged_with_the_received_one() -> None:
     """Missing values are kept; custom attributes are merged."""
     first = Interlocutor(first_name="Jane", custom_attributes={"colour": "red"})
     second = {"actions": [], "interlocutor": {"lastName": "Doe"}}
@@ -452,7 +452,7 @@ def test_the_received_interlocutor_may_be_returned_beside_another() -> None:
         assert sent == PERSON | {"firstName": "Jane"}
 
 
-def test_a_partial_interlocutor_is_completed_when_it_travels() -> None:
+def test_a_partial_interlocutor_is_completed_when_it_is_sent() -> None:
     """The platform requires all keys; missing ones are null if allowed."""
     came = notification(interlocutor={"id": "1", "userID": "2", "new": 5})
     came.interlocutor.first_name = "Jane"
@@ -500,7 +500,7 @@ def test_an_interlocutor_that_did_not_come_cannot_be_changed(
     )
 
 
-def test_a_dict_that_is_only_almost_as_it_came_is_judged() -> None:
+def test_a_dict_that_differs_from_the_received_one_is_validated() -> None:
     """True is not 1 on the wire."""
     step = {"id": "s", "actions": [{"type": "wait_action", "duration": 1}]}
     almost = {"type": "wait_action", "duration": True}
@@ -511,7 +511,7 @@ def test_a_dict_that_is_only_almost_as_it_came_is_judged() -> None:
 @pytest.mark.parametrize(
     ("name", "meant"), [("firstName", "first_name"), ("fist_name", "first_name")]
 )
-def test_a_misspelt_attribute_of_the_interlocutor_is_told(
+def test_a_misspelt_attribute_of_the_interlocutor_is_reported(
     name: str, meant: str
 ) -> None:
     """Values that a handler sets are never dropped silently."""

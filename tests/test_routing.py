@@ -418,7 +418,7 @@ def test_signals_can_be_muted(router: Router) -> None:
     assert len(router.find(reached())) == 2
 
 
-def test_connecting_is_told(router: Router) -> None:
+def test_connecting_sends_signals(router: Router) -> None:
     """``receiver_connected`` and ``receiver_disconnected`` are sent."""
     told: list[Any] = []
 
@@ -542,8 +542,8 @@ def test_handlers_are_found_by_index(
     assert Counting.calls == calls
 
 
-def test_a_filter_that_fails_is_heard(router: Router) -> None:
-    """An exception of a custom filter does not mean "does not match"."""
+def test_a_filter_that_fails_is_reported(router: Router) -> None:
+    """An exception of a custom filter is raised, and does not mean "does not match"."""
     router.on("x", greet, filter=lambda n: n.received["absent"])
     with pytest.raises(KeyError):
         router.find(Notification({}, "x"))

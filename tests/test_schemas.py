@@ -175,7 +175,7 @@ def errors_of(*items: Any) -> dict[str, str]:
     return {violation.path: violation.message for violation in found}
 
 
-def test_every_violation_is_told_at_its_path() -> None:
+def test_every_violation_is_reported_at_its_path() -> None:
     """All of them at once, in models and in dicts."""
     buttons = [QuickReply(title="t" * 61, action=ShareAction()) for _ in range(12)]
     assert errors_of(
@@ -217,7 +217,7 @@ def test_a_misspelt_attribute() -> None:
     assert list(errors) == ["actions.0.cards.0.image_ur"]
 
 
-def test_a_wrong_type_is_told_with_the_right_ones() -> None:
+def test_a_wrong_type_is_reported_with_the_right_ones() -> None:
     """Of a family and of a single model."""
     target = {"type": "stp", "id": "a" * 24}
     go = {"type": "go_to_action", "target": target}
@@ -267,7 +267,7 @@ def test_several_sections_need_titles() -> None:
         ((1, {"x": {3}}), ".1.x", "Not a JSON value: set."),
     ],
 )
-def test_session_values_that_are_no_json(value: Any, path: str, message: str) -> None:
+def test_session_values_that_are_not_json(value: Any, path: str, message: str) -> None:
     """They are an error at their path (PROTOCOL 4)."""
     session = ConversationSession(values={"a": value})
     wire, found = validate_model(StepReachedResponse(session=session))
@@ -355,7 +355,7 @@ def test_urls_are_split_as_python_splits_them(url: str) -> None:
     assert list(errors_of(image)) == ["actions.0.imageURL"]
 
 
-def test_what_is_added_to_what_came_is_judged() -> None:
+def test_additions_to_received_values_are_validated() -> None:
     """Only received values are accepted, not new ones next to them."""
     button = {"title": "t" * 99, "action": {"type": "share_action"}}
     came = {"type": "send_quick_replies_action", "message": "", "buttons": [button]}

@@ -395,7 +395,7 @@ def test_from_future(ahead: float) -> None:
 
 
 def test_freshness_switched_off() -> None:
-    """Without a maximum any date will do, if it is one."""
+    """Without a maximum, every valid date is accepted."""
     for now in (0, NOW, 1e11):
         check_freshness(DATE, now, None, 5)
     with pytest.raises(DateMalformed):
@@ -682,7 +682,7 @@ def test_weakness_absent_or_odd_date_is_a_500() -> None:
     assert 400 == absent.value.code == odd.value.code
 
 
-def test_weakness_future_is_accepted_for_ever() -> None:
+def test_weakness_future_is_accepted_indefinitely() -> None:
     """A date in the future is rejected, so that it cannot be used later."""
     for ahead in (11, 86_400, 10**9):
         with pytest.raises(RequestFromFuture):

@@ -416,7 +416,7 @@ def test_value_wrong(name: str, value: Any) -> None:
         read(**{name: value})
 
 
-def test_store_of_ones_own() -> None:
+def test_custom_store() -> None:
     """An object with the methods of a store is used unchanged."""
     store = MemoryReplayStore()
 

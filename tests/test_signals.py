@@ -205,7 +205,7 @@ def test_receivers_are_independent(caplog: pytest.LogCaptureFixture) -> None:
     assert {vars(each)["clustaar_webhook"] for each in logged} == {"clustaar"}
 
 
-def test_async_receivers_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_async_receivers_are_reported(caplog: pytest.LogCaptureFixture) -> None:
     """Nobody would await them."""
     app, webhook = make()
     webhook.on(TOPIC, hello)
@@ -263,7 +263,7 @@ def test_a_repeated_reply_is_marked() -> None:
     assert again.texts == ["Hello"]
 
 
-def test_a_reply_with_any_number_is_told(told: Told) -> None:
+def test_a_reply_with_any_number_reaches_receivers(told: Told) -> None:
     """A number that Python rejects is sent back unchanged, even with receivers."""
     app = Flask(__name__)
     webhook = ClustaarWebhook(app, auth_username="a", auth_password="b")

@@ -75,7 +75,7 @@ def make_client(answer: Any = None, **settings: Any) -> ClustaarClient:
 
 
 def offering(*actions: Action) -> tuple[ClustaarClient, list[Notification]]:
-    """Return a client to whom the bot said *actions*, and what the bot gets next."""
+    """Return a client whose last reply has *actions*, and the next notifications."""
     seen: list[Notification] = []
 
     def answer(notification: Notification) -> list[Action]:
@@ -218,7 +218,7 @@ def test_notification_has_a_whole_step(step: Step | dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "more", [{"step_name": "x"}, {"actions": [{}]}, {"user_data": ""}]
 )
-def test_whole_step_is_not_told_twice(more: dict[str, Any]) -> None:
+def test_whole_step_is_not_passed_twice(more: dict[str, Any]) -> None:
     """A whole step cannot be combined with its parts."""
     with pytest.raises(TypeError, match="Pass either a whole step"):
         make_notification(step=Step(id=RED), **more)
@@ -244,7 +244,7 @@ def test_json_is_taken_as_it_is() -> None:
     assert notification.step.received["actions"] == [hologram, long]
 
 
-def test_value_that_is_no_json_is_an_error() -> None:
+def test_value_that_is_not_json_is_an_error() -> None:
     """Session values are JSON."""
     with pytest.raises(TypeError, match="date is not JSON"):
         make_notification(session={"day": datetime.date(2020, 1, 1)})
@@ -271,7 +271,7 @@ def test_value_that_is_no_json_is_an_error() -> None:
         {"name": "sales"},
     ],
 )
-def test_client_goes_through_the_door(settings: dict[str, Any]) -> None:
+def test_requests_of_the_client_are_authenticated(settings: dict[str, Any]) -> None:
     """Requests are signed and authenticated as the settings want it."""
     client = make_client("Hello", **settings)
 
@@ -407,7 +407,7 @@ def test_client_talks_with_one_of_several_bots() -> None:
 
 @pytest.mark.parametrize("name", [None, "salse"])
 def test_bot_is_not_guessed(name: str | None) -> None:
-    """Which of several bots is meant has to be said."""
+    """If there are several bots, the test has to name one."""
     app, _, _ = make_bots()
 
     with pytest.raises(RuntimeError, match=r"'sales' and 'support'\. Choose one"):
@@ -546,7 +546,7 @@ def test_conversation_goes_to_a_step() -> None:
     assert seen[1].session.values == {"colour": "red"}
 
 
-def test_step_has_what_its_builder_made() -> None:
+def test_step_has_what_the_bot_designer_made() -> None:
     """A known step is sent with its actions, whenever it is reached."""
     client, seen = offering(quick("Red", GoToAction.step(RED)))
     client.at(RED, step_name="Red", actions=[PauseBotAction()], user_data="x")
@@ -564,7 +564,7 @@ def test_step_has_what_its_builder_made() -> None:
         assert notification.step.user_data == "x"
 
 
-def test_steps_can_be_told_beforehand() -> None:
+def test_steps_can_be_passed_in_advance() -> None:
     """Steps may come from elsewhere, also the one that the conversation is at."""
     client, seen = offering()
     client.steps[STEP_ID] = Step(id=STEP_ID, name="Start", actions=[PauseBotAction()])
@@ -806,7 +806,7 @@ def test_click_that_replies_stays_at_the_step() -> None:
         ),
     ],
 )
-def test_click_that_the_webhook_never_hears_of(offer: Action, message: str) -> None:
+def test_click_that_sends_no_notification(offer: Action, message: str) -> None:
     """A click that sends no notification is an error."""
     client, seen = offering(offer)
 
@@ -832,13 +832,13 @@ def test_click_on_what_is_not_there() -> None:
 
 
 def test_click_on_nothing() -> None:
-    """Before the bot said something there is nothing to click on."""
+    """Before the first reply, a click is an error."""
     with pytest.raises(LookupError, match=r"It has nothing to click on\."):
         make_client().click("Red")
 
 
 def test_title_that_is_there_twice() -> None:
-    """Which of several is meant has to be said."""
+    """If several buttons have the title, the test has to select one."""
     client, seen = offering(
         quick("Buy", GO_TO),
         quick("Look", GO_TO),
@@ -965,7 +965,7 @@ def test_failure_is_a_problem() -> None:
     assert repr(reply).startswith("<Reply: 500 handler_failed: The handler ")
 
 
-def test_invalid_reply_tells_its_errors() -> None:
+def test_invalid_reply_lists_its_errors() -> None:
     """A reply that the platform rejects is reported with its path."""
     client = make_client(WaitAction(duration=99))
     client.say("hi")
@@ -1045,7 +1045,7 @@ def test_exception_passes_through_a_thread() -> None:
 
 
 def test_last_conversations_are_kept() -> None:
-    """Those who show conversations find the last ones, and not all there ever were."""
+    """Only the last conversations are kept in memory."""
     testing.conversations.clear()
     clients = [make_client("Hello") for _ in range(10)]
     for client in [*clients, *clients[2:]]:

@@ -261,7 +261,7 @@ def test_action_without_its_keys_reads_as_far_as_it_goes(kind: str) -> None:
         (UnknownAction(data=[]), "· unknown action ?"),
     ],
 )
-def test_unknown_action_is_told_by_its_type(action: Any, expected: str) -> None:
+def test_unknown_action_is_shown_by_its_type(action: Any, expected: str) -> None:
     """An action of unknown type is shown by its type."""
     assert rows(render_action(action)) == expected
 

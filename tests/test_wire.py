@@ -314,7 +314,7 @@ def test_what_annotations_say_of_shapes() -> None:
     assert (several.item.kind, several.item.max_length) == ("string", 3)
 
 
-def test_a_family_of_ones_own() -> None:
+def test_a_custom_family() -> None:
     """A base knows its members; arguments have names."""
 
     class Figure(Model, family=True):
@@ -455,7 +455,7 @@ def test_limits_of_marshmallow() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["(", "a{99999999999}", "(?P<", "*"])
-def test_patterns_that_are_none(pattern: str) -> None:
+def test_invalid_patterns(pattern: str) -> None:
     """An invalid regular expression can be received, but not sent."""
     document = {"type": "match_regexp", "pattern": pattern}
     received = load(MatchRegexpCondition, document)
@@ -604,7 +604,7 @@ def test_a_cycle_in_what_leaves() -> None:
         dumps(answer.response, [answer])
 
 
-def test_a_changed_attribute_of_what_came_is_judged() -> None:
+def test_a_changed_attribute_of_a_received_model_is_validated() -> None:
     """Only what did not change is excused from the limits."""
     document = {"type": "store_session_value_action", "key": "k k", "value": "v" * 201}
     came = load_notification(

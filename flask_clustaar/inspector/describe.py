@@ -71,7 +71,7 @@ def describe(app: Flask, trace: Trace) -> tuple[Delivery, Row]:
         timings=_timings(trace),
         pinned=None,
     )
-    _tell_of_replay(delivery, trace)
+    _set_replay_outcome(delivery, trace)
     return delivery, row_of(delivery)
 
 
@@ -201,7 +201,7 @@ def _identity(
     return request.header("X-Hub-Signature")[0].partition("=")[2].lower()
 
 
-def _tell_of_replay(delivery: Delivery, trace: Trace) -> None:
+def _set_replay_outcome(delivery: Delivery, trace: Trace) -> None:
     """Replace the verdict of the replay check: only the trace shows the outcome."""
     accepted = trace.repeated or trace.loaded is not None
     name, outcome, sentence = delivery["checks"][-1]

@@ -556,7 +556,7 @@ class Conversation:
                 self._show(raw, [each for each in reply.buttons if each.place == place])
                 target = None
                 if self.bot is None:
-                    self._tell_of_jump(action)
+                    self._describe_jump(action)
                 else:
                     self._carry_out(raw)
             if target is not None or self.paused:
@@ -607,7 +607,7 @@ class Conversation:
         self.transcript.add([info(f"jumps to {printable(label)}{_reason(connection)}")])
         return target
 
-    def _tell_of_jump(self, action: Action) -> None:
+    def _describe_jump(self, action: Action) -> None:
         if isinstance(action, JumpToAction):
             note = "the jump is not followed: pass a bot file, or call 'go_to'"
             self.transcript.add([info(note)])
