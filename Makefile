@@ -15,8 +15,9 @@ CONSTRAINTS :=
 ARGS :=
 # For `make test-dev`.
 PALLETS := flask werkzeug
-# The number of processes that run the tests.
-WORKERS := auto
+# The number of processes that run the tests: one more than processors, because some
+# tests wait.
+WORKERS := $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -32,9 +33,7 @@ ifdef ARGS
 	@$(DEV) -m pytest $(ARGS)
 else
 	@$(PY) -m coverage erase
-	@$(DEV) -m coverage run -m pytest -p no:randomly $(PARALLEL) --ignore $(IN_A_BROWSER)
-	@$(DEV) -m coverage run --concurrency thread,greenlet \
-		-m pytest -p no:randomly $(PARALLEL) $(IN_A_BROWSER)
+	@$(DEV) -m coverage run -m pytest -p no:randomly $(PARALLEL)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report $(UNCOVERED) >$(VENV)/coverage.log \
 		|| { cat $(VENV)/coverage.log; exit 1; }
@@ -148,10 +147,6 @@ DEV = PYTHONDEVMODE=1 PYTHONMALLOC=pymalloc PYTHONDONTWRITEBYTECODE= $(PY)
 # Workers run the tests of whole modules, which share servers. An idle worker takes
 # tests from another one.
 PARALLEL = --numprocesses $(WORKERS) --dist worksteal
-
-# Playwright uses greenlets. Measuring their coverage is slow, so it is enabled only for
-# the tests that need it.
-IN_A_BROWSER = tests/test_inspector_page.py
 
 # Without Chromium, the tests of the inspector's page are skipped and not covered.
 UNCOVERED = $(if $(shell command -v chromium),,--omit 'tests/*inspect*.py')

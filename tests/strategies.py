@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from marshmallow.validate import Validator
 
 from flask_clustaar.json_schema import json_schema
 from flask_clustaar.models import Action, Notification, StepReachedResponse
+from flask_clustaar.replies import answer_of, dumps, merge
 from flask_clustaar.schemas.attributes import Shape, attributes_of
 from flask_clustaar.schemas.limits import (
     DIGITS,
@@ -402,3 +404,21 @@ def built(document: Any, shape: Shape) -> Any:
     if any(getattr(instance, name) != value for name, value in arguments.items()):
         raise NotBuilt
     return instance
+
+
+# -- replies of handlers -------------------------------------------------------------
+
+
+def reply_to(notification: Notification, *values: Any) -> Any:
+    """Return the reply when handlers return *values*, as JSON would carry it."""
+    found = [answer_of(value, "bot") for value in values]
+    answers = [answer for answer in found if answer is not None]
+    return json.loads(dumps(merge(answers, notification), answers))
+
+
+def returned(document: Any) -> StepReachedResponse:
+    """Return the object for a dict that a handler returned."""
+    response = StepReachedResponse()
+    for name, value in document.items():
+        setattr(response, name, value)
+    return response

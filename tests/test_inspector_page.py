@@ -25,7 +25,8 @@ expect = playwright.expect
 # A slow machine must not make a test fail.
 expect.set_options(timeout=60_000)
 
-pytestmark = in_a_browser
+# Playwright uses greenlets, which are slow to measure.
+pytestmark = [in_a_browser, pytest.mark.unmeasured]
 
 WELCOME = "507f191e810c19729de860a0"
 NOBODY = "507f191e810c19729de860a7"
@@ -60,12 +61,15 @@ def own(tmp_path: Path) -> Iterator[Inspecting]:
         yield found
 
 
+VIEWPORT = {"width": 1280, "height": 720}
+
+
 class Page:
     """The page in one tab; ``tab`` is the tab."""
 
-    def __init__(self, chromium: Any, run: Inspecting, **options: Any) -> None:
+    def __init__(self, chromium: Any, run: Inspecting) -> None:
         self.run = run
-        self.context = chromium.new_context(**options)
+        self.context = chromium.new_context(viewport=VIEWPORT)
         self.context.set_default_timeout(60_000)
         self.requested: list[str] = []
         self.context.on("request", lambda request: self.requested.append(request.url))
@@ -79,13 +83,24 @@ class Page:
         if (
             message.type in ("error", "warning")
             and ":9/" not in message.location["url"]
+            and not message.text.startswith("Loading the image ")
         ):
             self.problems.append(message.text)
 
     def open(self) -> Page:
+        self.requested.clear()
         self.tab.goto(self.run.page)
         self.live()
         return self
+
+    def reset(self) -> None:
+        """Remove what a test has left in the browser, except in the page itself."""
+        for other in self.context.pages[1:]:
+            other.close()
+        self.tab.evaluate("localStorage.clear(), sessionStorage.clear()")
+        self.tab.set_viewport_size(VIEWPORT)
+        self.tab.emulate_media(color_scheme="null")
+        self.context.clear_permissions()
 
     def live(self) -> None:
         """Wait until the page is live."""
@@ -138,14 +153,24 @@ def call(url: str, method: str = "GET", content: Any = None, **headers: str) -> 
     return json.loads(text) if response.status == 200 else (response.status, text)
 
 
-@pytest.fixture
-def page(chromium: Any, shared: Inspecting) -> Iterator[Page]:
-    """The page with an empty list; its console must not have errors."""
-    call(shared.page + "api/deliveries", "DELETE")
+@pytest.fixture(scope="module")
+def shared_page(chromium: Any, shared: Inspecting) -> Iterator[Page]:
+    """A tab that tests share, because opening one takes three times as long."""
     found = Page(chromium, shared)
-    yield found.open()
+    yield found
     found.context.close()
-    assert found.problems == []
+
+
+@pytest.fixture
+def page(shared_page: Page) -> Iterator[Page]:
+    """The page with an empty list; its console must not have errors."""
+    shared_page.api("deliveries", "DELETE")
+    shared_page.problems.clear()
+    yield shared_page.open()
+    shared_page.tab.title()  # All messages of the console have arrived then.
+    problems = [*shared_page.problems]
+    shared_page.reset()
+    assert problems == []
 
 
 def from_outside(run: Inspecting, text: str = "hello", step: str = WELCOME) -> None:
@@ -614,8 +639,9 @@ def test_new_requests_move_nothing(page: Page) -> None:
     assert selected.get_attribute("id") == before
 
 
-def test_ten_tabs(page: Page) -> None:
+def test_ten_tabs(chromium: Any, shared: Inspecting) -> None:
     """Ten tabs are all live, also when the first one was closed."""
+    page = Page(chromium, shared).open()
     tabs = [page.context.new_page() for _ in range(9)]
     for tab in tabs:
         tab.goto(page.run.page)
@@ -628,6 +654,7 @@ def test_ten_tabs(page: Page) -> None:
         expect(tab.locator("#rows").get_by_role("option").first).to_contain_text(
             "to all tabs"
         )
+    page.context.close()
 
 
 # -- doing ---------------------------------------------------------------------------
@@ -837,14 +864,11 @@ def test_names_and_roles(page: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 768, 1024, 1440, 2560])
-def test_sizes(chromium: Any, shared: Inspecting, width: int, scheme: str) -> None:
+def test_sizes(page: Page, width: int, scheme: str) -> None:
     """From 390 to 2,560 px, dark and light, nothing is cut off, all is readable."""
-    page = Page(
-        chromium,
-        shared,
-        viewport={"width": width, "height": 900},
-        color_scheme=scheme,
-    ).open()
+    page.tab.set_viewport_size({"width": width, "height": 900})
+    page.tab.emulate_media(color_scheme=scheme)
+    page.open()
     for view in ("Requests", "Chat", "Request"):
         button = page.tab.get_by_role("navigation").get_by_role(
             "button", name=view, exact=True
@@ -858,7 +882,6 @@ def test_sizes(chromium: Any, shared: Inspecting, width: int, scheme: str) -> No
     channels = [int(part) for part in re.findall(r"\d+", ground)[:3]]
     assert (sum(channels) > 384) == (scheme == "light")
     assert contrast(page) >= 4.5
-    page.context.close()
 
 
 def contrast(page: Page) -> float:

@@ -1686,6 +1686,7 @@ def test_a_text_action_always_has_a_text() -> None:
     [
         "", "https://e.co", "whatsapp://send?text=a", "mailto:a@e.co", "tel:+331",
         "sms:+33100000000", "MAILTO:a@e.co", "{{@session.URL}}", "{{@user.Link}}/a?b",
+        "https://bücher.example", "https://[::1]:80/a",
     ],
 )  # fmt: skip
 def test_urls_that_a_card_can_open(url: str) -> None:

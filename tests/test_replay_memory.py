@@ -140,6 +140,25 @@ def test_clock_is_set_back(clocks: Clocks) -> None:
     assert "mine" == store.claim("a", lease=60).state
 
 
+def test_clock_is_set_back_and_forward(clocks: Clocks) -> None:
+    """A delivery that comes again afterwards has a record of its own."""
+    store = MemoryReplayStore()
+    store.complete(store.claim("a", lease=60), b"old", lifetime=40)
+    clocks.pass_by(30)
+    clocks.system -= 60
+    clocks.pass_by(11)
+    assert b"old" == store.claim("a", lease=60).reply
+    store.claim("another", lease=0)
+    clocks.system += 60
+
+    store.complete(store.claim("a", lease=60), b"new", lifetime=40)
+
+    clocks.pass_by(39)
+    assert b"new" == store.claim("a", lease=60).reply
+    clocks.pass_by(21)
+    assert "mine" == store.claim("a", lease=60).state
+
+
 def test_clock_is_set_forward(clocks: Clocks) -> None:
     """Setting the clock forward does not end leases."""
     store = MemoryReplayStore()

@@ -21,6 +21,7 @@ from strategies import (
     modest,
     mutated,
     replies,
+    returned,
 )
 
 from flask_clustaar.errors import InvalidReply, Violation
@@ -70,14 +71,6 @@ def validator(schema: Any) -> Any:
 
 
 REPLY_SCHEMA = validator(reply_schema())
-
-
-def returned(document: Any) -> StepReachedResponse:
-    """Return the object for a dict that a handler returned."""
-    response = StepReachedResponse()
-    for name, value in document.items():
-        setattr(response, name, value)
-    return response
 
 
 # -- marshmallow, the fast path and the JSON Schema agree ----------------------------

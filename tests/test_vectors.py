@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +28,33 @@ from flask_clustaar.notifications import load_notification
 from flask_clustaar.schemas import schema_for, validate_model
 from flask_clustaar.schemas.attributes import Shape
 
+# Other tests run these lines as well.
+pytestmark = pytest.mark.unmeasured
+
 
 def lines_of(name: str) -> list[Any]:
     with (Path(__file__).parent / "vectors" / name).open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 
-def vectors(name: str) -> list[Any]:
-    return [pytest.param(row, id=row["name"]) for row in lines_of(name)]
+REPLIES = lines_of("replies.jsonl")
+NOTIFICATIONS = lines_of("notifications.jsonl")
 
 
-REPLIES = vectors("replies.jsonl")
-NOTIFICATIONS = vectors("notifications.jsonl")
+def type_of(vector: Any) -> str:
+    """Return the type that a vector of the replies is about."""
+    return str(vector["name"].partition(":")[0])
+
+
+#: Parametrizes a test with the vectors of each type. Each vector as a test of its own
+#: would take five times as long.
+each_type = pytest.mark.parametrize(
+    "vectors",
+    [
+        pytest.param([*rows], id=name)
+        for name, rows in groupby(sorted(REPLIES, key=type_of), type_of)
+    ],
+)
 STEP = {
     "topic": events.CONVERSATION_STEP_REACHED,
     "data": {"step": {"id": "a" * 24, "actions": []}},
@@ -82,47 +98,54 @@ def _bot() -> Iterator[Bot]:
 # -- replies -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("vector", REPLIES)
-def test_a_reply_gets_its_verdict(vector: Any) -> None:
+@each_type
+def test_replies_get_their_verdicts(vectors: list[Any]) -> None:
     """marshmallow, the fast path and the JSON Schema, with an independent validator,
     agree with the vector; and the first two on what is wrong, and on the JSON."""
-    reply = StepReachedResponse(actions=[vector["action"]])
+    for vector in vectors:
+        reply = StepReachedResponse(actions=[vector["action"]])
 
-    wire, violations = validate_model(reply)
+        wire, violations = validate_model(reply)
 
-    assert_verdict(vector, violations)
-    assert dump(reply) == (wire, violations)
-    assert REPLY.is_valid({"actions": [vector["action"]]}) == vector["valid"]
+        assert_verdict(vector, violations)
+        assert dump(reply) == (wire, violations), vector["name"]
+        is_valid = REPLY.is_valid({"actions": [vector["action"]]})
+        assert is_valid == vector["valid"], vector["name"]
 
 
-@pytest.mark.parametrize("vector", REPLIES)
-def test_a_reply_gets_its_verdict_at_an_endpoint(vector: Any, bot: Bot) -> None:
+@each_type
+def test_replies_get_their_verdicts_at_an_endpoint(
+    vectors: list[Any], bot: Bot
+) -> None:
     """A valid return value is sent; otherwise the answer lists the mistakes."""
-    bot.answer = {"actions": [vector["action"]]}
+    for vector in vectors:
+        bot.answer = {"actions": [vector["action"]]}
 
-    response = bot.post(STEP)
+        response = bot.post(STEP)
 
-    assert_answer(vector, response)
+        assert_answer(vector, response)
 
 
-@pytest.mark.parametrize("vector", REPLIES)
-def test_a_built_reply_gets_its_verdict_at_an_endpoint(vector: Any, bot: Bot) -> None:
+@each_type
+def test_built_replies_get_their_verdicts_at_an_endpoint(
+    vectors: list[Any], bot: Bot
+) -> None:
     """The same, built from models, where a program can build it."""
-    try:
-        action = built(vector["action"], Shape("model", model=Action))
-    except NotBuilt:
-        return
-    bot.answer = action
+    for vector in vectors:
+        try:
+            bot.answer = built(vector["action"], Shape("model", model=Action))
+        except NotBuilt:
+            continue
 
-    response = bot.post(STEP)
+        response = bot.post(STEP)
 
-    assert_answer(vector, response)
+        assert_answer(vector, response)
 
 
 def test_most_vectors_can_be_built() -> None:
     """Only a small part is omitted above."""
     left_out = 0
-    for (vector,) in (param.values for param in REPLIES):
+    for vector in REPLIES:
         try:
             built(vector["action"], Shape("model", model=Action))
         except NotBuilt:
@@ -145,22 +168,23 @@ def test_texts_leave_sanitised(way: Any) -> None:
 
 def assert_answer(vector: Any, response: Any) -> None:
     if vector["valid"]:
-        assert response.status_code == 200
+        assert response.status_code == 200, vector["name"]
         (action,) = response.json["actions"]
         assert action["type"] == vector["action"]["type"]
         return
-    assert response.status_code == 500
+    assert response.status_code == 500, vector["name"]
     assert response.json["code"] == "invalid_reply"
     errors = response.json["errors"]
     assert_verdict(vector, [Violation(e["path"], e["message"]) for e in errors])
 
 
 def assert_verdict(vector: Any, violations: list[Violation]) -> None:
-    assert (not violations) == vector["valid"], violations
+    assert (not violations) == vector["valid"], (vector["name"], violations)
     found = [violation.path.split(".") for violation in violations]
     for error in vector.get("errors", []):
         wanted = ["actions", "0", *error.split(".")]
-        assert any(_is_near(path, wanted) for path in found), (error, violations)
+        is_found = any(_is_near(path, wanted) for path in found)
+        assert is_found, (vector["name"], error, violations)
 
 
 def _is_near(path: list[str], wanted: list[str]) -> bool:
@@ -172,7 +196,7 @@ def _is_near(path: list[str], wanted: list[str]) -> bool:
 # -- notifications -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("vector", NOTIFICATIONS)
+@pytest.mark.parametrize("vector", NOTIFICATIONS, ids=lambda row: row["name"])
 def test_a_notification_arrives(vector: Any, bot: Bot) -> None:
     """A handler gets each fact, and the step's actions are sent back unchanged."""
     document = vector["notification"]
@@ -185,7 +209,7 @@ def test_a_notification_arrives(vector: Any, bot: Bot) -> None:
     assert_facts(vector, bot.notification)
 
 
-@pytest.mark.parametrize("vector", NOTIFICATIONS)
+@pytest.mark.parametrize("vector", NOTIFICATIONS, ids=lambda row: row["name"])
 def test_a_notification_is_loaded_alike(vector: Any) -> None:
     """marshmallow, the fast path and the JSON Schema give the same verdict."""
     document = vector["notification"]

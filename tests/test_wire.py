@@ -43,6 +43,7 @@ from flask_clustaar.replies import answer_of, dumps
 from flask_clustaar.schemas import schema_for, validate_model
 from flask_clustaar.schemas.attributes import Shape, attributes_of, untyped
 from flask_clustaar.schemas.limits import URL, Length, Limit, Range
+from flask_clustaar.schemas.received import Received
 from flask_clustaar.wire import (
     BLANK,
     NORMALISED,
@@ -519,6 +520,17 @@ def test_what_is_nested_too_deeply() -> None:
     with pytest.raises(InvalidJSON, match="too deep"):
         session.values  # noqa: B018
     assert load_notification(body % deep[2:-2]).session.values
+
+
+def test_parts_that_are_nested_too_deeply() -> None:
+    """The same for a part that is loaded alone. Many lists side by side are fine."""
+    schema = schema_for(WaitAction, received=True)
+    wide = b'{"type": "wait_action", "new": [' + b"[]," * 200 + b"[]]}"
+    deep = b'{"type": "wait_action", "new": ' + b"[" * 200 + b"]" * 200 + b"}"
+
+    assert len(schema.load(Received(wide)).received["new"]) == 201
+    with pytest.raises(InvalidJSON, match="too deep"):
+        schema.load(Received(deep))
 
 
 def test_json_values_that_are_nested_beyond_recursion() -> None:
