@@ -219,10 +219,10 @@ _HAS_ONE_CONTEXT: Final = hasattr(AppContext, "copy")
 
 def _own_context(app: Flask) -> AbstractContextManager[Any]:
     """Return an application context for a thread that outlives the request."""
-    if not _HAS_ONE_CONTEXT:
-        return app.app_context()
     current: Any = cast(Any, app_ctx)._get_current_object()
-    own: AbstractContextManager[Any] = current.copy()
+    own: AbstractContextManager[Any] = (
+        current.copy() if _HAS_ONE_CONTEXT else app.app_context()
+    )
     return own
 
 
