@@ -48,6 +48,7 @@ class Bot:
         self.app = Flask(__name__)
         self.webhook = ClustaarWebhook(self.app, private_key="a key", **settings)
         self.client = ClustaarClient(self.app)
+        self.threads = self.webhook.installation(self.app)._threads
         #: Set when the slow handler has begun. It waits for 'go'.
         self.begun = threading.Event()
         self.go = threading.Event()
@@ -96,6 +97,8 @@ def _bots() -> Iterator[Make]:
     yield make
     for bot in made:
         bot.go.set()
+    # What they log at their end would be in the next test.
+    until(lambda: not any(bot.threads.busy for bot in made))
 
 
 @pytest.fixture(name="bot")
