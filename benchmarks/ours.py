@@ -134,32 +134,32 @@ def _part(name: str, does: str, build: Callable[[Payload], Contender]) -> Subjec
 PARTS = [
     _part(
         "no replay store",
-        "Everything, but a delivery can run twice.",
+        "All features except the replay store: a repeated delivery runs again.",
         lambda payload: everything(payload, replay_store=None),
     ),
     _part(
         "a deadline",
-        "Everything; the handler runs in a thread, and has 5 seconds.",
+        "All features. The handler runs in a thread, and has 5 seconds.",
         lambda payload: everything(payload, deadline=5),
     ),
     _part(
         "reply as dicts",
-        "Everything; the handler returns a fixed dict, also cleaned and validated.",
+        "All features. The handler returns a fixed dict, also cleaned and validated.",
         _with_dicts,
     ),
     _part(
         "a text only",
-        "Everything; the handler returns one string.",
+        "All features. The handler returns one string.",
         lambda payload: build(payload, say),
     ),
     _part(
         "only watching",
-        "Everything; the handler returns None, and the step is sent back unchanged.",
+        "All features. The handler returns None, and the step is sent back unchanged.",
         lambda payload: build(payload, watch),
     ),
     _part(
         "all actions read",
-        "Everything; the handler looks at each action of the step, typed.",
+        "All features. The handler reads each action of the step as an object.",
         lambda payload: build(payload, read_all),
     ),
 ]
