@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -12,12 +13,16 @@ from typing import Any
 import click
 import pytest
 import terminal
+from flask import Flask
+from prometheus_client import CollectorRegistry
 from test_models import everything_public
 
 import flask_clustaar
-from flask_clustaar import errors, events, filters, models
+from flask_clustaar import ClustaarWebhook, errors, events, filters, models
 from flask_clustaar.cli import clustaar
+from flask_clustaar.contrib.prometheus import PrometheusMetrics
 from flask_clustaar.errors import PROBLEMS, RequestRejected
+from flask_clustaar.logs import FIELDS
 from flask_clustaar.models import Action, Interlocutor, Notification
 from flask_clustaar.models.buttons import ButtonAction
 from flask_clustaar.schemas.attributes import attributes_of
@@ -196,6 +201,39 @@ def test_user() -> None:
     shown = {name for row in tables(SESSION)[0] for name in literals(row[0])}
 
     assert {attribute.name for attribute in attributes_of(Interlocutor)} == shown
+
+
+def test_fields_of_the_log() -> None:
+    """The page about logging has each field of a record."""
+    (table,) = (each for each in tables("run/logging") if each[0][0] == "Field")
+
+    shown = [row[0].strip("`").removeprefix("clustaar_") for row in table[1:]]
+    assert list(FIELDS) == shown
+
+
+def test_metrics() -> None:
+    """The page about observing has each series."""
+    registry = CollectorRegistry()
+    PrometheusMetrics(registry=registry)
+    (table,) = (each for each in tables("run/observing") if each[0][0] == "Series")
+
+    suffixes = {"counter": "_total", "histogram": ""}
+    series = {f"{each.name}{suffixes[each.type]}" for each in registry.collect()}
+    assert series == {row[0].strip("`") for row in table[1:]}
+
+
+def test_keys_of_a_recording(tmp_path: Path) -> None:
+    """The page about recording has each key of a line."""
+    tmp_path.chmod(0o700)
+    app = Flask("bot")
+    webhook = ClustaarWebhook(app, private_key="key", record=str(tmp_path))
+    webhook.on(events.CONVERSATION_STEP_REACHED, lambda notification: "Hello")
+    ClustaarClient(app).say("hi")
+    (file,) = tmp_path.glob("*.jsonl")
+    (table,) = (each for each in tables("run/recording") if each[0][0] == "Key")
+
+    shown = {name for row in table[1:] for name in literals(row[0])}
+    assert set(json.loads(file.read_text())) | {"sha256"} == shown
 
 
 def test_client() -> None:
