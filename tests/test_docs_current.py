@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import inspect
 import json
@@ -20,6 +21,7 @@ from test_models import everything_public
 import flask_clustaar
 from flask_clustaar import ClustaarWebhook, errors, events, filters, models
 from flask_clustaar.cli import clustaar
+from flask_clustaar.contrib.opentelemetry import OpenTelemetry
 from flask_clustaar.contrib.prometheus import PrometheusMetrics
 from flask_clustaar.errors import PROBLEMS, RequestRejected
 from flask_clustaar.logs import FIELDS
@@ -220,6 +222,15 @@ def test_metrics() -> None:
     suffixes = {"counter": "_total", "histogram": ""}
     series = {f"{each.name}{suffixes[each.type]}" for each in registry.collect()}
     assert series == {row[0].strip("`") for row in table[1:]}
+
+
+def test_names_in_traces() -> None:
+    """The page about observing has each metric and attribute of OpenTelemetry."""
+    source = inspect.getsource(importlib.import_module(OpenTelemetry.__module__))
+    names = set(re.findall(r'"(clustaar\.[\w.]+)"', source))
+
+    assert "clustaar.jobs.submitted" in names
+    assert names <= literals(PAGES["run/observing"])
 
 
 def test_keys_of_a_recording(tmp_path: Path) -> None:
