@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -374,6 +375,30 @@ def test_blocks_can_be_tried(page: str) -> None:
 
     assert not re.search(r"^(?!\.\. )[^\n]*::$", text, re.M)
     assert not re.search(r"code-block::$", text, re.M)
+
+
+def paragraphs(page: str) -> Iterator[list[str]]:
+    """Yield the words of each paragraph of a page, without blocks of code."""
+    prose, indent = "", None
+    for line in PAGES[page].splitlines():
+        depth = len(line) - len(line.lstrip())
+        if indent is not None and (not line or depth > indent):
+            continue
+        is_code = re.match(r" *\.\. (\w+-)?(code-block|literal|image|toctree)", line)
+        indent = depth if is_code else None
+        prose += "\n" if is_code else line + "\n"
+    for paragraph in re.split(r"\n\s*(?:\n|[-*] |\d\. )", prose):
+        yield re.findall(r"[\w'/-]+", paragraph.lower())
+
+
+def test_nothing_is_said_twice() -> None:
+    """No twelve words in a row are on two pages: one of them links the other."""
+    places: dict[tuple[str, ...], str] = {}
+    for page in PAGES:
+        for words in paragraphs(page):
+            for start in range(len(words) - 11):
+                run = tuple(words[start : start + 12])
+                assert places.setdefault(run, page) == page, (page, run)
 
 
 @pytest.mark.parametrize("page", PAGES)
