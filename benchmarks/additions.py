@@ -6,14 +6,15 @@ has its own process, which waits for its turns.
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import random
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from importlib.util import find_spec
-from multiprocessing.connection import Connection
 from typing import Any, Final, NamedTuple, cast
 
 from flask import Flask
@@ -34,22 +35,15 @@ NOTHING = "nothing"
 
 
 class Users:
-    """Bodies from several users, who return.
-
-    :param count: the number of users.
-    :param actions: the actions of the step.
-    """
+    """Bodies from several users, who return."""
 
     def __init__(self, count: int, actions: list[JSON]) -> None:
-        self._count, self._actions = count, actions
-        self._templates: dict[int, Template] = {}
+        self._count = count
+        self._template = functools.cache(lambda user: of_user(user, actions).template())
 
     def body(self, number: int) -> bytes:
         """Return a new body."""
-        user = number % self._count
-        if user not in self._templates:
-            self._templates[user] = of_user(user, self._actions).template()
-        return self._templates[user].body(number)
+        return self._template(number % self._count).body(number)
 
 
 class Added(NamedTuple):
@@ -90,12 +84,16 @@ def race(*, rounds: int, block: float) -> dict[str, Added]:
     costs: dict[str, list[float]] = {name: [] for name in names}
     order, shuffle = list(names), random.Random(rounds).shuffle
     with ExitStack() as stack:
-        directory = stack.enter_context(tempfile.TemporaryDirectory())
-        turns = {name: stack.enter_context(_Turns(name, directory)) for name in names}
+        spawn = multiprocessing.get_context("spawn")
+        turns = {}
+        for name in names:
+            directory = stack.enter_context(tempfile.TemporaryDirectory())
+            pool = ProcessPoolExecutor(1, spawn, _start, (name, directory))
+            turns[name] = stack.enter_context(pool)
         for _ in range(rounds):
             shuffle(order)
             for name in order:
-                costs[name].append(turns[name].measure(block))
+                costs[name].append(turns[name].submit(_measure, block).result())
     return {
         name: _added(costs[name], costs[ADDITIONS[name].reference]) for name in names
     }
@@ -109,37 +107,24 @@ def _added(costs: list[float], others: list[float]) -> Added:
     return Added(min(costs), *limits)
 
 
-class _Turns:
-    """The process of an addition, which measures on request."""
-
-    def __init__(self, name: str, directory: str) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(name, directory, other))
-
-    def __enter__(self) -> _Turns:
-        self._process.start()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._connection.send(None)
-        self._process.join()
-
-    def measure(self, block: float) -> float:
-        """Return the time of a delivery, measured for *block* seconds."""
-        self._connection.send(block)
-        return cast(float, self._connection.recv())
+# In the process of an addition.
+_own: list[Contender] = []
 
 
-def _serve(name: str, directory: str, connection: Connection) -> None:
-    with tempfile.TemporaryDirectory(dir=directory) as own:
-        contender = ADDITIONS[name].build(own)
-        # All users who return have been there before.
-        contender.serve(contender.deliver_many(range(WARM_UP, WARM_UP + USERS)))
-        count = 0
-        while (block := connection.recv()) is not None:
-            count = count or calibrate(contender, block)
-            connection.send(measure(contender, count))
+def _start(name: str, directory: str) -> None:
+    contender = ADDITIONS[name].build(directory)
+    # All users who return have been there before.
+    contender.serve(contender.deliver_many(range(WARM_UP, WARM_UP + USERS)))
+    _own.append(contender)
+
+
+def _measure(block: float) -> float:
+    return measure(_own[0], _count(block))
+
+
+@functools.cache
+def _count(block: float) -> int:
+    return calibrate(_own[0], block)
 
 
 # -- additions -----------------------------------------------------------------------

@@ -9,6 +9,7 @@ additional keys that it requires. All answer with 200; none validates its reply.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 import json
@@ -22,9 +23,10 @@ from flask import Response, abort, jsonify, request
 
 from flask_clustaar.security import basic_auth
 
-from .payloads import NEXT_STEP_ID, STEP_ID, Payload, reply
+from .ours import OURS, PARTS
+from .payloads import NEXT_STEP_ID, PAYLOADS, STEP_ID, Payload, reply
 from .subjects import Contender, Subject, new_app
-from .views import PRIVATE_KEY, USERNAME, signed
+from .views import BARE, BY_HAND, PRIVATE_KEY, USERNAME, signed
 
 SECRET = "5f1d7a84db00d2fce00b31a7fc73224f"
 _WEBHOOK_SECRET = f"whsec_{base64.b64encode(SECRET.encode()).decode()}"
@@ -316,3 +318,27 @@ _LIBRARIES = [
 FIELD = [
     Subject(name, does, "field", build, needs=name) for name, does, build in _LIBRARIES
 ]
+
+SUBJECTS: list[Subject] = [BARE, BY_HAND, OURS, *PARTS, *FIELD]
+
+
+def measured() -> list[Subject]:
+    """Return the available subjects."""
+    return [subject for subject in SUBJECTS if subject.name not in missing()]
+
+
+@functools.cache
+def missing() -> dict[str, str]:
+    """Return the reasons why subjects are not available, by name."""
+    reasons = {subject.name: why_not(subject) for subject in FIELD}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def why_not(subject: Subject) -> str | None:
+    if not subject.is_installed():
+        return "not installed"
+    try:
+        subject.build(PAYLOADS["small"])
+    except Exception as error:  # A new version may be incompatible.
+        return f"incompatible version: {type(error).__name__}"
+    return None

@@ -10,16 +10,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
+from .machine import ROOT
 
 #: The imports of a program after Flask, by library. Some packages import their parts
 #: lazily, so these are the names that the programs here use.
 IMPORTS: Mapping[str, str] = {
     "flask_clustaar": (
         "from flask_clustaar import ClustaarWebhook, events, filters, models"
+    ),
+    # The imports of the program in the README.
+    "flask_clustaar, nine lines": (
+        "from flask_clustaar import ClustaarWebhook, events; "
+        "from flask_clustaar.filters import StepID"
     ),
     # As where no other package has installed what msgspec imports if it can.
     "flask_clustaar, installed alone": (

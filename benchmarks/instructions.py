@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,10 +19,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .machine import run_module
 from .payloads import PAYLOADS
 from .subjects import Contender, Subject
-
-ROOT = Path(__file__).resolve().parent.parent
 
 #: The number of counted deliveries of each payload.
 COUNTS = {"small": 100, "typical": 100, "large": 20}
@@ -40,28 +38,18 @@ def count(
     """Return the instructions of an answer, by payload and subject."""
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as logs:
-        command = [
+        valgrind = [
             "valgrind",
             "--tool=cachegrind",
             "--cache-sim=no",
             "--cachegrind-out-file=/dev/null",
             f"--log-file={logs}/%p",
-            sys.executable,
-            "-m",
-            __name__,
-            json.dumps([payloads, subjects]),
         ]
-        environment = os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
-        with subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-        ) as valgrind:
-            assert valgrind.stdout is not None
-            for line in valgrind.stdout:
-                payload, subject, idle, busy = json.loads(line)
-                spent = total(Path(logs, str(busy))) - total(Path(logs, str(idle)))
-                found.setdefault(payload, {})[subject] = spent / COUNTS[payload]
-        if valgrind.returncode:
-            raise RuntimeError("Valgrind failed.")
+        asked = json.dumps([payloads, subjects])
+        lines = run_module(__name__, asked, valgrind, PYTHONHASHSEED="0")
+        for payload, subject, idle, busy in lines:
+            spent = total(Path(logs, str(busy))) - total(Path(logs, str(idle)))
+            found.setdefault(payload, {})[subject] = spent / COUNTS[payload]
     return found
 
 
@@ -91,7 +79,7 @@ def _run(payloads: Sequence[str], names: Sequence[str]) -> None:
 def _contenders(
     payload: str, names: Sequence[str]
 ) -> Iterator[tuple[Subject, Contender]]:
-    from .everybody import SUBJECTS
+    from .field import SUBJECTS
 
     for subject in SUBJECTS:
         if subject.name in names:

@@ -1,12 +1,20 @@
-"""Describe the machine and the versions of the packages."""
+"""Describe the machine, and run programs on it."""
 
 from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import json
 import os
 import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
 
 #: The distributions that affect the figures.
 _OURS = ["Flask", "Werkzeug", "marshmallow", "blinker", "itsdangerous", "msgspec"]
@@ -45,3 +53,37 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2] for line in lines if line.startswith("model name")]
     return names[0].strip() if names else platform.machine()
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Run this process and its children on one core: moving between cores adds time."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield  # Only Linux can do this.
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def run_module(
+    name: str, argument: str, before: Sequence[str] = (), **environment: str
+) -> Iterator[Any]:
+    """Run a module in a new interpreter; yield the JSON values that it prints.
+
+    :param before: the command that runs the interpreter.
+    :raises RuntimeError: if the module fails.
+    """
+    with subprocess.Popen(
+        [*before, sys.executable, "-m", name, argument],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield from map(json.loads, process.stdout or ())
+    if process.returncode:
+        raise RuntimeError(f"'{name}' failed.")

@@ -5,17 +5,14 @@ from __future__ import annotations
 import gc
 import itertools
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .machine import run_module
 from .ours import everything
 from .payloads import PAYLOADS
-
-ROOT = Path(__file__).resolve().parent.parent
 
 #: The shortest lifetime of records that the settings allow, so that the store soon
 #: reaches its final size: the deliveries of the last six seconds.
@@ -36,19 +33,7 @@ def run(count: int) -> Iterator[tuple[int, float]]:
 
     A separate process does the work.
     """
-    with subprocess.Popen(
-        [sys.executable, "-m", __name__, str(count)],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            answered, megabytes = json.loads(line)
-            yield answered, megabytes
-    if process.returncode:
-        raise RuntimeError("A delivery was not answered with 200.")
+    yield from run_module(__name__, str(count))
 
 
 def _serve(count: int) -> None:

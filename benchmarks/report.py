@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .additions import ADDITIONS
-from .everybody import SUBJECTS
+from .field import SUBJECTS
 from .ours import OURS
 from .plots import plot
 from .subjects import Subject
@@ -221,16 +221,12 @@ def _text_table(section: Section) -> str:
 
 
 def _page(found: JSON) -> Iterator[str]:
-    yield ".. Written by 'make bench'. Change the benchmarks, not this file."
-    yield ""
-    yield "Performance"
-    yield "==========="
-    yield ""
+    yield from _title("Performance")
     yield from _wrapped(_answer(found["requests"]["typical"]["costs"]))
     yield from _wrapped(
         "To measure it on your machine, run ``make bench`` in a checkout. It takes "
-        "about half an hour and writes these pages. ``python -m benchmarks --quick`` "
-        "takes some minutes and prints its results. On a busy machine use "
+        "about ten minutes and writes these pages. ``python -m benchmarks --quick`` "
+        "takes two minutes and prints its results. On a busy machine use "
         "``--instructions``, which counts processor instructions with Valgrind."
     )
     yield from _wrapped(
@@ -240,19 +236,11 @@ def _page(found: JSON) -> Iterator[str]:
     yield from _wrapped(
         ":doc:`measurements` has all figures, and how they are measured."
     )
-    file, title = PLOTS["handlers"]
-    yield f".. image:: /_static/{file}"
-    yield f"   :alt: {title}"
-    yield "   :width: 500"
-    yield ""
+    yield from _image("handlers")
 
 
 def _measurements(found: JSON) -> Iterator[str]:
-    yield ".. Written by 'make bench'. Change the benchmarks, not this file."
-    yield ""
-    yield "Measurements"
-    yield "============"
-    yield ""
+    yield from _title("Measurements")
     yield from _wrapped(
         "These are the figures behind :doc:`performance`: each subject answers the "
         "same notifications on the same machine."
@@ -276,7 +264,7 @@ def _measurements(found: JSON) -> Iterator[str]:
 
 
 _METHOD = (
-    "All subjects run in one process, in rounds. In each round every subject answers "
+    "All subjects run in one process, on one core, in rounds. In each round every subject answers "
     "requests for a few milliseconds through WSGI, in a random order. A multiple is "
     "the median of the ratios within the rounds: the machine's speed may vary.",
     "The clock is the CPU time of the process, without other processes. Requests are "
@@ -319,12 +307,23 @@ def _rst_section(section: Section) -> Iterator[str]:
     yield from _heading(section.title)
     yield from _wrapped(section.text)
     if section.plot:
-        file, title = PLOTS[section.plot]
-        yield f".. image:: /_static/{file}"
-        yield f"   :alt: {title}"
-        yield "   :width: 500"
-        yield ""
+        yield from _image(section.plot)
     yield from _table(section.header, section.rows)
+
+
+def _title(title: str) -> Iterator[str]:
+    yield from (".. Written by 'make bench'. Change the benchmarks, not this file.", "")
+    yield from (title, "=" * len(title), "")
+
+
+def _image(plot: str) -> Iterator[str]:
+    file, title = PLOTS[plot]
+    yield from (
+        f".. image:: /_static/{file}",
+        f"   :alt: {title}",
+        "   :width: 500",
+        "",
+    )
 
 
 def _heading(title: str) -> Iterator[str]:

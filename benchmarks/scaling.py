@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from .everybody import measured
+from .field import measured
 from .harness import BLOCK, Cost, race
 from .ours import OURS, build, offer
 from .payloads import PAYLOADS, of_size

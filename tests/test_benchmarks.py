@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from benchmarks import answers, harness, instructions, ours, parts, report, views
 from benchmarks.__main__ import main
-from benchmarks.everybody import SUBJECTS, measured, why_not
+from benchmarks.field import SUBJECTS, measured, why_not
 from benchmarks.payloads import PAYLOADS, Payload, of_size, reply
 from benchmarks.plots import plot
 from benchmarks.subjects import Contender, Subject
