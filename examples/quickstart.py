@@ -6,7 +6,7 @@ from flask_clustaar import ClustaarWebhook, events
 from flask_clustaar.filters import StepID
 
 app = Flask(__name__)
-app.config.from_prefixed_env()  # FLASK_CLUSTAAR_PRIVATE_KEY=...
+app.config.from_prefixed_env()  # reads FLASK_CLUSTAAR_PRIVATE_KEY
 webhook = ClustaarWebhook(app)
 
 

@@ -313,6 +313,20 @@ def test_steps(steps: Path) -> None:
     ]
 
 
+def test_steps_of_handlers() -> None:
+    """Without a bot file, it lists the steps that handlers ask for."""
+    assert talk(small_bot(), "/step")[-3:] == [
+        f"     · known: {ASK} (handler {name('ask')})",
+        f"     · known: {ANSWER} (handler {name('answer')})",
+        f"     · known: {FAIL} (handler {name('fail')})",
+    ]
+
+
+def name(function: str) -> str:
+    """Return the name of a handler of the small bot."""
+    return f"cli_bots.small_bot.<locals>.{function}"
+
+
 def test_step_of_a_story(steps: Path) -> None:
     """A click and a jump to a story lead to the step that begins it."""
     app = bot(
@@ -628,6 +642,30 @@ def test_completions(monkeypatch: pytest.MonkeyPatch, steps: Path) -> None:
     assert completed("/q") == ["/quit"]
     assert completed("bl") == ["Blue"]
     assert completed("x") == []
+
+
+def test_completions_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a bot file, the steps that handlers ask for are completed."""
+    in_terminal(monkeypatch, small_bot(), "chat", typed="Hi\n\x04")
+    complete = readline.get_completer()
+    readline.set_completer(None)
+    assert complete is not None
+
+    steps = [complete("/step ", state) for state in range(4)]
+
+    assert steps == [f"/step {ASK}", f"/step {ANSWER}", f"/step {FAIL}", None]
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"), [("Blue", 1), ("2", 2)], ids=["a title", "a number"]
+)
+def test_click_in_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, typed: str, shown: int
+) -> None:
+    """A title is on the screen already; for a number, the chat says what it is."""
+    result = in_terminal(monkeypatch, small_bot(), "chat", typed=f"Hi\n{typed}\n\x04")
+
+    assert result.count("[Blue]") == shown  # The bot's offer is the first.
 
 
 def test_ctrl_c_while_the_bot_answers() -> None:

@@ -189,7 +189,7 @@ def test_step_that_a_handler_is_for(program: Any, filter: str, handled: bool) ->
     steps = [step(ASK, "Ask", webhook=True), step(ANSWER, "Answer", webhook=False)]
     expected = (
         "not_handled Ask: The webhook is switched on for this step, but no handler "
-        f"matches it. Add one with 'filter=StepID({ASK!r})', or a fallback."
+        f"matches it. Add one with '@webhook.on_step({ASK!r})', or a fallback."
     )
     assert (expected in found(app, steps)) == (not handled)
 

@@ -187,8 +187,7 @@ def test_nobody_would_get_it(tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert result.output.splitlines()[-1] == (
-        f"To handle it: @webhook.on('{TOPIC}', "
-        "filter=StepID('5a8c317624acbe05b1a36feb'))"
+        "To handle it: @webhook.on_step('5a8c317624acbe05b1a36feb')"
     )
 
 

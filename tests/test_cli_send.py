@@ -568,6 +568,7 @@ def test_repetition_as_json() -> None:
         "interrupted": False,
         "answers": {"200": 3},
         "different_replies": 1,
+        "recorded_replies": 2,
     }
 
 
@@ -624,7 +625,9 @@ def test_repetition_that_is_interrupted_at_once() -> None:
 def test_repetition_of_one_delivery() -> None:
     """'--same' sends one delivery again and again, which runs once."""
     seen = Seen()
-    assert "5 x 200" in ok(run(seen.app, "send", "--repeat", "5", "--same"))
+    shown = ok(run(seen.app, "send", "--repeat", "5", "--same"))
+    assert "5 x 200" in shown
+    assert "Handlers ran for 1; 4 got the recorded reply." in shown
     assert len(seen.notifications) == 1
 
 

@@ -412,9 +412,7 @@ def test_an_unhandled_notification_is_explained(
     assert "explanation" not in response.get_json()
     assert "hello (test_extension.py:" in caplog.text
     assert "StepID('ffffffffffffffffffffffff') did not match" in caplog.text
-    assert f"@webhook.on('conversation.step_reached', filter=StepID('{STEP}'))" in (
-        caplog.text
-    )
+    assert f"@webhook.on_step('{STEP}')" in caplog.text
 
 
 def test_in_debug_mode_the_answer_explains_too() -> None:
@@ -424,10 +422,7 @@ def test_in_debug_mode_the_answer_explains_too() -> None:
     webhook_of(app).on("conversation.step_reached", hello, filter=StepID("f" * 24))
     explanation = post(app).get_json()["explanation"]
     assert "did not match: data.step.id is" in explanation[0]
-    assert explanation[-1] == (
-        "This would handle it: @webhook.on('conversation.step_reached', "
-        f"filter=StepID('{STEP}'))"
-    )
+    assert explanation[-1] == f"This would handle it: @webhook.on_step('{STEP}')"
 
 
 @pytest.mark.parametrize("step", [None, {}, {"id": None}, {"id": 0}, {"id": ["a"]}])

@@ -267,7 +267,8 @@ def test_suggestion(inspected: Inspected) -> None:
 
     inspected.sender.send(b"\xff", "chat")
 
-    assert f"StepID('{NOBODY}')" in get(inspected, "deliveries/1")["suggestion"]
+    suggestion = get(inspected, "deliveries/1")["suggestion"]
+    assert suggestion == f"@webhook.on_step('{NOBODY}')"
     assert get(inspected, "deliveries/2")["suggestion"] is None
     assert get(inspected, "deliveries/3")["suggestion"] is None
 

@@ -280,7 +280,7 @@ def test_what_nobody_handles(chromium: Any, own: Inspecting) -> None:
     expect(page.detail).to_contain_text("404")
     panel = page.tab.get_by_role("tabpanel")
     expect(panel).to_contain_text("did not match")
-    expect(panel).to_contain_text(f"filter=StepID('{NOBODY}')")
+    expect(panel).to_contain_text(f"@webhook.on_step('{NOBODY}')")
     page.context.close()
 
 

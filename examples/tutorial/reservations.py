@@ -22,7 +22,7 @@ webhook = ClustaarWebhook()
 def create_app(config=None):
     """Create the application."""
     app = Flask(__name__)
-    app.config.from_prefixed_env()  # FLASK_CLUSTAAR_PRIVATE_KEY=..., also in '.env'
+    app.config.from_prefixed_env()  # reads FLASK_CLUSTAAR_PRIVATE_KEY
     app.config.from_mapping(config)
     webhook.init_app(app)
     return app
@@ -52,6 +52,8 @@ def ask_day(notification):
 def confirm(notification):
     """Repeat what is in the session."""
     session = notification.session
+    if not {"guests", "day"} <= session.keys():
+        return JumpToAction.step(GUESTS)
     return f"A table for {session['guests']}, {session['day'].lower()}. See you then!"
 
 

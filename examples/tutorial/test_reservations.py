@@ -2,8 +2,8 @@
 
 import pytest
 
-from flask_clustaar.models import PauseBotAction
-from reservations import GUESTS, create_app
+from flask_clustaar.models import JumpToAction, PauseBotAction
+from reservations import DONE, GUESTS, create_app
 
 
 @pytest.fixture
@@ -35,3 +35,9 @@ def test_many_guests(clustaar_client):
     """A colleague takes over for more than 12 guests."""
     reply = clustaar_client.at(GUESTS).say("20")
     assert reply.actions[-1] == PauseBotAction()
+
+
+def test_missing_values(clustaar_client):
+    """Without guests and day, the bot starts again."""
+    reply = clustaar_client.at(DONE).say("hello")
+    assert reply.actions == [JumpToAction.step(GUESTS)]

@@ -131,10 +131,16 @@ def chosen(webhooks: dict[str, ClustaarWebhook], name: str | None) -> ClustaarWe
     raise click.UsageError(f"{wrong}. Choose one with '--webhook': {names}.")
 
 
-def first_step(webhook: ClustaarWebhook) -> str | None:
-    """Return a step id of the first handler that has any; None if no handler has."""
+def handled_steps(webhook: ClustaarWebhook) -> dict[str, str]:
+    """Return the ids of the steps in filters, with the name of the first handler."""
+    found: dict[str, str] = {}
     for handler in webhook.handlers:
         step_ids = None if handler.filter is None else handler.filter.step_ids()
-        if step_ids:
-            return min(step_ids)
-    return None
+        for step_id in sorted(step_ids or ()):
+            found.setdefault(step_id, handler.name)
+    return found
+
+
+def first_step(webhook: ClustaarWebhook) -> str | None:
+    """Return a step id of the first handler that has any; None if no handler has."""
+    return next(iter(handled_steps(webhook)), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ from ..printable import printable
 from ..testing import STEP_ID, ClustaarClient
 from ..transcript import Line, as_json, info
 from ..wire import JSON
-from .application import chosen, first_step, load_app, webhooks_of
+from .application import chosen, handled_steps, load_app, webhooks_of
 from .files import read_bot
 from .lines import say, warn_of_reply
 from .log import held_back_log, print_log
@@ -123,8 +123,9 @@ def command(
             sleep=time.sleep,
             listener=lines.print,
         )
-        first = step if step or bot else first_step(hook) or STEP_ID
-        chat = _Chat(client, lines, first, step_name)
+        handled = {} if bot else handled_steps(hook)
+        first = step if step or bot else next(iter(handled), STEP_ID)
+        chat = _Chat(client, lines, handled, first, step_name)
         if typed:
             echo("Type a message. '/help' lists the commands.")
         chat.begin()
@@ -177,10 +178,14 @@ class _Lines:
 
     def __init__(self, *, echo_typed: bool) -> None:
         self.echo_typed = echo_typed
+        #: The last line that was typed.
+        self.typed = ""
 
     def print(self, line: Line) -> None:
-        typed = line.style == "user" and not line.text.startswith(("[", "·"))
-        if self.echo_typed or not typed:
+        is_on_screen = line.style == "user" and (
+            not line.text.startswith(("[", "·")) or line.text == f"[{self.typed}]"
+        )
+        if self.echo_typed or not is_on_screen:
             say([line])
 
 
@@ -190,14 +195,21 @@ class _Lines:
 class _Chat:
     """A conversation whose user is in the terminal.
 
+    :param handled: the steps that handlers ask for, by id, with the handlers' names;
+        none if there is a bot file, which knows the steps.
     :param first: the id of the first step; None for the first one of the bot file.
     :param name: a name for that step; None to keep its own.
     """
 
     def __init__(
-        self, client: ClustaarClient, lines: _Lines, first: str | None, name: str | None
+        self,
+        client: ClustaarClient,
+        lines: _Lines,
+        handled: Mapping[str, str],
+        first: str | None,
+        name: str | None,
     ) -> None:
-        self._client, self._lines = client, lines
+        self._client, self._lines, self._handled = client, lines, handled
         self._first, self._name = first, name
         #: Whether a line failed.
         self.met_problem = False
@@ -214,6 +226,7 @@ class _Chat:
     def hear(self, line: str) -> bool:
         """Execute a line; return False if it ends the conversation."""
         text = line.strip()
+        self._lines.typed = text
         is_command = text.startswith("/") and not text.startswith("//")
         if is_command and self._lines.echo_typed:
             say([Line(text, "user", "you")])
@@ -284,7 +297,7 @@ class _Chat:
         lines = [
             *(f"/{name}" for name in _COMMANDS),
             "/quit",
-            *(f"/step {step}" for step in [*names, *steps]),
+            *(f"/step {step}" for step in [*names, *steps, *self._handled]),
             *(each.title for each in self._client.offers),
         ]
         begun = text.casefold()
@@ -326,6 +339,8 @@ class _Chat:
         client.announce()
         for known in client.steps.values():
             say([info(f"known: {known.id} ({known.name})")])
+        for id, handler in self._handled.items():
+            say([info(f"known: {id} (handler {handler})")])
 
     def _json(self, _: str) -> None:
         if self._client.reply is None:

@@ -36,6 +36,8 @@ class Measured:
     seconds: list[float] = field(default_factory=list)
     #: With one repeated delivery: the number of different replies. Else None.
     replies: int | None = None
+    #: How many answers were replies that had been recorded before.
+    recorded: int = 0
     #: Whether Ctrl-C ended the series.
     interrupted: bool = False
 
@@ -53,6 +55,7 @@ class Measured:
             "interrupted": self.interrupted,
             "answers": dict(self.answers.most_common()),
             "different_replies": self.replies,
+            "recorded_replies": self.recorded,
             "milliseconds": {
                 name: round(of(self.seconds) * 1000, 2) for name, of in slow.items()
             },
@@ -95,6 +98,7 @@ def repeat(
             with lock:
                 measured.seconds.append(took)
                 measured.answers[_kind(answer)] += 1
+                measured.recorded += "Idempotent-Replayed" in answer.headers
                 if same and answer.status_code == 200:
                     replies.add(answer.get_data())
                 advance()
@@ -125,6 +129,9 @@ def print_measured(measured: Measured) -> None:
     if measured.seconds:
         median, slow = _median(measured.seconds), _p99(measured.seconds)
         echo(f"median {median * 1000:.2f} ms, 99th percentile {slow * 1000:.2f} ms")
+    if measured.recorded:
+        ran = measured.answers["200"] - measured.recorded
+        echo(f"Handlers ran for {ran}; {measured.recorded} got the recorded reply.")
     if (measured.replies or 0) > 1:
         echo(
             f"One delivery got {measured.replies} different replies, so it ran several "

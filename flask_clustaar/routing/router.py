@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ..describe import named_steps, shorten
 from ..errors import ClustaarError
+from ..events import CONVERSATION_STEP_REACHED
 from ..schemas.paths import step_id_of
 from .groups import HandlerRegistry
 from .handlers import Around, ErrorHandler, Group, Handler, decorator_line
@@ -160,6 +161,8 @@ class Router(HandlerRegistry):
         step_id = step_id_of(notification)
         named = named_steps.get(step_id or "")
         shown = repr(named) if named else shorten(step_id)
+        if step_id and notification.topic == CONVERSATION_STEP_REACHED:
+            return f"@webhook.on_step({shown})"
         return decorator_line(
             shorten(notification.topic), f"StepID({shown})" if step_id else None
         )

@@ -89,7 +89,7 @@ def _not_handled(bot: Bot, handlers: Sequence[Handler]) -> Iterator[Finding]:
         if step.webhook and not any(_may_take(h, bot, step) for h in handlers):
             yield NOT_HANDLED(
                 "The webhook is switched on for this step, but no handler matches it. "
-                f"Add one with 'filter=StepID({step.id!r})', or a fallback.",
+                f"Add one with '@webhook.on_step({step.id!r})', or a fallback.",
                 _label(step),
             )
 
