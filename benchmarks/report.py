@@ -264,9 +264,10 @@ def _measurements(found: JSON) -> Iterator[str]:
 
 
 _METHOD = (
-    "All subjects run in one process, on one core, in rounds. In each round every subject answers "
-    "requests for a few milliseconds through WSGI, in a random order. A multiple is "
-    "the median of the ratios within the rounds: the machine's speed may vary.",
+    "All subjects run in one process, on one core, in rounds. In each round every "
+    "subject answers requests for a few milliseconds through WSGI, in a random order. "
+    "A multiple is the median of the ratios within the rounds: the machine's speed may "
+    "vary.",
     "The clock is the CPU time of the process, without other processes. Requests are "
     "made and signed before the clock runs. Each request is different, and each must "
     "be answered with 200. Garbage is collected before each block; within a block "
