@@ -31,6 +31,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import demo
@@ -52,6 +53,7 @@ from flask_clustaar.testing import ClustaarClient, Reply
 from flask_clustaar.wire import Model
 
 HERE = Path(__file__).parent
+EXAMPLES = HERE.parent / "examples"
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -67,6 +69,8 @@ class Page:
         self._servers = contextlib.ExitStack()
         #: The port that a page names, and the one that its server has.
         self.ports: dict[str, str] = {}
+        #: Modules of other tests, which are back when the page ends.
+        self._hidden: dict[str, ModuleType] = {}
         for name in [*os.environ]:
             if name.startswith(("FLASK_", "CLUSTAAR_")):
                 del os.environ[name]
@@ -77,6 +81,7 @@ class Page:
         """Leave all as it was."""
         self._servers.close()
         self.forget_modules()
+        sys.modules.update(self._hidden)
         directory, environment, sys.path[:] = self._before
         os.chdir(directory)
         restore(environment)
@@ -89,11 +94,14 @@ class Page:
 
     def forget_modules(self) -> None:
         """Let changed files be imported again."""
-        for name, module in [*sys.modules.items()]:
-            file = getattr(module, "__file__", None) or ""
-            if file.startswith(str(self.directory)):
-                del sys.modules[name]
+        for name in modules_below(self.directory):
+            del sys.modules[name]
         importlib.invalidate_caches()
+
+    def hide_modules(self, directory: Path) -> None:
+        """Let the modules of a directory be imported from its copy."""
+        for name in modules_below(directory):
+            self._hidden[name] = sys.modules.pop(name)
 
     def serve(self, arguments: list[str], port: str) -> None:
         """Start a server, on a port of its own."""
@@ -111,6 +119,15 @@ class Page:
         assert demo.is_open(int(free), process), (
             self.directory / "server.log"
         ).read_text()
+
+
+def modules_below(directory: Path) -> list[str]:
+    """Return the names of the modules that were imported from a directory."""
+    return [
+        name
+        for name, module in sys.modules.items()
+        if (getattr(module, "__file__", None) or "").startswith(f"{directory}{os.sep}")
+    ]
 
 
 def restore(environment: dict[str, str]) -> None:
@@ -454,11 +471,13 @@ class Reading(Item):
 
         def copy(example: str) -> None:
             """Go to a copy of an example."""
+            original, directory = EXAMPLES / example, page.directory / example
             page.forget_modules()
-            shutil.copytree(
-                HERE.parent / "examples" / example, page.directory / example
-            )
-            os.chdir(page.directory / example)
+            page.hide_modules(original)
+            shutil.copytree(original, directory, copy_function=shutil.copyfile)
+            for path in (directory, *directory.rglob("*")):
+                path.chmod(0o700)  # The originals may be read-only.
+            os.chdir(directory)
             sys.path.insert(0, os.getcwd())
 
         document.namespace.update(

@@ -75,7 +75,7 @@ def inspecting(directory: Path, *options: str) -> Iterator[Inspecting]:
     """Run the command in a directory, with a copy of the bot of these tests."""
     for name in ("inspected.py", "inspected.json"):
         if not (directory / name).exists():
-            shutil.copy(APPS / name, directory / name)
+            shutil.copyfile(APPS / name, directory / name)
     command = [sys.executable, "-m", "flask", "--app", "inspected"]
     command += ["clustaar", "inspect", "--port", "0", "--inspector-port", "0"]
     environment = {

@@ -761,6 +761,22 @@ def test_baseline_that_fails(
     assert "'HEAD' cannot run: The application is not in testing mode." in error
 
 
+def test_baseline_in_a_repository_of_another_user(
+    repository: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error message of git is shown, on one line."""
+    (file,) = directory.glob("*.jsonl")
+    here(repository, monkeypatch)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+    error = sentence(run(bot(), "replay", str(file), "--baseline", "HEAD"))
+
+    assert "'HEAD' cannot run: fatal: detected dubious ownership" in error
+    assert "call: git config --global --add safe.directory" in error
+
+
 def test_baseline_with_other_lines(
     repository: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

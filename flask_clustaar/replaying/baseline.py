@@ -132,6 +132,6 @@ def _git(directory: Path, *arguments: str) -> str:
     except OSError as error:
         raise BaselineError(f"git cannot be run: {error.strerror}") from error
     except subprocess.CalledProcessError as error:
-        lines = error.stderr.strip().splitlines() or ["git failed"]
-        raise BaselineError(lines[-1]) from error
+        reason = error.stderr[max(0, error.stderr.rfind("fatal: ")) :].split()
+        raise BaselineError(" ".join(reason) or "git failed") from error
     return ended.stdout.strip()
