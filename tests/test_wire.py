@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import re
+import threading
 from typing import Annotated, Any, ClassVar
 
 import pytest
@@ -212,6 +213,57 @@ def test_the_signature_shows_the_limits() -> None:
     assert list(parameters) == ["title", "action"]
     assert parameters["title"].annotation == "Annotated[Text, Length(1, 60)]"
     assert all(p.kind is p.KEYWORD_ONLY for p in parameters.values())
+
+
+# -- constructors --------------------------------------------------------------------
+
+
+class Point(Model):
+    """A model whose objects only these tests create."""
+
+    x: int
+    y: int = 0
+
+
+class Place(Point):
+    """A model that adds an attribute."""
+
+    name: Annotated[str | None, BLANK] = None
+
+
+def test_a_subclass_may_be_the_first_to_be_created() -> None:
+    """Each model has its own constructor, whichever is called first."""
+    assert Place(x=1, name="a") == Place(x=1, y=0, name="a")
+    assert list(inspect.signature(Place).parameters) == ["x", "y", "name"]
+    assert list(inspect.signature(Point.__init__).parameters)[:3] == ["self", "x", "y"]
+    with pytest.raises(TypeError, match=r"Point.__init__\(\) missing 1 .*'x'"):
+        Point()  # type: ignore[call-arg]
+
+
+def test_threads_may_create_the_first_object_together() -> None:
+    """A constructor that several threads call for the first time works in each."""
+
+    class Fresh(Point):
+        z: int = 0
+
+    start, made = threading.Barrier(8), list[Fresh]()
+
+    def create(number: int) -> None:
+        start.wait()
+        made.append(Fresh(x=number, z=number))
+
+    threads = [threading.Thread(target=create, args=(each,)) for each in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {(each.x, each.z) for each in made} == {(each, each) for each in range(8)}
+
+
+def test_a_blank_without_limits() -> None:
+    """None is sent as the empty string, and other values as they are."""
+    assert dump(Place(x=1))[0]["name"] == ""
+    assert dump(Place(x=1, name="a"))[0]["name"] == "a"
 
 
 # -- models --------------------------------------------------------------------------
@@ -531,6 +583,21 @@ def test_parts_that_are_nested_too_deeply() -> None:
     assert len(schema.load(Received(wide)).received["new"]) == 201
     with pytest.raises(InvalidJSON, match="too deep"):
         schema.load(Received(deep))
+
+
+def test_actions_that_are_nested_too_deeply() -> None:
+    """The same for one action of a step, among actions that are not."""
+    step = (
+        b'{"id": "a", "actions": [{"type": "wait_action", "new": %s}, {"type": "x"}]}'
+    )
+    known = step.replace(b', {"type": "x"}', b"")
+    body = b'{"topic": "t", "data": {"step": %s}}'
+    for one in (step, known):
+        wide = load_notification(body % (one % (b"[" + b"[]," * 200 + b"[]]"))).step
+        assert wide.actions[0].received["type"] == "wait_action"
+        deep = load_notification(body % (one % (b"[" * 150 + b"]" * 150))).step
+        with pytest.raises(InvalidJSON, match="too deep"):
+            deep.actions  # noqa: B018
 
 
 def test_json_values_that_are_nested_beyond_recursion() -> None:
