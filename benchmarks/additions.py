@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from importlib.util import find_spec
 from typing import Any, Final, NamedTuple, cast
 
 from flask import Flask
@@ -67,26 +66,19 @@ class Addition(NamedTuple):
     does: str
     #: Creates a bot with it; the argument is an empty directory.
     build: Callable[[str], Contender]
-    #: The package that it requires.
-    needs: str | None = None
     #: The name of the contender that it is added to.
     reference: str = NOTHING
     #: The maximum of the added time, in microseconds.
     limit: float | None = None
 
-    def is_installed(self) -> bool:
-        """Return whether it can be measured here."""
-        return self.needs is None or find_spec(self.needs) is not None
 
-
-def race(*, rounds: int, block: float) -> dict[str, Added]:
-    """Let all additions that are installed answer deliveries, for some rounds."""
-    names = [name for name, each in ADDITIONS.items() if each.is_installed()]
-    costs: dict[str, list[float]] = {name: [] for name in names}
-    order, shuffle = list(names), random.Random(rounds).shuffle
+def race(rounds: int, block: float) -> dict[str, Added]:
+    """Let all additions answer deliveries, for some rounds."""
+    costs: dict[str, list[float]] = {name: [] for name in ADDITIONS}
+    order, shuffle = list(ADDITIONS), random.Random(rounds).shuffle
     with ExitStack() as stack:
         turns = {}
-        for name in names:
+        for name in ADDITIONS:
             directory = stack.enter_context(tempfile.TemporaryDirectory())
             pool = ProcessPoolExecutor(1, _processes(), _start, (name, directory))
             turns[name] = stack.enter_context(pool)
@@ -95,7 +87,8 @@ def race(*, rounds: int, block: float) -> dict[str, Added]:
             for name in order:
                 costs[name].append(turns[name].submit(_measure, block).result())
     return {
-        name: _added(costs[name], costs[ADDITIONS[name].reference]) for name in names
+        name: _added(costs[name], costs[each.reference])
+        for name, each in ADDITIONS.items()
     }
 
 
@@ -193,14 +186,9 @@ ADDITIONS: Mapping[str, Addition] = {
         "CLUSTAAR_RECORD_REDACT=none",
         lambda path: _bot(record=path, record_redact="none"),
     ),
-    "Prometheus": Addition(
-        "PrometheusMetrics", _prometheus, needs="prometheus_client", limit=40
-    ),
+    "Prometheus": Addition("PrometheusMetrics", _prometheus, limit=40),
     "OpenTelemetry": Addition(
-        "OpenTelemetry, without an SDK",
-        _opentelemetry,
-        needs="opentelemetry",
-        limit=10,
+        "OpenTelemetry, without an SDK", _opentelemetry, limit=10
     ),
     _SHORT: Addition(
         "Steps of one action, a reply of one text", lambda _: _bot(is_short=True)

@@ -23,6 +23,7 @@ from flask import Response, abort, jsonify, request
 
 from flask_clustaar.security import basic_auth
 
+from .machine import find
 from .ours import OURS, PARTS
 from .payloads import NEXT_STEP_ID, PAYLOADS, STEP_ID, Payload, reply
 from .subjects import Contender, Subject, new_app
@@ -335,7 +336,7 @@ def missing() -> dict[str, str]:
 
 
 def why_not(subject: Subject) -> str | None:
-    if not subject.is_installed():
+    if subject.needs is not None and find(subject.needs) is None:
         return "not installed"
     try:
         subject.build(PAYLOADS["small"])

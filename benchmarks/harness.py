@@ -23,7 +23,7 @@ from .subjects import Contender
 _numbers = itertools.count(1)
 
 #: The duration of a block, in seconds.
-BLOCK = 0.004
+BLOCK = 0.008
 
 
 class Cost(NamedTuple):

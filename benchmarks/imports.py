@@ -78,11 +78,7 @@ class Import(NamedTuple):
     megabytes: float
 
 
-def measure(
-    names: Sequence[str] = tuple(IMPORTS),
-    *,
-    rounds: int,
-) -> dict[str, Import]:
+def measure(names: Sequence[str], rounds: int) -> dict[str, Import]:
     """Measure imports, and ``Flask`` itself.
 
     :param names: of those in :data:`IMPORTS`.

@@ -11,7 +11,6 @@ import gc
 import json
 import os
 import re
-import shutil
 import sys
 import tempfile
 import time
@@ -25,11 +24,6 @@ from .subjects import Contender, Subject
 
 #: The number of counted deliveries of each payload.
 COUNTS = {"small": 100, "typical": 100, "large": 20}
-
-
-def is_available() -> bool:
-    """Return whether Valgrind is installed."""
-    return shutil.which("valgrind") is not None
 
 
 def count(

@@ -6,6 +6,7 @@ them.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -38,29 +39,20 @@ class Effort(NamedTuple):
     block: float = BLOCK
 
 
-FULL = Effort(80, 15, 9, tuple(imports.IMPORTS), 100_000)
+FULL = Effort(60, 15, 9, tuple(imports.IMPORTS), 100_000)
 QUICK = Effort(25, 5, 5, ("flask_clustaar", "marshmallow"), 4_000, stride=2)
-
-
-class Part(NamedTuple):
-    """A part of the benchmarks."""
-
-    run: Callable[[Effort], JSON]
-    #: Returns what is missing here, if something is.
-    missing: Callable[[], str | None] = lambda: None
 
 
 def run(names: list[str], effort: Effort) -> JSON:
     """Run parts, and return what they found; the terminal shows which one runs."""
     found: JSON = {"skipped": dict(missing())}
     for name in names:
-        part = PARTS[name]
-        if (reason := part.missing()) is not None:
-            found["skipped"][name] = reason
+        if name == "instructions" and shutil.which("valgrind") is None:
+            found["skipped"][name] = "Valgrind is not installed"
             continue
         click.echo(f"Measuring {name} ...", err=True)
         with one_core():
-            found[name] = part.run(effort)
+            found[name] = PARTS[name](effort)
     return found
 
 
@@ -97,33 +89,22 @@ def _scaling(effort: Effort) -> JSON:
     return found
 
 
-def _additions(effort: Effort) -> JSON:
-    found = additions.race(rounds=effort.rounds, block=effort.block)
-    return {name: each._asdict() for name, each in found.items()}
-
-
-def _imports(effort: Effort) -> JSON:
-    found = imports.measure(effort.imports, rounds=effort.import_rounds)
-    return {name: each._asdict() for name, each in found.items()}
-
-
-def _memory(effort: Effort) -> JSON:
-    return {"samples": list(memory.run(effort.deliveries))}
-
-
-def _instructions(effort: Effort) -> JSON:
+def _instructions(_: Effort) -> JSON:
     names = [subject.name for subject in SUBJECTS if subject.kind != "field"]
     return dict(instructions.count(list(PAYLOADS), names))
 
 
-PARTS: Mapping[str, Part] = {
-    "requests": Part(_requests),
-    "scaling": Part(_scaling),
-    "additions": Part(_additions),
-    "imports": Part(_imports),
-    "memory": Part(_memory),
-    "instructions": Part(
-        _instructions,
-        lambda: None if instructions.is_available() else "Valgrind is not installed",
+def _as_json(found: Mapping[str, Any]) -> JSON:
+    return {name: each._asdict() for name, each in found.items()}
+
+
+PARTS: Mapping[str, Callable[[Effort], JSON]] = {
+    "requests": _requests,
+    "scaling": _scaling,
+    "additions": lambda effort: _as_json(additions.race(effort.rounds, effort.block)),
+    "imports": lambda effort: _as_json(
+        imports.measure(effort.imports, effort.import_rounds)
     ),
+    "memory": lambda effort: {"samples": list(memory.run(effort.deliveries))},
+    "instructions": _instructions,
 }

@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple
 
 from flask import Flask
 
-from .machine import find
 from .payloads import Payload, Template
 
 Environ = dict[str, Any]
@@ -31,10 +30,6 @@ class Subject(NamedTuple):
     build: Callable[[Payload], Contender]
     #: The distribution that it requires, if any.
     needs: str | None = None
-
-    def is_installed(self) -> bool:
-        """Return whether it is available."""
-        return self.needs is None or find(self.needs) is not None
 
 
 class Contender(NamedTuple):
