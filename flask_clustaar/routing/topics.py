@@ -69,7 +69,7 @@ class Topic(NamedSignal):
         """
         return [
             (handler, handler(sender, **arguments))
-            for handler in self.receivers_for(sender)
+            for handler in self._wanted_by(sender)
         ]
 
     def receivers_for(self, sender: Any) -> Generator[Handler, None, None]:
@@ -77,9 +77,11 @@ class Topic(NamedSignal):
 
         All filters run before the first handler.
         """
-        yield from list(
-            islice(self._matching(sender), getattr(sender, "_wanted", None))
-        )
+        yield from self._wanted_by(sender)
+
+    def _wanted_by(self, notification: Any) -> list[Handler]:
+        wanted = getattr(notification, "_wanted", None)
+        return list(islice(self._matching(notification), wanted))
 
     def _matching(self, notification: Any) -> Iterator[Handler]:
         """Yield the handlers that match a notification, in order of registration.
