@@ -11,6 +11,7 @@ import click
 from . import answers, machine, report
 from .field import FIELD
 from .parts import FULL, PARTS, QUICK, run
+from .payloads import JSON
 
 
 @click.command()
@@ -70,7 +71,7 @@ def main(
         tell(found)
 
 
-def tell(found: report.JSON) -> None:
+def tell(found: JSON) -> None:
     """Write the page, and print its files."""
     for file in report.write_page(found):
         click.echo(f"Wrote {file.relative_to(report.DOCS.parent)}.")

@@ -16,10 +16,8 @@ from . import additions, imports, instructions, memory, scaling
 from .field import SUBJECTS, measured, missing
 from .harness import BLOCK, race
 from .machine import one_core
-from .payloads import PAYLOADS
+from .payloads import JSON, PAYLOADS
 from .views import BY_HAND
-
-JSON = dict[str, Any]
 
 
 class Effort(NamedTuple):

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 from .additions import ADDITIONS
 from .field import SUBJECTS
 from .ours import OURS
+from .payloads import JSON
 from .plots import plot
 from .subjects import Subject
 from .views import BY_HAND
-
-JSON = dict[str, Any]
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -277,10 +276,11 @@ _METHOD = (
 
 def _answer(costs: JSON) -> str:
     ours = costs[OURS.name]
+    others = [subject.name for subject in SUBJECTS if subject.kind == "field"]
     slower = [
         f"{name} ({costs[name]['ratio']:.1f})"
         for name in costs
-        if costs[name]["low"] > ours["high"] and _kind(name) == "field"
+        if costs[name]["low"] > ours["high"] and name in others
     ]
     text = (
         f"A typical request costs **{ours['ratio']:.1f} times** the CPU time of a view "
@@ -292,10 +292,6 @@ def _answer(costs: JSON) -> str:
     if slower:
         text += f" These libraries cost more: {', '.join(slower)}."
     return text
-
-
-def _kind(name: str) -> str:
-    return next(subject.kind for subject in SUBJECTS if subject.name == name)
 
 
 def _does(subject: Subject, skipped: dict[str, str]) -> str:

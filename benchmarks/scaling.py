@@ -28,12 +28,12 @@ class Scale(NamedTuple):
 
     def measure(self, *, rounds: int, block: float = BLOCK) -> Growth:
         """Measure all there is at each step, in races of their own."""
-        return {step: self._measure(step, rounds, block) for step in self.steps}
-
-    def _measure(self, step: int, rounds: int, block: float) -> dict[str, Cost]:
-        contenders = self.contenders(step)
-        samples = race(contenders, rounds=rounds, block=block)
-        return {name: samples.cost(name, REFERENCE) for name in contenders}
+        growth: Growth = {}
+        for step in self.steps:
+            contenders = self.contenders(step)
+            samples = race(contenders, rounds=rounds, block=block)
+            growth[step] = {name: samples.cost(name, REFERENCE) for name in contenders}
+        return growth
 
 
 def _handlers(count: int) -> dict[str, Contender]:
