@@ -173,9 +173,7 @@ _SHORT: Final = "nothing, short messages"
 
 ADDITIONS: Mapping[str, Addition] = {
     NOTHING: Addition("What is on by default", lambda _: _bot()),
-    "nothing again": Addition(
-        "The same: how exact these figures are", lambda _: _bot()
-    ),
+    "nothing again": Addition("The same, measured twice", lambda _: _bot()),
     "recording": Addition(
         "CLUSTAAR_RECORD, with pseudonyms", lambda path: _bot(record=path)
     ),
