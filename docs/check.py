@@ -19,9 +19,10 @@ from urllib.parse import unquote, urldefrag, urljoin
 import click
 from playwright.sync_api import Page, sync_playwright
 
-from flask_clustaar import models, signals
+from flask_clustaar import filters, models, signals
 from flask_clustaar.cli import clustaar
 from flask_clustaar.errors import PROBLEM_PAGE, PROBLEMS
+from flask_clustaar.models.buttons import ButtonAction
 from flask_clustaar.settings import SETTINGS
 from flask_clustaar.wire import Model, members_of
 
@@ -69,6 +70,14 @@ WORDS = {
     "404": "project/faq",
     "429": "run/extensions",
     "502": "reference/errors",
+}
+#: The types on the wire are on these pages. A click is a button and an input.
+FAMILIES = {
+    models.Action: "reference/actions/",
+    ButtonAction: "reference/actions/",
+    models.Condition: "reference/actions/conditions",
+    models.Attachment: "reference/inputs",
+    models.Input: "reference/",
 }
 #: How many results a reader looks at.
 FIRST = 10
@@ -182,7 +191,14 @@ def check_search(page: Page, root: str) -> Iterator[str]:
 
 def found(page: Page, root: str, word: str) -> list[str]:
     """Return the links of the search's results."""
-    page.goto(f"{root}search.html?q={word}")
+    if page.url.startswith(f"{root}search.html"):
+        page.evaluate(
+            "word => { document.querySelector('#search-results').replaceChildren();"
+            " Search.performSearch(word); }",
+            word,
+        )
+    else:
+        page.goto(f"{root}search.html?q={word}")
     page.wait_for_function(
         "/^Search finished|did not match/.test("
         "document.querySelector('.search-summary')?.textContent || '')"
@@ -197,6 +213,7 @@ def expected() -> Iterator[tuple[str, str]]:
     """Yield each name, and where the search for it leads."""
     for row in SETTINGS:
         yield row.key, f"#setting-{row.key}"
+        yield row.key.removeprefix("CLUSTAAR_").lower(), f"#setting-{row.key}"
     for code, problem in PROBLEMS.items():
         anchor = f"#problem-{code.replace('_', '-')}"
         yield code, anchor
@@ -207,8 +224,11 @@ def expected() -> Iterator[tuple[str, str]]:
     for name, model in vars(models).items():
         if isinstance(model, type) and issubclass(model, Model):
             yield name, f"#flask_clustaar.models.{name}"
-    for tag in members_of(models.Action):
-        yield tag, "reference/actions/"
+    for name in set(filters.__all__) - {"as_filter"}:
+        yield name, f"#flask_clustaar.filters.{name}"
+    for family, place in FAMILIES.items():
+        for tag in members_of(family):
+            yield tag, place
     for command in clustaar.list_commands(click.Context(clustaar)):
         yield f"clustaar {command}", f"reference/cli/{command}.html"
 
