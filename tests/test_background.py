@@ -153,7 +153,7 @@ def test_a_task_can_be_called(bot: Bot) -> None:
     bot.task(tell_crm)(make_notification(text="hello"), score=2)
 
     assert done == [("hello", 2)]
-    assert repr(bot.task(tell_crm)) == "<Task 'test_background.tell_crm'>"
+    assert repr(bot.task(tell_crm)) == f"<Task '{__name__}.tell_crm'>"
 
 
 def test_a_task_without_a_notification(bot: Bot) -> None:
@@ -295,14 +295,14 @@ def test_what_cannot_be_a_task(bot: Bot, function: Any, message: str) -> None:
 
 def test_a_method_may_be_a_task(bot: Bot) -> None:
     """A static one has a name by which it is found."""
-    assert bot.webhook.task(Class.method).name == "test_background.Class.method"
+    assert bot.webhook.task(Class.method).name == f"{__name__}.Class.method"
 
 
 def test_two_tasks_of_one_name(bot: Bot) -> None:
     """Two tasks cannot have the same name."""
     bot.webhook.task(tell_crm)
     with pytest.raises(
-        ConfigurationError, match="There is already a task 'test_background.t"
+        ConfigurationError, match=f"There is already a task '{__name__}.t"
     ):
         bot.webhook.task(tell_crm)
 
@@ -337,7 +337,7 @@ def endless() -> list[Any]:
 )
 def test_arguments_are_json(bot: Bot, value: Any) -> None:
     """Arguments that JSON would change raise a TypeError."""
-    with pytest.raises(TypeError, match="The argument 'value' of 'test_background.any"):
+    with pytest.raises(TypeError, match=f"The argument 'value' of '{__name__}.any"):
         bot.task(anything).later(None, value=value)
     assert bot.jobs == []
 
@@ -518,7 +518,7 @@ def test_an_engine_that_refuses(
     reply = bot.say()
     assert (reply.status_code, code_of(reply)) == (503, "background_unavailable")
     assert reply.response.headers["Retry-After"] == "1"
-    assert "did not accept a job of 'test_background.tell_crm'." in caplog.text
+    assert f"did not accept a job of '{__name__}.tell_crm'." in caplog.text
     assert "Traceback" in caplog.text
 
     assert bot.client.resend().status_code == 200
@@ -614,7 +614,7 @@ def test_jobs_of_a_handler_that_is_late_and_may_run_again(
         assert ended.get(timeout=20) is None
 
     assert bot.jobs == []
-    assert "A job of 'test_background.tell_crm' was dropped, because" in caplog.text
+    assert f"A job of '{__name__}.tell_crm' was dropped, because" in caplog.text
 
 
 # -- the job -------------------------------------------------------------------------
@@ -630,8 +630,8 @@ def test_a_job_is_text(bot: Bot) -> None:
     assert bot.job | {"notification": None} == {
         "v": 1,
         "webhook": "clustaar",
-        "task": "test_background.tell_crm",
-        "key": f"{bot.job['delivery']}:test_background.tell_crm:0",
+        "task": f"{__name__}.tell_crm",
+        "key": f"{bot.job['delivery']}:{__name__}.tell_crm:0",
         "notification": None,
         "delivery": bot.job["delivery"],
         "arguments": {"score": 3},
@@ -668,7 +668,7 @@ def test_a_job_of_a_task_that_is_gone(bot: Bot) -> None:
     """The error says what to do, and which tasks there are."""
     with pytest.raises(
         InvalidJob,
-        match="has no task 'bot.tell'.*The tasks are: 'test_background.tell_crm'.",
+        match=f"has no task 'bot.tell'.*The tasks are: '{__name__}.tell_crm'.",
     ):
         bot.webhook.perform(changed(bot, task="bot.tell"))
 
@@ -715,7 +715,7 @@ def test_a_task_that_fails(bot: Bot) -> None:
         bot.perform()
     (arguments,) = told
     assert arguments["webhook"] is bot.webhook
-    assert arguments["job"].task == "test_background.fail"
+    assert arguments["job"].task == f"{__name__}.fail"
     assert arguments["duration"] > 0
     assert isinstance(arguments["exception"], KeyError)
 
@@ -817,7 +817,7 @@ def test_a_task_that_fails_in_the_process(
     finally:
         logger.removeHandler(handler)
 
-    assert record.getMessage() == f"A job of 'test_background.{task.__name__}' failed."
+    assert record.getMessage() == f"A job of '{__name__}.{task.__name__}' failed."
     assert record.exc_info[0] is error
 
 

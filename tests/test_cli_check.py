@@ -335,8 +335,8 @@ A, B = StepID(ASK), StepID(ANSWER)
 def test_handler_that_never_runs(filters: tuple[Any, ...]) -> None:
     """Under 'first' a handler never runs if an earlier one gets all that it could."""
     (one,) = found_in_handlers(*filters)
-    assert one.startswith("error: 'test_cli_check.handler' (test_cli_check.py:")
-    assert " never runs: 'test_cli_check.other' (test_cli_check.py:" in one or (
+    assert one.startswith(f"error: '{__name__}.handler' (test_cli_check.py:")
+    assert f" never runs: '{__name__}.other' (test_cli_check.py:" in one or (
         len(filters) == 3
     )
 
@@ -367,7 +367,7 @@ def test_event_that_looks_misspelt() -> None:
         webhook.on(event, handler)
     webhook.fallback(other)
     assert found(app) == [
-        f"warning: 'test_cli_check.handler' ({handler_place()}) is for the event "
+        f"warning: '{__name__}.handler' ({handler_place()}) is for the event "
         "'conversation.step_reachd'. Did you mean 'conversation.step_reached'?"
     ]
 
@@ -375,7 +375,7 @@ def test_event_that_looks_misspelt() -> None:
 def test_step_that_looks_like_a_name() -> None:
     """No step will have that id."""
     assert found_in_handlers(StepID("Menu")) == [
-        f"hint: 'test_cli_check.other' ({place(other)}) is for the step 'Menu', but "
+        f"hint: '{__name__}.other' ({place(other)}) is for the step 'Menu', but "
         "a step id has 24 letters and digits. If this is a name, use 'StepName'."
     ]
 
@@ -383,8 +383,8 @@ def test_step_that_looks_like_a_name() -> None:
 def test_step_that_never_arrives() -> None:
     """For a handler with several steps, the steps of earlier handlers are named."""
     assert found_in_handlers(A, A | B) == [
-        f"warning: 'test_cli_check.handler' ({handler_place()}) never runs for the "
-        f"step '{ASK}': 'test_cli_check.other' ({place(other)}) is registered earlier "
+        f"warning: '{__name__}.handler' ({handler_place()}) never runs for the "
+        f"step '{ASK}': '{__name__}.other' ({place(other)}) is registered earlier "
         "and matches every time."
     ]
 
@@ -419,7 +419,7 @@ def test_function_that_runs_twice(filters: tuple[Any, ...]) -> None:
     for each in filters:
         webhook.on(TOPIC, handler, filter=each)
     assert found(app) == [
-        f"warning: 'test_cli_check.handler' ({place(handler)}) is registered twice, so "
+        f"warning: '{__name__}.handler' ({place(handler)}) is registered twice, so "
         "it runs twice."
     ]
 
@@ -439,8 +439,8 @@ def test_fallback_that_never_runs() -> None:
     webhook.on(TOPIC, handler)
     webhook.fallback(TOPIC, other)
     (one,) = found(app)
-    assert one.startswith("error: The fallback 'test_cli_check.other'")
-    assert "never runs: 'test_cli_check.handler'" in one
+    assert one.startswith(f"error: The fallback '{__name__}.other'")
+    assert f"never runs: '{__name__}.handler'" in one
 
 
 def test_fallbacks_that_may_run() -> None:
@@ -480,7 +480,7 @@ def test_deadline_without_a_late_handler() -> None:
     webhook.on(TOPIC, other, filter=StepID("b" * 24))
 
     assert found_of_deadlines(app) == [
-        "warning: There is no late handler for 'test_cli_check.handler'. The answer is "
+        f"warning: There is no late handler for '{__name__}.handler'. The answer is "
         "503 'handler_late' if it is late. Register one with '@webhook.late'."
     ]
 
@@ -492,7 +492,7 @@ def test_deadlines_of_many_handlers() -> None:
         webhook.on(TOPIC, handler, filter=StepID(letter * 24))
     (message,) = found_of_deadlines(app)
 
-    assert message.count("test_cli_check.handler") == 3
+    assert message.count(f"{__name__}.handler") == 3
     assert "and 2 more. The step is returned unchanged if it is late." in message
 
 
@@ -917,8 +917,8 @@ def test_handlers_that_both_answer_for_many_steps() -> None:
     webhook.on(TOPIC, speaks, filter=StepID([ASK, ANSWER]))
     webhook.on(TOPIC, speaks_too, filter=StepID([ASK, ANSWER]))
     assert found(app) == [
-        f"warning: 'test_cli_check.speaks' ({place(speaks)}) and "
-        f"'test_cli_check.speaks_too' ({place(speaks_too)}) both answer for the step "
+        f"warning: '{__name__}.speaks' ({place(speaks)}) and "
+        f"'{__name__}.speaks_too' ({place(speaks_too)}) both answer for the step "
         f"'{ASK}' and 1 more, so the bot sends both answers. To run only the first "
         "handler, set 'CLUSTAAR_DISPATCH' to 'first'."
     ]
@@ -962,7 +962,7 @@ def test_name_that_does_not_exist(
     filter: Callable[[], Filter], finding: str | None
 ) -> None:
     """Unknown input types and channels are reported, with a similar known name."""
-    name = f"'test_cli_check.other' ({place(other)})"
+    name = f"'{__name__}.other' ({place(other)})"
     expected = [] if finding is None else [finding.format(name)]
     assert found_in_handlers(filter()) == expected
 

@@ -102,7 +102,7 @@ def test_function_that_answers_is_named(
 
     line = function.__code__.co_firstlineno
     assert one.startswith(expected)
-    name = f"'{__name__}.{function.__name__}' ({__name__}.py:{line})"
+    name = f"'{__name__}.{function.__name__}' ({Path(__file__).name}:{line})"
     assert name in one
     assert "'request.endpoint == \"clustaar.receive\"'" in one
     assert (", which raised OSError," in one) == (function is broken)
@@ -165,7 +165,7 @@ def test_first_function_that_answers_is_named() -> None:
     app = application()
     app.before_request(members_only)
     app.register_error_handler(401, lambda error: redirect("/login"))
-    assert "by 'test_cli_check_reachability.members_only'" in found(app)[0]
+    assert f"by '{__name__}.members_only'" in found(app)[0]
 
 
 # -- HTTPS ---------------------------------------------------------------------------

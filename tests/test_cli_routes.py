@@ -55,7 +55,7 @@ def test_deadlines() -> None:
     webhook.on(TOPIC, other, filter=StepID("b"))
 
     rows = ok(run(app, "routes")).splitlines()[2:]
-    assert f"{TOPIC} (2 s, then test_cli_routes.other)" in rows[0]
+    assert f"{TOPIC} (2 s, then {__name__}.other)" in rows[0]
     assert f"{TOPIC} (0.5 s)" in rows[1]
     assert f"{TOPIC} " in rows[2] and " s" not in rows[2].partition(TOPIC)[2]
 
@@ -74,8 +74,8 @@ def test_groups_that_answer_alone(tmp_path: Path) -> None:
         run(app, "routes", "--explain", str(notification(tmp_path)))
     ).splitlines()
 
-    assert lines[1].startswith("+ test_cli_routes.handler")
-    silent = "did not match: the group of 'test_cli_routes.handler' answers alone"
+    assert lines[1].startswith(f"+ {__name__}.handler")
+    silent = f"did not match: the group of '{__name__}.handler' answers alone"
     assert lines[2].endswith(silent)
 
 
@@ -92,7 +92,7 @@ def test_table() -> None:
     assert headline == "clustaar: POST /clustaar (calls all matching handlers)"
     assert header.split() == ["Handler", "Place", "Event", "Filter"]
     place = f"test_cli_routes.py:{handler.__code__.co_firstlineno}"
-    assert rows[0].startswith(f"test_cli_routes.handler  {place}  {TOPIC}  ")
+    assert rows[0].startswith(f"{__name__}.handler  {place}  {TOPIC}  ")
     assert rows[0].endswith("  StepID('a') & TextMatches('x')")
     assert "  some.topic  " in rows[1]
     assert f"  {TOPIC} (fallback)  -" in rows[2]
@@ -164,7 +164,7 @@ def test_explanation_under_first(tmp_path: Path) -> None:
     first, second = ok(result).splitlines()[1:]
     assert first.startswith("+ ")
     assert second.startswith("- ")
-    assert second.endswith(", but 'test_cli_routes.handler' runs first")
+    assert second.endswith(f", but '{__name__}.handler' runs first")
 
 
 def test_explanation_of_a_fallback(tmp_path: Path) -> None:

@@ -82,10 +82,14 @@ def test_a_reply_is_a_line(records: list[logging.LogRecord]) -> None:
     assert record.levelno == logging.INFO
     start, _, end = record.getMessage().partition(" ms. ")
     assert start.startswith(f"Replied to the step '{STEP}' ('Start') in ")
-    assert end.startswith("Handlers: test_logs.greet, test_logs.watch, test_logs.test_")
+    assert end.startswith(
+        f"Handlers: {__name__}.greet, {__name__}.watch, {__name__}.test_"
+    )
     found = fields(record)
     assert found.pop("duration") > 0
-    assert found.pop("handler").startswith("test_logs.greet, test_logs.watch, test_")
+    assert found.pop("handler").startswith(
+        f"{__name__}.greet, {__name__}.watch, {__name__[:5]}"
+    )
     assert found == {
         "webhook": "clustaar",
         "topic": TOPIC,
@@ -161,7 +165,7 @@ def test_a_notification_without_a_handler_is_explained(
     ClustaarClient(app).at(STEP).say("hi")
     [record] = records
     assert record.levelno == logging.WARNING
-    assert "test_logs.greet (test_logs.py:" in record.getMessage()
+    assert f"{__name__}.greet (test_logs.py:" in record.getMessage()
     found = fields(record)
     assert (found["code"], found["step"]) == ("no_handler", STEP)
 
@@ -174,12 +178,12 @@ def test_a_failure_is_a_line(records: list[logging.LogRecord], on_error: str) ->
     ClustaarClient(app).at(STEP).say("hi")
     [record] = records
     assert record.levelno == logging.ERROR
-    assert record.getMessage() == "The handler 'test_logs.fail' raised KeyError."
+    assert record.getMessage() == f"The handler '{__name__}.fail' raised KeyError."
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], KeyError)
     found = fields(record)
     assert (found["code"], found["status"]) == ("handler_failed", 500)
-    assert (found["handler"], found["step"]) == ("test_logs.fail", STEP)
+    assert (found["handler"], found["step"]) == (f"{__name__}.fail", STEP)
 
 
 def test_an_invalid_reply_is_a_line(

@@ -754,7 +754,7 @@ def test_who_answers_alone_is_explained() -> None:
     assert [each.matched for each in explanations] == [True, True] + [False] * 4
     assert ", alone): " in str(explanations[1])
     assert ", alone): " not in str(explanations[0])
-    why = "did not match: the group of 'test_routing.watch' answers alone"
+    why = f"did not match: the group of '{__name__}.watch' answers alone"
     assert explanations[3].sentence == why
     assert explanations[4].sentence == why
     assert explanations[5].sentence.startswith("'x' did not match")
