@@ -802,18 +802,21 @@ def test_a_system_without_another_thread(bots: Make) -> None:
     assert texts(bot.say()) == ["Here it is."]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_failure_after_a_late_handler(bots: Make) -> None:
+def test_a_failure_after_a_late_handler(
+    bots: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Such as that of a log handler: the thread ends, and makes room for another."""
     bot = bots(deadline=None, deadline_threads=1)
     bot.webhook.on(TOPIC, bot.slow, filter=TextMatches("slow"), deadline=SHORT)
     bot.webhook.on(TOPIC, lambda n: "Fast", filter=TextMatches("fast"), deadline=LONG)
     bot.webhook.late(late)
-    failed = threading.Event()
+    failures: queue.Queue[Any] = queue.Queue()
+    monkeypatch.setattr(
+        "threading.excepthook", lambda args: failures.put(args.exc_value)
+    )
 
     def fail_at_the_end(record: logging.LogRecord) -> bool:
         if "which was late" in record.getMessage():
-            failed.set()
             raise OSError("The disk is full.")
         return True
 
@@ -825,7 +828,7 @@ def test_a_failure_after_a_late_handler(bots: Make) -> None:
         until(lambda: texts(bot.say("slow")) == ["One moment."] and bot.begun.is_set())
         assert texts(bot.say("fast")) == ["One moment."]
         bot.go.set()
-        assert failed.wait(20)
+        assert isinstance(failures.get(timeout=60), OSError)
     finally:
         logger.removeFilter(fail_at_the_end)
         logger.setLevel(level)
