@@ -84,7 +84,15 @@ FILES += [
         "tests",
     )
 ]
-FILES += [f"flask_clustaar/**/*.{kind}" for kind in ("js", "html")]
+FILES += [f"flask_clustaar/**/*.{kind}" for kind in ("js", "html", "css")]
+FILES += [
+    "tests/*.rst",
+    "*.toml",
+    "*.cff",
+    "scripts/*",
+    "requirements/*",
+    "docs/_static/*.css",
+]
 #: Has the phrases.
 EXEMPT = {"scripts/phrases.py"}
 
@@ -94,7 +102,7 @@ def main() -> int:
     found = 0
     for file in sorted({file for pattern in FILES for file in ROOT.glob(pattern)}):
         name = file.relative_to(ROOT).as_posix()
-        if name in EXEMPT or "/_build/" in name:
+        if name in EXEMPT or not file.is_file() or "/_build/" in name:
             continue
         text = file.read_text(encoding="utf-8")
         if file.suffix == ".py":
