@@ -803,36 +803,32 @@ def test_a_system_without_another_thread(bots: Make) -> None:
 
 
 def test_a_failure_after_a_late_handler(
-    bots: Make, monkeypatch: pytest.MonkeyPatch
+    bots: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as that of a log handler: the thread ends, and makes room for another."""
     bot = bots(deadline=None, deadline_threads=1)
-    bot.webhook.on(TOPIC, bot.slow, filter=TextMatches("slow"), deadline=SHORT)
+    bot.webhook.on(TOPIC, bot.slow, filter=TextMatches("slow"), deadline=FAIR)
     bot.webhook.on(TOPIC, lambda n: "Fast", filter=TextMatches("fast"), deadline=LONG)
     bot.webhook.late(late)
-    failures: queue.Queue[Any] = queue.Queue()
-    monkeypatch.setattr(
-        "threading.excepthook", lambda args: failures.put(args.exc_value)
-    )
+    failures: queue.Queue[threading.ExceptHookArgs] = queue.Queue()
+    monkeypatch.setattr(threading, "excepthook", failures.put)
 
-    def fail_at_the_end(record: logging.LogRecord) -> bool:
+    def log_badly(record: logging.LogRecord) -> bool:
         if "which was late" in record.getMessage():
             raise OSError("The disk is full.")
         return True
 
+    caplog.set_level(logging.INFO, "flask_clustaar")
     logger = logging.getLogger("flask_clustaar")
-    level = logger.level
-    logger.setLevel(logging.INFO)
-    logger.addFilter(fail_at_the_end)
+    logger.addFilter(log_badly)
     try:
-        until(lambda: texts(bot.say("slow")) == ["One moment."] and bot.begun.is_set())
+        assert texts(bot.say("slow")) == ["One moment."]
         assert texts(bot.say("fast")) == ["One moment."]
         bot.go.set()
-        assert isinstance(failures.get(timeout=60), OSError)
+        assert failures.get(timeout=20).exc_type is OSError
     finally:
-        logger.removeFilter(fail_at_the_end)
-        logger.setLevel(level)
-    until(lambda: texts(bot.say("fast")) == ["Fast"])
+        logger.removeFilter(log_badly)
+    assert texts(bot.say("fast")) == ["Fast"]
 
 
 class Delayed:
