@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import pytest
 from flask import Flask, current_app, has_request_context
-from serving import signed_headers
+from serving import signed_headers, until
 
 from flask_clustaar import ClustaarWebhook, events, signals
 from flask_clustaar.background import POOL_JOBS, POOL_THREADS, Job, current_job
@@ -570,7 +570,9 @@ def test_an_interrupt_while_a_job_is_submitted() -> None:
 
 
 @contextmanager
-def late_bot() -> Iterator[tuple[Bot, Callable[[], Reply], threading.Event, Any]]:
+def late_bot() -> Iterator[
+    tuple[Bot, Callable[[], Reply], threading.Event, Callable[[], Any]]
+]:
     """Yield a bot whose handler asks for a job, is late, and asks for another one.
 
     On a busy machine a handler may be late before it begins; then it is called again.
@@ -580,8 +582,7 @@ def late_bot() -> Iterator[tuple[Bot, Callable[[], Reply], threading.Event, Any]
     task = bot.task(tell_crm)
 
     def hear(app: Any, **arguments: Any) -> None:
-        if arguments["duration"]:
-            ended.put(arguments["exception"])
+        ended.put(arguments)
 
     @bot.webhook.on(TOPIC)
     def slow(notification: Notification) -> None:
@@ -590,27 +591,31 @@ def late_bot() -> Iterator[tuple[Bot, Callable[[], Reply], threading.Event, Any]
         go.wait()
         task.later(notification, score=2)
 
-    def say() -> Reply:
+    def say() -> Reply | None:
         response = bot.say()
-        while not asked.is_set():
-            response = bot.say()
-        return response
+        return response if asked.is_set() else None
+
+    def end() -> Any:
+        arguments = ended.get(timeout=20)
+        return arguments if arguments["duration"] else None
 
     with signals.handler_late.connected_to(hear, bot.app):
-        yield bot, say, go, ended
-        go.set()
+        try:
+            yield bot, lambda: until(say), go, lambda: until(end)["exception"]
+        finally:
+            go.set()
 
 
 def test_jobs_of_a_handler_that_is_late() -> None:
     """They are submitted with the late reply; later ones at once."""
-    with late_bot() as (bot, say, go, ended):
+    with late_bot() as (bot, say, go, end):
         bot.webhook.late(lambda notification: "One moment.")
         assert say().status_code == 200
         bot.perform()
         assert done == [("hi", 1)]
 
         go.set()
-        assert ended.get(timeout=20) is None
+        assert end() is None
         bot.perform()
         assert done == [("hi", 1), ("hi", 2)]
 
@@ -619,10 +624,10 @@ def test_jobs_of_a_handler_that_is_late_and_may_run_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Without a late handler they are dropped, and later ones are logged."""
-    with late_bot() as (bot, say, go, ended):
+    with late_bot() as (bot, say, go, end):
         assert code_of(say()) == "handler_late"
         go.set()
-        assert ended.get(timeout=20) is None
+        assert end() is None
 
     assert bot.jobs == []
     assert f"A job of '{__name__}.tell_crm' was dropped, because" in caplog.text
