@@ -46,6 +46,8 @@ class Exchange:
     #: Readings of 'perf_counter': the end of loading, and of the last handler.
     loaded: float | None = None
     handled: float | None = None
+    #: The reply that is sent, as bytes.
+    sent: bytes | None = None
     #: The code of the problem and the exception, after a failure.
     code: str | None = None
     raised: BaseException | None = None
@@ -92,6 +94,7 @@ class Exchange:
 
     def reply(self, body: bytes) -> Response:
         """Answer with a reply."""
+        self.sent = body
         if signals.reply_sent.receivers:  # Skip the parsing if nothing is connected.
             self.tell(
                 signals.reply_sent,

@@ -42,6 +42,7 @@ class Exchange(Protocol):
     began: float
     loaded: float | None
     handled: float | None
+    sent: bytes | None
     code: str | None
     raised: BaseException | None
 
@@ -53,7 +54,6 @@ class Answered(Protocol):
     """The attributes of a response that the recorder uses."""
 
     status_code: int
-    content_type: str | None
 
     @property
     def is_json(self) -> bool: ...
@@ -87,7 +87,8 @@ class Recorder:
         redact = settings.record_redact
         self._redact = _redaction(redact)
         self._redact_name = redact if isinstance(redact, str) else "function"
-        self._date_key = "HTTP_" + settings.date_header.upper().replace("-", "_")
+        date_key = "HTTP_" + settings.date_header.upper().replace("-", "_")
+        self._header_keys = ("Date", date_key), ("Content-Type", "CONTENT_TYPE")
         self._quiet_until = -QUIET
 
     def finish(self, exchange: Exchange, response: _R) -> _R:
@@ -106,7 +107,7 @@ class Recorder:
         is_repeated = exchange.loaded is None and status == 200
         row: dict[str, Any] = {
             "v": VERSION,
-            "at": round(time.time() - total, 3),
+            "at": _thousandths(time.time() - total),
             "app": self._app,
             "webhook": self._webhook,
             "status": status,
@@ -131,20 +132,20 @@ class Recorder:
             raised = exchange.raised
             row["error"] = None if raised is None else type(raised).__name__
             row["redact"] = self._redact_name
-            if not self._add_bodies(row, exchange.body, response, day):
+            if not self._add_bodies(row, exchange, response, day):
                 return
         day.append(_ENCODER.encode(row) + b"\n")
 
     def _add_bodies(
-        self, row: dict[str, Any], request: bytes, response: Answered, day: Day
+        self, row: dict[str, Any], exchange: Exchange, response: Answered, day: Day
     ) -> bool:
         """Add the bodies to the row; return False to drop the request."""
-        most = self._settings.record_bytes
+        request, most = exchange.body, self._settings.record_bytes
         row["request"] = row["reply"] = None
         if len(request) > most:
             row["sha256"] = hashlib.sha256(request).hexdigest()
             return True
-        reply = _json_of(response)
+        reply = _reply_of(exchange, response)
         redacted = self._redact(self._redactor_of(day), request, reply)
         if redacted is None:
             return False
@@ -157,8 +158,8 @@ class Recorder:
         return True
 
     def _headers(self, environ: dict[str, Any]) -> dict[str, list[str]]:
-        headers = ("Date", self._date_key), ("Content-Type", "CONTENT_TYPE")
-        return {name: [environ[key]] for name, key in headers if key in environ}
+        keys = self._header_keys
+        return {name: [environ[key]] for name, key in keys if key in environ}
 
     def _redactor_of(self, day: Day) -> Redactor:
         key, redactor = self._redactor
@@ -229,14 +230,13 @@ _REDACTIONS: Final[dict[Literal["pseudonyms", "texts", "none"], Redact]] = {
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def _json_of(response: Answered) -> bytes:
-    """Return the body of a response; ``null`` if it is not JSON."""
-    body = response.get_data()
-    if response.status_code == 200 and response.content_type == "application/json":
-        return body  # This package wrote it.
+def _reply_of(exchange: Exchange, response: Answered) -> bytes:
+    """Return the reply, or a problem; ``null`` if the body is not JSON."""
+    if exchange.sent is not None and response.status_code == 200:
+        return exchange.sent
     with suppress(msgspec.MsgspecError):
         if response.is_json:
-            return bytes(_ANY.decode(body))
+            return bytes(_ANY.decode(response.get_data()))
     return b"null"
 
 
@@ -264,4 +264,9 @@ def _announced(environ: dict[str, Any]) -> int:
 
 
 def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    return _thousandths(seconds * 1000)
+
+
+def _thousandths(number: float) -> float:
+    """Round a positive number to three decimals; ten times as fast as 'round'."""
+    return int(number * 1000 + 0.5) / 1000

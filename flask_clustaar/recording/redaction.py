@@ -12,15 +12,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Set
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Raw, Struct, field
 
-from .patterns import is_email
+from .patterns import is_email, may_have_pattern
 from .pseudonyms import Pseudonyms
-from .table import Search, Table, words_of
+from .table import Search, Table, marks_of
 
 
 class Redactor:
@@ -33,8 +34,11 @@ class Redactor:
         self.pseudonyms: Pseudonyms = Pseudonyms(key)
         #: The latest redacted users, because each user sends several requests.
         self._users: dict[bytes, _KnownUser] = {}
-        #: The words of steps that occurred twice; None for others.
-        self._steps: dict[bytes, bytes | None] = {}
+        #: The marks of steps and actions that occurred twice, because most of them
+        #: occur often; None if they have patterns.
+        self._parts: dict[bytes, frozenset[bytes] | None] = {}
+        #: The hashes of the other steps and actions.
+        self._once: set[int] = set()
 
     def pseudonymise(self, request: bytes, reply: bytes) -> tuple[bytes, bytes]:
         """Replace personal data by pseudonyms.
@@ -47,10 +51,8 @@ class Redactor:
         has_user = b'"interlocutor"' in reply
         if has_user or b"url" in document.input:
             table = _with_more(table, document.input, reply)
-        # Texts cannot be found by their words.
-        step = document.step if table.texts else self._words_of(document.step)
-        rest = b"%b %b " % (document.rest, step)
-        search = Search(table, rest + reply)
+        rest = b"%b %b " % (document.rest, self._varying(document.step, table))
+        search = Search(table, rest + self._varying_in(reply, table))
         redacted = document.spliced(search, rest, user)
         if redacted is None:
             redacted = document.redacted(_Walk(search), user)
@@ -69,22 +71,37 @@ class Redactor:
         walk = _WithoutTexts(Search(_with_more(table, document.input, reply)))
         return document.redacted(walk, user), bytes(walk.reply(Raw(reply)))
 
-    def _words_of(self, step: bytes) -> bytes:
-        """Return the words in a step, which are the same for all users.
+    def _varying_in(self, reply: bytes, table: Table) -> bytes:
+        """Return the parts of a reply that may have values of a table."""
+        if len(reply) > _LONG and table.is_marked:
+            with suppress(msgspec.ValidationError):
+                parts = _REPLY.decode(reply)
+                varying = [self._varying(bytes(part), table) for part in parts.actions]
+                varying.append(bytes(parts.session))
+                return b" ".join(varying)
+        return reply
 
-        They are collected when a step occurs for the second time. A step that contains
-        data of a user does not occur twice.
+    def _varying(self, part: bytes, table: Table) -> bytes:
+        """Return a step or an action; empty if it has no values of a table.
+
+        This is known of parts that occurred before.
         """
-        words = self._steps.get(step)
-        if words is not None:
-            return words
-        if step in self._steps:
-            words = self._steps[step] = words_of(step)
-            return words
-        if len(self._steps) >= _MOST_STEPS:
-            self._steps.clear()
-        self._steps[step] = None
-        return step
+        if len(part) < _SHORT:
+            return part  # The search is as quick.
+        marks = self._parts.get(part)
+        if marks is not None:
+            return b"" if table.is_marked and marks.isdisjoint(table.marks) else part
+        if part not in self._parts:
+            self._learn(part)
+        return part
+
+    def _learn(self, part: bytes) -> None:
+        if hash(part) in self._once:
+            _make_room(self._parts, _MOST_PARTS)
+            self._parts[part] = None if may_have_pattern(part) else marks_of(part)
+        else:
+            _make_room(self._once, _MOST_PARTS)
+            self._once.add(hash(part))
 
     def _known(self, user: bytes) -> _KnownUser:
         """Return a redacted interlocutor, and the table of its pseudonyms."""
@@ -92,8 +109,7 @@ class Redactor:
         if known is None:
             table = Table(self.pseudonyms)
             known = _KnownUser(_encode(_user(_decode(user), table)), table)
-            if len(self._users) >= _MOST_USERS:
-                self._users.clear()
+            _make_room(self._users, _MOST_USERS)
             self._users[user] = known
         return known
 
@@ -104,6 +120,11 @@ class _KnownUser(NamedTuple):
     #: The interlocutor with pseudonyms.
     redacted: bytes
     table: Table
+
+
+def _make_room(cache: dict[Any, Any] | set[Any], most: int) -> None:
+    if len(cache) >= most:
+        cache.clear()
 
 
 def blank(text: str) -> str:
@@ -118,6 +139,15 @@ def blank_reply(reply: Any) -> Any:
 
 
 _NULL: Final = Raw(b"null")
+
+
+class _Reply(Struct, forbid_unknown_fields=True):
+    """A reply."""
+
+    actions: list[Raw] = []
+    session: Raw = _NULL
+    interlocutor: Raw = _NULL
+
 
 # -- the request ---------------------------------------------------------------------
 
@@ -164,7 +194,7 @@ class _Request:
         self.user: bytes = bytes(data.interlocutor)
         self.step: bytes = bytes(data.step)
         #: The other parts that may be personal.
-        self.rest: bytes = b"%b %b" % (data.input, data.session)
+        self.rest: bytes = b"%b %b" % (self.input, bytes(data.session))
         if not (self.is_usual and self.user[:1] == b"{"):
             self.is_usual, self.rest = False, document
 
@@ -440,9 +470,12 @@ _TECHNICAL: Final = frozenset(
 )
 
 
-#: The maximum number of cached users, and of cached steps.
+#: The maximum number of cached users, and of cached steps and actions.
 _MOST_USERS: Final = 1000
-_MOST_STEPS: Final = 200
+_MOST_PARTS: Final = 200
+#: Parts with fewer bytes are not cached, and shorter replies are not parsed.
+_SHORT: Final = 100
+_LONG: Final = 500
 _ALPHANUMERIC: Final = re.compile(r"[^\W_]")
 #: Matches the words of a name, between white space and punctuation.
 _NAME: Final = re.compile(r"[^\s!-/:-@\[-`{-~\xa0-\xbf\u2000-\u206f\u3000-\u303f]+")
@@ -453,6 +486,7 @@ _NOT_PERSONAL: Final = frozenset({"true", "false", "yes", "no", "null", "none"})
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _LIST: Final = msgspec.json.Decoder(list[Raw])
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
+_REPLY: Final = msgspec.json.Decoder(_Reply)
 
 
 def _members(part: bytes | Raw | None) -> dict[str, Raw]:
@@ -468,7 +502,7 @@ def _plain(document: bytes) -> bytes:
 
     Lone surrogates, which Python accepts, are replaced.
     """
-    if b"\\" not in document:  # The usual case, and a quick check.
+    if document.find(b"\\") < 0:  # The usual case; 'in' takes longer.
         return document
     if b"\\u" not in document and b"\\/" not in document:
         return document

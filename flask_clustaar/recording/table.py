@@ -38,8 +38,12 @@ class Table:
         #: The entries, by a clue: a part of the spelling in lower case, which every
         #: JSON document with the spelling contains. If possible, it is ASCII, which is
         #: fast.
-        self.clues: dict[bytes, list[Entry]] = {}
+        self.clues: dict[str, list[Entry]] = {}
         self.texts: dict[str, list[Entry]] = {}
+        #: A mark of each spelling, for :func:`marks_of`.
+        self.marks: set[bytes] = set()
+        #: Whether each spelling has a mark.
+        self.is_marked: bool = True
 
     def copy(self) -> Table:
         """Return a copy that can be extended."""
@@ -47,6 +51,7 @@ class Table:
         table.entries = self.entries.copy()
         table.clues = {clue: each.copy() for clue, each in self.clues.items()}
         table.texts = {text: each.copy() for text, each in self.texts.items()}
+        table.marks, table.is_marked = self.marks.copy(), self.is_marked
         return table
 
     def add(self, value: str, pseudonym: str, *, anywhere: bool = False) -> str:
@@ -71,10 +76,16 @@ class Table:
     def _add_clue(self, entry: Entry) -> None:
         clue = max(_PLAIN.findall(entry.low), key=len)
         if len(clue) > 1:
-            self.clues.setdefault(clue.encode(), []).append(entry)
+            self.clues.setdefault(clue, []).append(entry)
         else:
             text = lower(json.dumps(entry.low, ensure_ascii=False)[1:-1])
             self.texts.setdefault(text, []).append(entry)
+        plain = clue.encode()
+        marks = _grams(plain) if entry.anywhere else _WORD.findall(plain)
+        if marks:
+            self.marks.add(max(marks, key=_rarity))
+        else:
+            self.is_marked = False
 
     def exactly(self, value: str) -> str:
         """Return the pseudonym of a value, or the value if it has none."""
@@ -103,13 +114,11 @@ class Search:
         #: are not ASCII may be anywhere.
         self.first: int = sys.maxsize
         if document is not None:
-            low = _lower(document)
-            self._clues = {}
-            for clue, entries in table.clues.items():
-                position = low.find(clue)
-                if position >= 0:
-                    self._clues[clue] = entries
-                    self.first = min(position, self.first)
+            low = _lower(document).decode("latin-1")
+            clues = [clue for clue in table.clues if clue in low]
+            self._clues = {clue: table.clues[clue] for clue in clues}
+            if clues:
+                self.first = min(map(low.find, clues))
             if table.texts:
                 self.first = 0
                 text = lower(document.decode())
@@ -124,7 +133,7 @@ class Search:
         if self._parses_all:
             return True
         if self._clues:
-            low = _lower(part)
+            low = _lower(part).decode("latin-1")
             for clue in self._clues:
                 if clue in low:
                     return True
@@ -150,11 +159,11 @@ class Search:
             return None
         if not self._clues:
             return document
-        low = _lower(document)
+        low = _lower(document).decode("latin-1")
         if len(low) != len(document):
             return None
         pieces, done = [], 0
-        known: dict[bytes, bytes] = {}  # Many texts occur twice in a document.
+        last = new = b""  # Many texts occur twice in succession.
         for position in _positions(low, self._clues):
             if position < done:
                 continue
@@ -163,27 +172,28 @@ class Search:
             if start < 3 or end < 0 or not _is_text(document, start, end):
                 return None
             string = document[start : end + 1]
-            if string not in known:
-                known[string] = _encode(self.replace(_decode(string)))
-            pieces += [document[done:start], known[string]]
+            if string != last:
+                last, new = string, _encode(self.replace(_decode(string)))
+            pieces += document[done:start], new
             done = end + 1
-        return b"".join((*pieces, document[done:]))
+        pieces.append(document[done:])
+        return b"".join(pieces)
 
     def replace(self, text: str) -> str:
         """Replace the values that occur in a text: longest first, exact ones first."""
         low = lower(text)
-        found = []
+        found: list[_Found] = []
         for entries in (*self._clues.values(), *self._texts.values()):
-            for entry in entries:
-                start = low.find(entry.low)
+            for value, spelling, pseudonym, anywhere, order in entries:
+                start = low.find(spelling)
                 while start >= 0:
-                    end = start + len(entry.low)
-                    if entry.anywhere or _is_whole(text, start, end):
+                    end = start + len(spelling)
+                    if anywhere or _is_whole(text, start, end):
                         occurrence = text[start:end]
-                        rank = start - end, occurrence != entry.value, entry.order
-                        new = _in_case_of(occurrence, entry.value, entry.pseudonym)
+                        rank = start - end, occurrence != value, order
+                        new = _in_case_of(occurrence, value, pseudonym)
                         found.append((rank, start, end, new))
-                    start = low.find(entry.low, start + 1)
+                    start = low.find(spelling, start + 1)
         if self.has_patterns:
             found += self._patterns(text)
         return _spliced(text, found) if found else text
@@ -206,7 +216,7 @@ def lower(text: str) -> str:
     return text.lower() if text.isascii() else text.replace("İ", "i").lower()
 
 
-def _positions(document: bytes, clues: Iterable[bytes]) -> list[int]:
+def _positions(document: str, clues: Iterable[str]) -> list[int]:
     """Return the positions of clues in a document, in order."""
     positions = []
     for clue in clues:
@@ -214,7 +224,8 @@ def _positions(document: bytes, clues: Iterable[bytes]) -> list[int]:
         while position >= 0:
             positions.append(position)
             position = document.find(clue, position + 1)
-    return sorted(positions)
+    positions.sort()
+    return positions
 
 
 def _is_text(document: bytes, start: int, end: int) -> bool:
@@ -247,21 +258,33 @@ _decode: Final = msgspec.json.decode
 _encode: Final = msgspec.json.encode
 
 
-def words_of(part: bytes) -> bytes:
-    """Return the unique words of a part; they contain the same clues.
+def marks_of(part: bytes) -> frozenset[bytes]:
+    """Return the marks of a part of a document.
 
-    A part with a pattern is returned unchanged.
+    A part that has none of a table's marks has none of its values. These are the words
+    of ASCII letters and digits, and all sequences of four characters with a digit or
+    punctuation, because some values are found also inside words.
+
+    :param part: JSON in UTF-8, without unnecessary escapes.
     """
-    if may_have_pattern(part):
-        return part
-    return b",".join(sorted(set(_WORD.findall(_lower(part)))))
+    low = _ESCAPE.sub(b" ", _lower(part))
+    return frozenset([*_WORD.findall(low), *_grams(low)])
+
+
+def _rarity(mark: bytes) -> tuple[int, int]:
+    """Return how rare a mark is: most digits and '@', then most letters."""
+    return len(_NUMERIC.findall(mark)), len(mark)
+
+
+def _grams(text: bytes) -> list[bytes]:
+    return [match[1] for match in _GRAM.finditer(text)]
 
 
 def _lower(document: bytes) -> bytes:
     """Convert letters to lower case whose lower case is ASCII."""
     low = document.lower()
     for byte, char, plain in _LOWER_IN_ASCII:
-        if byte in low and char in low:
+        if low.find(byte) >= 0:
             low = low.replace(char, plain)
     return low
 
@@ -274,7 +297,12 @@ _LOWER_IN_ASCII: Final = (
 )
 #: The characters of a clue, which JSON does not escape.
 _PLAIN: Final = re.compile(r"[a-z0-9_.@-]*")
-_WORD: Final = re.compile(_PLAIN.pattern.replace("*", "+").encode())
+_WORD: Final = re.compile(rb"[a-z0-9]+")
+_NUMERIC: Final = re.compile(rb"[0-9@]")
+#: Matches before four characters of a clue that are not only letters.
+_GRAM: Final = re.compile(rb"(?=([a-z0-9_.@-]{4}))(?![a-z]{4})")
+#: The escapes of JSON, in lower case. Their letters are not a part of a word.
+_ESCAPE: Final = re.compile(rb"\\(?:u[0-9a-f]{4}|.)", re.DOTALL)
 
 
 def _is_unspaced(value: str) -> bool:
@@ -289,8 +317,10 @@ def _variants(value: str) -> set[str]:
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
-    before, after = text[start - 1 : start] if start else "", text[end : end + 1]
-    return not (before.isalnum() or after.isalnum())
+    """Return whether no letter or digit is next to a part of a text."""
+    if text[end : end + 1].isalnum():
+        return False
+    return start == 0 or not text[start - 1].isalnum()
 
 
 def _in_case_of(occurrence: str, value: str, pseudonym: str) -> str:
@@ -304,14 +334,18 @@ def _in_case_of(occurrence: str, value: str, pseudonym: str) -> str:
     return pseudonym.capitalize() if occurrence.istitle() else pseudonym
 
 
-def _spliced(text: str, found: list[Any]) -> str:
+def _spliced(text: str, found: list[_Found]) -> str:
     """Apply replacements to a text; of overlapping ones, the first in rank wins."""
     taken: list[tuple[int, int, str]] = []
     for _, start, end, new in sorted(found):
-        if all(end <= other[0] or other[1] <= start for other in taken):
+        for other in taken:
+            if start < other[1] and other[0] < end:
+                break
+        else:
             taken.append((start, end, new))
     pieces, position = [], 0
     for start, end, new in sorted(taken):
-        pieces += [text[position:start], new]
+        pieces += text[position:start], new
         position = end
-    return "".join([*pieces, text[position:]])
+    pieces.append(text[position:])
+    return "".join(pieces)
