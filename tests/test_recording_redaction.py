@@ -592,6 +592,43 @@ def test_step_that_is_sent_again() -> None:
     assert "556677889900" not in shown[5]["step"]["userData"]
 
 
+spelled = st.sampled_from(
+    ["John", "JOHN", "Johnny", "nJohn", "Zoé", "zoe", "İpek", "Jean-Paul", "New York"]
+    + ["c-2000", "xc-20001", "507f1f77bcf86cd799439033", "+33 6 12 34 56 78", "老王"]
+    + ["zoe@example.com", "azoe@example.com", "{{@user.Name}}", "\n", "\t", "\x01"]
+    + ['"', "\\", "/", " ", "é", "1", "-"]
+)
+phrases = st.lists(spelled, max_size=6).map("".join)
+
+
+@given(
+    users=st.lists(st.lists(phrases, min_size=5, max_size=5), min_size=2, max_size=2),
+    texts=st.lists(phrases, min_size=4, max_size=4),
+    turns=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3)), min_size=3),
+)
+def test_known_parts_are_redacted_like_new_ones(
+    users: list[list[str]], texts: list[str], turns: list[tuple[int, int]]
+) -> None:
+    """What was recorded before does not change how a delivery is redacted."""
+    redactor = Redactor(KEY)
+    names = ("userID", "firstName", "lastName", "email", "nick")
+    people = [dict(zip(names, values, strict=True)) for values in users]
+    for who, what in turns:
+        request = request_of(people[who], text=texts[what])
+        request["data"]["step"]["actions"] = reply_of(texts[what - 1])["actions"]
+        documents = [
+            json.dumps(each, ensure_ascii=False).encode()
+            for each in (request, reply_of(texts[what], texts[what - 2]))
+        ]
+
+        known = redactor.pseudonymise(*documents)
+        new = Redactor(KEY).pseudonymise(*documents)
+
+        assert [json.loads(each) for each in known] == [
+            json.loads(each) for each in new
+        ]
+
+
 def both_ways(
     first: str, text: str, before: str, separators: Any, place: int
 ) -> tuple[list[Any], list[Any]]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Set
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -34,10 +33,10 @@ class Redactor:
         self.pseudonyms: Pseudonyms = Pseudonyms(key)
         #: The latest redacted users, because each user sends several requests.
         self._users: dict[bytes, _KnownUser] = {}
-        #: The marks of steps and actions that occurred twice, because most of them
-        #: occur often; None if they have patterns.
+        #: The marks of inputs, steps and actions that occurred twice, because most of
+        #: these occur often; None if they have patterns.
         self._parts: dict[bytes, frozenset[bytes] | None] = {}
-        #: The hashes of the other steps and actions.
+        #: The hashes of those that occurred once.
         self._once: set[int] = set()
 
     def pseudonymise(self, request: bytes, reply: bytes) -> tuple[bytes, bytes]:
@@ -51,8 +50,7 @@ class Redactor:
         has_user = b'"interlocutor"' in reply
         if has_user or b"url" in document.input:
             table = _with_more(table, document.input, reply)
-        rest = b"%b %b " % (document.rest, self._varying(document.step, table))
-        search = Search(table, rest + self._varying_in(reply, table))
+        search, rest = self._search(document, reply, table)
         redacted = document.spliced(search, rest, user)
         if redacted is None:
             redacted = document.redacted(_Walk(search), user)
@@ -71,36 +69,59 @@ class Redactor:
         walk = _WithoutTexts(Search(_with_more(table, document.input, reply)))
         return document.redacted(walk, user), bytes(walk.reply(Raw(reply)))
 
-    def _varying_in(self, reply: bytes, table: Table) -> bytes:
-        """Return the parts of a reply that may have values of a table."""
-        if len(reply) > _LONG and table.is_marked:
-            with suppress(msgspec.ValidationError):
-                parts = _REPLY.decode(reply)
-                varying = [self._varying(bytes(part), table) for part in parts.actions]
-                varying.append(bytes(parts.session))
-                return b" ".join(varying)
-        return reply
+    def _search(
+        self, document: _Request, reply: bytes, table: Table
+    ) -> tuple[Search, bytes]:
+        """Search a request and its reply, except known parts.
 
-    def _varying(self, part: bytes, table: Table) -> bytes:
-        """Return a step or an action; empty if it has no values of a table.
+        :return: the search, and the parts of the request that were searched.
+        """
+        clues: set[str] = set()
+        inputs = [document.rest, document.session]
+        for part in (document.input, document.step):
+            inputs.append(self._unknown(part, table, clues))
+        rest = b" ".join(inputs) + b" "
+        is_found = bool(clues)
+        search = Search(table, rest + self._unknown_in(reply, table, clues), clues)
+        if is_found:
+            search.first = 0
+        return search, rest
 
-        This is known of parts that occurred before.
+    def _unknown_in(self, reply: bytes, table: Table, clues: set[str]) -> bytes:
+        """Like :meth:`_unknown`, for the parts of a reply."""
+        try:
+            parts = _REPLY.decode(reply)
+        except msgspec.ValidationError:
+            return reply
+        unknown = [self._unknown(bytes(part), table, clues) for part in parts.actions]
+        unknown.append(bytes(parts.session))
+        return b" ".join(unknown)
+
+    def _unknown(self, part: bytes, table: Table, clues: set[str]) -> bytes:
+        """Return a part; empty if it is known, after adding its clues to *clues*.
+
+        It is known if it occurred before, and if all values of the table have marks.
         """
         if len(part) < _SHORT:
             return part  # The search is as quick.
         marks = self._parts.get(part)
-        if marks is not None:
-            return b"" if table.is_marked and marks.isdisjoint(table.marks) else part
-        if part not in self._parts:
-            self._learn(part)
-        return part
+        if marks is None:
+            if part not in self._parts:
+                self._learn(part)
+            return part
+        if not table.is_marked:
+            return part
+        for mark in marks.intersection(table.marks):
+            clues |= table.marks[mark]
+        return b""
 
     def _learn(self, part: bytes) -> None:
+        """Collect the marks of a part when it occurs for the second time."""
         if hash(part) in self._once:
             _make_room(self._parts, _MOST_PARTS)
             self._parts[part] = None if may_have_pattern(part) else marks_of(part)
         else:
-            _make_room(self._once, _MOST_PARTS)
+            _make_room(self._once, _MOST_ONCE)
             self._once.add(hash(part))
 
     def _known(self, user: bytes) -> _KnownUser:
@@ -193,8 +214,9 @@ class _Request:
         self.input: bytes = bytes(data.input)
         self.user: bytes = bytes(data.interlocutor)
         self.step: bytes = bytes(data.step)
-        #: The other parts that may be personal.
-        self.rest: bytes = b"%b %b" % (self.input, bytes(data.session))
+        self.session: bytes = bytes(data.session)
+        #: The whole document, if it may have other personal parts.
+        self.rest: bytes = b""
         if not (self.is_usual and self.user[:1] == b"{"):
             self.is_usual, self.rest = False, document
 
@@ -470,12 +492,12 @@ _TECHNICAL: Final = frozenset(
 )
 
 
-#: The maximum number of cached users, and of cached steps and actions.
+#: The maximum number of cached users, and of cached parts.
 _MOST_USERS: Final = 1000
 _MOST_PARTS: Final = 200
-#: Parts with fewer bytes are not cached, and shorter replies are not parsed.
-_SHORT: Final = 100
-_LONG: Final = 500
+_MOST_ONCE: Final = 1000
+#: Parts with fewer bytes are not cached.
+_SHORT: Final = 40
 _ALPHANUMERIC: Final = re.compile(r"[^\W_]")
 #: Matches the words of a name, between white space and punctuation.
 _NAME: Final = re.compile(r"[^\s!-/:-@\[-`{-~\xa0-\xbf\u2000-\u206f\u3000-\u303f]+")

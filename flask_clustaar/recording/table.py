@@ -7,7 +7,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -40,8 +40,8 @@ class Table:
         #: fast.
         self.clues: dict[str, list[Entry]] = {}
         self.texts: dict[str, list[Entry]] = {}
-        #: A mark of each spelling, for :func:`marks_of`.
-        self.marks: set[bytes] = set()
+        #: The clues by marks (see :func:`marks_of`): one for each spelling.
+        self.marks: dict[bytes, set[str]] = {}
         #: Whether each spelling has a mark.
         self.is_marked: bool = True
 
@@ -51,7 +51,8 @@ class Table:
         table.entries = self.entries.copy()
         table.clues = {clue: each.copy() for clue, each in self.clues.items()}
         table.texts = {text: each.copy() for text, each in self.texts.items()}
-        table.marks, table.is_marked = self.marks.copy(), self.is_marked
+        table.marks = {mark: clues.copy() for mark, clues in self.marks.items()}
+        table.is_marked = self.is_marked
         return table
 
     def add(self, value: str, pseudonym: str, *, anywhere: bool = False) -> str:
@@ -75,17 +76,17 @@ class Table:
 
     def _add_clue(self, entry: Entry) -> None:
         clue = max(_PLAIN.findall(entry.low), key=len)
+        plain = clue.encode()
+        marks = _grams(plain) if entry.anywhere else _WORD.findall(plain)
+        if len(clue) > 1 and marks:
+            self.marks.setdefault(max(marks, key=_rarity), set()).add(clue)
+        else:
+            self.is_marked = False
         if len(clue) > 1:
             self.clues.setdefault(clue, []).append(entry)
         else:
             text = lower(json.dumps(entry.low, ensure_ascii=False)[1:-1])
             self.texts.setdefault(text, []).append(entry)
-        plain = clue.encode()
-        marks = _grams(plain) if entry.anywhere else _WORD.findall(plain)
-        if marks:
-            self.marks.add(max(marks, key=_rarity))
-        else:
-            self.is_marked = False
 
     def exactly(self, value: str) -> str:
         """Return the pseudonym of a value, or the value if it has none."""
@@ -100,11 +101,17 @@ class Search:
     searched as bytes, which is fast, and only parts with a possible match are parsed.
 
     :param table: the table.
-    :param document: a JSON document in UTF-8, without unnecessary escapes. Default:
+    :param document: the JSON to search, in UTF-8, without unnecessary escapes. Default:
         parse all parts of any document.
+    :param clues: the clues that may occur in parts that need no search.
     """
 
-    def __init__(self, table: Table, document: bytes | None = None) -> None:
+    def __init__(
+        self,
+        table: Table,
+        document: bytes | None = None,
+        clues: Iterable[str] = (),
+    ) -> None:
         self.table: Table = table
         self._parses_all = document is None
         self.has_patterns: bool = document is None or may_have_pattern(document)
@@ -115,10 +122,10 @@ class Search:
         self.first: int = sys.maxsize
         if document is not None:
             low = _lower(document).decode("latin-1")
-            clues = [clue for clue in table.clues if clue in low]
-            self._clues = {clue: table.clues[clue] for clue in clues}
-            if clues:
-                self.first = min(map(low.find, clues))
+            found = [clue for clue in table.clues if clue in low]
+            if found:
+                self.first = min(map(low.find, found))
+            self._clues = {clue: table.clues[clue] for clue in (*found, *clues)}
             if table.texts:
                 self.first = 0
                 text = lower(document.decode())
@@ -162,7 +169,8 @@ class Search:
         low = _lower(document).decode("latin-1")
         if len(low) != len(document):
             return None
-        pieces, done = [], 0
+        pieces: list[bytes] = []
+        done = 0
         last = new = b""  # Many texts occur twice in succession.
         for position in _positions(low, self._clues):
             if position < done:
@@ -343,7 +351,8 @@ def _spliced(text: str, found: list[_Found]) -> str:
                 break
         else:
             taken.append((start, end, new))
-    pieces, position = [], 0
+    pieces: list[str] = []
+    position = 0
     for start, end, new in sorted(taken):
         pieces += text[position:start], new
         position = end
