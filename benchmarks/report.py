@@ -175,14 +175,10 @@ def _imports(modules: JSON) -> Section:
         "without ``typing_extensions``, which many packages require and msgspec then "
         "imports."
     )
+    columns = {"milliseconds": ".1f", "ratio": ".0%", "megabytes": ".1f"}
     header = ["", "time", "of Flask's", "memory"]
     rows = [
-        [
-            name,
-            f"{each['milliseconds']:.1f}",
-            f"{each['ratio']:.0%}",
-            f"{each['megabytes']:.1f}",
-        ]
+        [name, *(f"{each[key]:{form}}" for key, form in columns.items())]
         for name, each in modules.items()
     ]
     return Section("Imports", text, header, rows)
@@ -223,7 +219,7 @@ def _text_table(section: Section) -> str:
 
 def _page(found: JSON) -> Iterator[str]:
     yield from _title("Performance")
-    yield from _wrapped(_answer(found["requests"]["typical"]["costs"]))
+    yield from _wrapped(_answer(found))
     yield from _wrapped(
         "To measure it on your machine, run ``make bench`` in a checkout. It takes "
         "about ten minutes and writes these pages. ``python -m benchmarks --quick`` "
@@ -276,7 +272,8 @@ _METHOD = (
 )
 
 
-def _answer(costs: JSON) -> str:
+def _answer(found: JSON) -> str:
+    costs = found["requests"]["typical"]["costs"]
     ours = costs[OURS.name]
     others = [subject.name for subject in SUBJECTS if subject.kind == "field"]
     slower = [
@@ -288,9 +285,11 @@ def _answer(costs: JSON) -> str:
         f"A typical request costs **{ours['ratio']:.1f} times** the CPU time of a view "
         "that is written by hand, checks credentials, signature and date, and returns "
         f"a fixed dict; in eight of ten rounds {ours['low']:.2f} to "
-        f"{ours['high']:.2f}. "
-        "All figures below are from the same run."
+        f"{ours['high']:.2f}."
     )
+    if counts := found.get("instructions", {}).get("typical"):
+        share = counts[OURS.name] / counts[BY_HAND.name]
+        text += f" Counted in processor instructions, it is {share:.2f} times."
     if slower:
         text += f" These libraries cost more: {', '.join(slower)}."
     return text
