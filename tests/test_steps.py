@@ -249,7 +249,7 @@ def test_names_are_shown(steps: Steps, caplog: pytest.LogCaptureFixture) -> None
     detail = f"of the step '{AGE[MUTUA]}' (quote.AGE)."
     assert reply.problem["detail"].endswith(detail)
     assert detail in caplog.text
-    assert "filter=StepID(steps['quote.AGE'])" in caplog.text
+    assert "@webhook.on_step(steps['quote.AGE'])" in caplog.text
     assert str(client).startswith("at quote.AGE\n")
 
 
