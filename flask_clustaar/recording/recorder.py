@@ -107,7 +107,7 @@ class Recorder:
         is_repeated = exchange.loaded is None and status == 200
         row: dict[str, Any] = {
             "v": VERSION,
-            "at": _thousandths(time.time() - total),
+            "at": round(time.time() - total, 3),
             "app": self._app,
             "webhook": self._webhook,
             "status": status,
@@ -264,9 +264,5 @@ def _announced(environ: dict[str, Any]) -> int:
 
 
 def _ms(seconds: float) -> float:
-    return _thousandths(seconds * 1000)
-
-
-def _thousandths(number: float) -> float:
-    """Round a positive number to three decimals; ten times as fast as 'round'."""
-    return int(number * 1000 + 0.5) / 1000
+    """Convert to milliseconds with three decimals; 'round' takes ten times as long."""
+    return int(seconds * 1_000_000 + 0.5) / 1000

@@ -344,6 +344,9 @@ def _in_case_of(occurrence: str, value: str, pseudonym: str) -> str:
 
 def _spliced(text: str, found: list[_Found]) -> str:
     """Apply replacements to a text; of overlapping ones, the first in rank wins."""
+    if len(found) == 1:  # The usual case.
+        _, start, end, new = found[0]
+        return f"{text[:start]}{new}{text[end:]}"
     taken: list[tuple[int, int, str]] = []
     for _, start, end, new in sorted(found):
         for other in taken:
