@@ -76,8 +76,9 @@ class Table:
 
     def _add_clue(self, entry: Entry) -> None:
         clue = max(_PLAIN.findall(entry.low), key=len)
-        plain = clue.encode()
-        marks = _grams(plain) if entry.anywhere else _WORD.findall(plain)
+        marks = _WORD.findall(clue.encode())
+        if entry.anywhere:
+            marks = _grams(clue.encode()) or _INNER_WORD.findall(entry.low.encode())
         if len(clue) > 1 and marks:
             self.marks.setdefault(max(marks, key=_rarity), set()).add(clue)
         else:
@@ -306,6 +307,8 @@ _LOWER_IN_ASCII: Final = (
 #: The characters of a clue, which JSON does not escape.
 _PLAIN: Final = re.compile(r"[a-z0-9_.@-]*")
 _WORD: Final = re.compile(rb"[a-z0-9]+")
+#: A word with something before and after it.
+_INNER_WORD: Final = re.compile(rb"(?<=[^a-z0-9])[a-z0-9]+(?=[^a-z0-9])")
 _NUMERIC: Final = re.compile(rb"[0-9@]")
 #: Matches before four characters of a clue that are not only letters.
 _GRAM: Final = re.compile(rb"(?=([a-z0-9_.@-]{4}))(?![a-z]{4})")
