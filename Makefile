@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test lint format typing docs check-docs pictures bench build mutation clean \
+.PHONY: help demo run test lint format typing docs check-docs pictures bench bench-deadline build mutation clean \
 	test-min test-dev test-all test-wheel attack-short frozen neighbours engines attack apart/neighbours apart/engines suite check
 MAKEFLAGS += --no-print-directory
 
@@ -20,7 +20,7 @@ PALLETS := flask werkzeug
 WORKERS := $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/installed/examples  ## Start the shop bot, send it a notification, and show the reply
 	@$(PY) scripts/demo.py
@@ -121,6 +121,9 @@ apart/bench: $(VENV)/installed/bench
 	@$(PY) -c 'import clustaar.webhook' 2>/dev/null \
 		|| scripts/clustaar.webhook $(PY) >$(VENV)/clustaar.webhook.log 2>&1 || true
 	@$(PY) -m benchmarks $(ARGS)
+
+bench-deadline: $(VENV)/installed/test  ## Measure what a deadline adds to a request
+	@$(PY) scripts/deadline_cost.py $(ARGS)
 
 build: $(VENV)/installed/build  ## Build sdist and wheel, and check them: dist/
 	@rm -rf build dist

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -213,3 +215,19 @@ def test_page_is_made_again(
     result = CliRunner().invoke(main, ["--page", str(file)])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "run" / "performance.rst").exists()
+
+
+def test_cost_of_a_deadline() -> None:
+    """It compares both bots through a server and without, on one core and on all."""
+    script = Path(__file__).parent.parent / "scripts" / "deadline_cost.py"
+    done = subprocess.run(
+        [sys.executable, script, "2", "1"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    rows = done.stdout.splitlines()[3:]
+    assert [row.partition("  ")[0] for row in rows] == [
+        "gunicorn, one core",
+        "no server, one core",
+        "gunicorn, all cores",
+        "no server, all cores",
+    ]
