@@ -14,12 +14,12 @@ from .store import Claim
 
 
 class _Record(msgspec.Struct, gc=False):
+    token: str
     #: The end of the record on the monotonic clock.
     ends: float
     #: The end on the system clock, which decides whether a delivery is fresh.
     ends_by_system: float
-    token: str
-    reply: bytes | None
+    reply: bytes | None = None
 
 
 class MemoryReplayStore:
@@ -48,13 +48,19 @@ class MemoryReplayStore:
             if record is not None and _time_left(record) > 0:
                 return Claim.of_another(delivery, record.reply)
             token = next(self._tokens)
-            self._put(delivery, lease, token, None)
+            self._add(delivery, token, lease)
         return Claim(delivery, token, "mine")
 
     def complete(self, claim: Claim, reply: bytes, *, lifetime: float) -> None:
         with self._lock:
             if self._holds(claim):
-                self._put(claim.delivery, lifetime, claim.token, reply)
+                record = self._records.get(claim.delivery)
+                if record is None:  # Its lease has ended.
+                    record = self._add(claim.delivery, claim.token, lifetime)
+                record.reply = reply
+                record.ends = time.monotonic() + lifetime
+                record.ends_by_system = time.time() + lifetime
+                self._due.append((record.ends, claim.delivery))
 
     def release(self, claim: Claim) -> None:
         with self._lock:
@@ -67,18 +73,15 @@ class MemoryReplayStore:
             return claim.state == "mine"
         return record.token == claim.token and record.reply is None
 
-    def _put(
-        self, delivery: str, seconds: float, token: str, reply: bytes | None
-    ) -> None:
+    def _add(self, delivery: str, token: str, seconds: float) -> _Record:
         now = time.monotonic()
         if self._due and self._due[0][0] <= now:
             self._check_due(now)
         if len(self._records) >= self._capacity and delivery not in self._records:
             self._make_room()
-        ends = now + seconds
-        self._records[delivery] = _Record(ends, time.time() + seconds, token, reply)
-        if reply is not None:
-            self._due.append((ends, delivery))
+        record = _Record(token, now + seconds, time.time() + seconds)
+        self._records[delivery] = record
+        return record
 
     def _check_due(self, now: float) -> None:
         """Remove the completed records that have ended."""
