@@ -592,6 +592,22 @@ def test_step_that_is_sent_again() -> None:
     assert "556677889900" not in shown[5]["step"]["userData"]
 
 
+@pytest.mark.parametrize("name", ["John", "Jean-Paul", "Владимир", "小明", "Né"])
+def test_name_in_a_known_step_and_action(name: str) -> None:
+    """A name is found in a step and an action that were recorded before."""
+    redactor = Redactor(KEY)
+    request, reply = request_of({"firstName": name}), reply_of(f"Hello {name}!")
+    request["data"]["step"]["actions"] = reply["actions"]
+    documents = [
+        json.dumps(each, ensure_ascii=False).encode() for each in (request, reply)
+    ]
+
+    first, *others = [redactor.pseudonymise(*documents) for _ in range(4)]
+
+    assert [first] * 3 == others
+    assert name not in b"".join(first).decode()
+
+
 spelled = st.sampled_from(
     ["John", "JOHN", "Johnny", "nJohn", "Zoé", "zoe", "İpek", "Jean-Paul", "New York"]
     + ["c-2000", "xc-20001", "507f1f77bcf86cd799439033", "+33 6 12 34 56 78", "老王"]
