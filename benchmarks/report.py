@@ -282,7 +282,7 @@ def _answer(found: JSON) -> str:
         if costs[name]["low"] > ours["high"] and name in others
     ]
     text = (
-        f"A typical request costs **{ours['ratio']:.1f} times** the CPU time of a view "
+        f"A typical request costs **{ours['ratio']:.2f} times** the CPU time of a view "
         "that is written by hand, checks credentials, signature and date, and returns "
         f"a fixed dict; in eight of ten rounds {ours['low']:.2f} to "
         f"{ours['high']:.2f}."
