@@ -31,6 +31,12 @@ def test_other_steps(clustaar_client):
     assert client.say("hello").actions == [PauseBotAction()]
 
 
+def test_no_guests(clustaar_client):
+    """A table for nobody is not reserved."""
+    reply = clustaar_client.at(GUESTS).say("0")
+    assert reply.texts == ["Please write a number from 1 on."]
+
+
 def test_many_guests(clustaar_client):
     """A colleague takes over for more than 12 guests."""
     reply = clustaar_client.at(GUESTS).say("20")
