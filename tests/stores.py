@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from serving import until
@@ -37,9 +39,15 @@ def delivery() -> str:
 
 
 def free_port() -> int:
-    """Return a port that nothing uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Return a port that nothing uses now.
+
+    Nothing takes it by chance later: it is below those from which systems choose.
+    """
+    # Not 'random', which may be seeded alike in all processes.
+    for port in iter(lambda: 10_000 + secrets.randbelow(20_000), None):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError
 
 
 def opened(url: str) -> ReplayStore:
