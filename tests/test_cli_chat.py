@@ -692,7 +692,12 @@ from flask import Flask
 from flask_clustaar import ClustaarWebhook
 
 app = Flask("slow")
-ClustaarWebhook(app, private_key="k").fallback(lambda _: time.sleep(60))
+webhook = ClustaarWebhook(app, private_key="k")
+
+@webhook.fallback
+def think(notification):
+    print("thinking", flush=True)
+    time.sleep(60)
 """
 
 
@@ -710,7 +715,7 @@ def typed_at(directory: Path, *lines: str) -> str:
     for line in lines:
         while not shown.endswith("you  "):
             shown += os.read(terminal, 4096).decode(errors="replace")
-            if line == "\x03" and "Hi\r\n" in shown.split("you  ")[-1]:
+            if line == "\x03" and "thinking" in shown:
                 break
         os.write(terminal, line.encode())
         shown += " "
