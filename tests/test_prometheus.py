@@ -244,7 +244,7 @@ def test_labels_have_no_personal_data(bot: Bot) -> None:
     bot.client.say("fail")
 
     text = bot.app.test_client().get("/metrics").text
-    for secret in ("My secret", "a pin", "John", "Doe", bot.client.step.id or "", "key"):
+    for secret in ("My secret", "John", "Doe", bot.client.step.id or "", "key"):
         assert secret not in text.replace("KeyError", "")
 
 
