@@ -222,8 +222,8 @@ def _page(found: JSON) -> Iterator[str]:
     yield from _wrapped(_answer(found))
     yield from _wrapped(
         "To measure it on your machine, run ``make bench`` in a checkout. It takes "
-        "about ten minutes and writes these pages. ``python -m benchmarks --quick`` "
-        "takes two minutes and prints its results. On a busy machine use "
+        "about three minutes and writes these pages. ``python -m benchmarks --quick`` "
+        "takes half a minute and prints its results. On a busy machine use "
         "``--instructions``, which counts processor instructions with Valgrind."
     )
     yield from _wrapped(
