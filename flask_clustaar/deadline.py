@@ -238,7 +238,7 @@ class Thread:
         try:
             self._run_jobs()
         except BaseException:
-            # What came after a job failed. Another thread may take the place of this.
+            # The report of a late job failed. A new thread may replace this one.
             self._crew.threads.remove(self)
             raise
         finally:

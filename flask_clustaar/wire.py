@@ -228,7 +228,7 @@ class Lazy:
 
 
 class _Constructor:
-    """The constructor of a model, which replaces itself by that of a dataclass."""
+    """A model's constructor, which generates the real one when it is first used."""
 
     def __init__(self, model: type[Model]) -> None:
         self._model = model

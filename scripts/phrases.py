@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PHRASES = {
     r"\b(that|which|date) is (?-i:none)\b": "is not a ..., is missing",
+    r"\bif there (is|are) (?-i:none)\b": "name what is missing",
     r"as (it|they) came\b": "unchanged",
     r"the (door|lock)\b": "authentication",
     r"\btells? of\b": "reports, shows",

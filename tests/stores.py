@@ -41,7 +41,7 @@ def delivery() -> str:
 def free_port() -> int:
     """Return a port that nothing uses now.
 
-    Nothing takes it by chance later: it is below those from which systems choose.
+    No other connection gets it later: systems choose higher ports.
     """
     # Not 'random', which may be seeded alike in all processes.
     for port in iter(lambda: 10_000 + secrets.randbelow(20_000), None):

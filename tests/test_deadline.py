@@ -902,7 +902,7 @@ print("ended")
 
 
 def test_threads_end_with_the_application() -> None:
-    """Also that of a handler which is late then."""
+    """The thread of a late handler ends as well, when the handler has ended."""
     assert run_program(ENDING) == ["2", "ended"]
 
 

@@ -145,7 +145,7 @@ def test_stops_and_comes_back() -> None:
     with pytest.raises(ReplayStoreError, match="ConnectionError"):
         store.claim("a", lease=60)
 
-    # What fails here goes on in the background. So each time has its own deliveries.
+    # The store retries failed calls in the background: each round has its own delivery.
     for name in ("b", "c"):
         server.start()
         claim = store.claim(name, lease=60)

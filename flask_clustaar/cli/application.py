@@ -142,5 +142,5 @@ def handled_steps(webhook: ClustaarWebhook) -> dict[str, str]:
 
 
 def first_step(webhook: ClustaarWebhook) -> str | None:
-    """Return a step id of the first handler that has any; None if no handler has."""
+    """Return the first of the handled steps; None if no filter names a step."""
     return next(iter(handled_steps(webhook)), None)

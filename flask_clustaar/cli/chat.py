@@ -196,7 +196,7 @@ class _Chat:
     """A conversation whose user is in the terminal.
 
     :param handled: the steps that handlers ask for, by id, with the handlers' names;
-        none if there is a bot file, which knows the steps.
+        empty if there is a bot file, which names the steps.
     :param first: the id of the first step; None for the first one of the bot file.
     :param name: a name for that step; None to keep its own.
     """

@@ -139,7 +139,7 @@ class OpenTelemetry(Observer):
         return self._inside(span)
 
     def _look_for_sdk(self) -> None:
-        """Once, start to record if there is an SDK. Without one, stop to listen."""
+        """Once, start to record if there is an SDK; otherwise stop listening."""
         with self._lock:
             if self._has_looked:
                 return

@@ -100,7 +100,7 @@ class MemoryReplayStore:
     def _make_room(self) -> None:
         """Remove all records that have ended, also those that were never completed.
 
-        :raises ReplayStoreError: if there are none.
+        :raises ReplayStoreError: if no record has ended.
         """
         needed = {n: r for n, r in self._records.items() if _time_left(r) > 0}
         if len(needed) >= self._capacity:
