@@ -531,7 +531,8 @@ def _owners(answers: Sequence[Answer], violations: Sequence[Violation]) -> list[
 
 
 def _invalid(handlers: Sequence[str], violations: Sequence[Violation]) -> InvalidReply:
-    names = ", ".join(f"'{handler}'" for handler in handlers)
+    # Without an answer, what a handler changed in the session can be invalid.
+    names = ", ".join(f"'{handler}'" for handler in handlers) or "the webhook"
     return InvalidReply(
         f"The reply of {names} is invalid, and was not sent.", violations=violations
     )

@@ -620,6 +620,9 @@ def test_a_session_that_is_wrong_while_no_handler_answers() -> None:
     assert [violation.path for violation in caught.value.violations] == [
         "session.values.a"
     ]
+    assert caught.value.description == (
+        "The reply of the webhook is invalid, and was not sent."
+    )
 
 
 def test_a_dict_is_new_where_no_actions_arrived() -> None:
